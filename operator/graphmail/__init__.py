@@ -1,0 +1,1 @@
+"""The GraphMail operator: keeps Microsoft Graph mail subscriptions alive."""

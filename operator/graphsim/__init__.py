@@ -1,0 +1,1 @@
+"""A simulator of Microsoft Graph change notifications and of Microsoft sign-in."""
