@@ -1,0 +1,134 @@
+"""A mail provider and what reaches across the rooms about it: its row, its credential, and the outcome of work on it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ProviderKey:
+    """Who a provider is.
+
+    The id alone is not enough: the product's key is (id, tenant), and under Citus every query names the tenant.
+    """
+
+    tenant: str
+    provider_id: str
+
+    def __str__(self) -> str:
+        return f"{self.tenant}/{self.provider_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A row of the product's mail providers, without its secrets: what the mirror needs."""
+
+    key: ProviderKey
+    mailbox: str
+    active: bool
+    pause_reason: str | None
+    """Why inbound mail is paused (`manual`, `tenant_cancelled`, `auth_failure`); None while it is not."""
+    polling: bool
+    """The product's `delivery_mode` is polling."""
+    folders: tuple[str, ...]
+    """As the row names them; empty means the inbox."""
+    subscription_id: str | None
+    expires_at: datetime | None
+    credential: str
+    """Fingerprint of the row's credential, empty while the row has none."""
+    last_notification_at: datetime | None
+    updated_at: datetime
+
+
+class CredentialKind(StrEnum):
+    """How a credential signs in."""
+
+    NONE = "none"
+    """Nothing to sign in with yet: nobody has consented."""
+    DELEGATED = "delegated"
+    """A user's refresh token: reads `/me/...`."""
+    APP_ONLY = "app-only"
+    """The app's own secret: reads `/users/{mailbox}/...`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What signs in for one mailbox. Its representation never shows a secret."""
+
+    owner: str
+    """The provider's or resource's key; tokens of a delegated credential are kept for this owner alone."""
+    directory: str
+    """Entra directory (tenant) id, or `common`."""
+    client_id: str
+    fingerprint: str
+    """Changes whenever a person changed the credential; empty while there is none."""
+    client_secret: str | None = field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    access_token: str | None = field(default=None, repr=False)
+    access_token_expires_at: datetime | None = None
+
+    @property
+    def kind(self) -> CredentialKind:
+        """Delegated when a user has consented; app-only when the app's secret serves a named directory; else there is none yet.
+
+        A row with a secret, but without a refresh token, through `common` is a provider nobody has consented to yet:
+        Microsoft refuses client credentials there anyway.
+        """
+        if self.refresh_token or self.access_token:
+            return CredentialKind.DELEGATED
+        if self.client_secret and self.directory not in {"", "common", "organizations", "consumers"}:
+            return CredentialKind.APP_ONLY
+        return CredentialKind.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class RotatedTokens:
+    """The tokens of a refresh, to be stored if the row's refresh token is still the one that was read."""
+
+    access_token: str = field(repr=False)
+    expires_at: datetime
+    refresh_token: str = field(repr=False)
+    replaces: str = field(repr=False)
+    """The refresh token that these were fetched with."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderState:
+    """A provider's row, read afresh for work on it."""
+
+    key: ProviderKey
+    mailbox: str
+    active: bool
+    credential: Credential
+    client_state: str | None = field(repr=False)
+    """The product's `webhook_verification_token`."""
+    subscription_id: str | None
+    expires_at: datetime | None
+
+
+class Health(StrEnum):
+    """The values of `email_provider_health.subscription_status`."""
+
+    HEALTHY = "healthy"
+    RENEWING = "renewing"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of work on a provider, to be written to Postgres in one transaction."""
+
+    key: ProviderKey
+    at: datetime
+    success: bool
+    subscription_id: str | None
+    """The id that Graph holds now, as far as known; None: there is no subscription."""
+    expires_at: datetime | None
+    renewed: bool = False
+    """The subscription was created or renewed: `last_subscription_renewal` moves."""
+    failure_reason: str | None = None
+    """For people, without secrets; None on success."""
+    consecutive_failures: int = 0
+    provider_error: bool = False
+    """The provider's status becomes `error`: only a person can mend it, or it failed more often than the threshold."""
+    tokens: RotatedTokens | None = None

@@ -1,0 +1,318 @@
+"""The custom resource as typed models. The CRD is generated from them, so each description here is what `kubectl explain` prints."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic.alias_generators import to_camel
+
+from graphmail.resource import duration
+
+IDENTIFIER = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
+"""What is valid as a label's value, since tenant and provider are labels too."""
+HTTPS_URL = r"^https://[^\s/?#]+[^\s#]*$"
+MAX_LIFETIME = "168h"
+"""The longest life of a subscription to mail that Graph documents: 10,080 minutes."""
+
+
+def _camel(name: str) -> str:
+    """`notification_url` → `notificationURL`: Kubernetes writes initialisms in capitals."""
+    camel = to_camel(name)
+    for suffix in ("Id", "Url"):
+        if camel.endswith(suffix):
+            return camel[: -len(suffix)] + suffix.upper()
+    return camel
+
+
+def write_time(moment: datetime) -> str:
+    """A moment as Kubernetes writes it: UTC, truncated to seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _whole_seconds(value: Any) -> Any:
+    return value.replace(microsecond=0) if isinstance(value, datetime) else value
+
+
+Time = Annotated[datetime, BeforeValidator(_whole_seconds), PlainSerializer(write_time, return_type=str)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(alias_generator=_camel, populate_by_name=True, frozen=True, extra="ignore")
+
+
+class DeletionPolicy(StrEnum):
+    """What happens to the subscription at Graph when the resource is deleted."""
+
+    DELETE = "Delete"
+    RETAIN = "Retain"
+
+
+class SuspendPolicy(StrEnum):
+    """What happens to the subscription at Graph while the resource is suspended."""
+
+    RETAIN = "Retain"
+    DELETE = "Delete"
+
+
+class CredentialSource(StrEnum):
+    """Where the credential that signs in for the mailbox is kept."""
+
+    PROVIDER_ROW = "ProviderRow"
+    SECRET = "Secret"
+
+
+class FolderState(StrEnum):
+    """How one folder of a mailbox stands."""
+
+    ACTIVE = "Active"
+    PENDING = "Pending"
+    NOT_DELIVERABLE = "NotDeliverable"
+
+
+class Credentials(_Part):
+    """Where the credential is kept."""
+
+    source: CredentialSource = Field(
+        default=CredentialSource.PROVIDER_ROW,
+        description="ProviderRow: the provider's row in Postgres, which serves only the resource that the mirror made for that row. "
+        "Secret: a Secret in the resource's own namespace.",
+    )
+    secret_name: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=253,
+        description="Name of the Secret, with the keys directory-id and client-id, and client-secret (app-only) or refresh-token "
+        "(delegated, client-secret beside it when the app has one). client-state is optional: Graph repeats it in each notification.",
+    )
+
+
+class Spec(_Part):
+    """What is wanted of the subscription."""
+
+    tenant: str = Field(
+        min_length=1,
+        max_length=63,
+        pattern=IDENTIFIER,
+        description="Tenant of the product that the mailbox belongs to. Cannot be changed.",
+    )
+    provider_id: str = Field(
+        min_length=1,
+        max_length=63,
+        pattern=IDENTIFIER,
+        description="Id of the mail provider within the tenant. Cannot be changed.",
+    )
+    mailbox: str = Field(
+        min_length=1,
+        max_length=320,
+        pattern=r"^[^\s/?#]+$",
+        description="The watched mailbox: its address (user principal name), or the object id of its user. Cannot be changed.",
+    )
+    folders: list[Annotated[str, Field(min_length=1, max_length=512)]] = Field(
+        default=["inbox"],
+        min_length=1,
+        max_length=20,
+        description="Watched folders, by well-known name or id: one subscription each. Default: inbox.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    change_types: list[Annotated[str, Field(pattern="^(created|updated|deleted)$")]] = Field(
+        default=["created"],
+        min_length=1,
+        max_length=3,
+        description="Changes that Graph reports: created, updated, deleted. Default: created.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    notification_url: str = Field(
+        max_length=2048,
+        pattern=HTTPS_URL,
+        description="The https URL that Graph posts change notifications to. The operator adds its marker to the query (?gms=...), "
+        "which Graph preserves.",
+    )
+    lifecycle_notification_url: str | None = Field(
+        default=None,
+        max_length=2048,
+        pattern=HTTPS_URL,
+        description="The https URL that Graph posts lifecycle notifications to. Graph takes it only when a subscription is created.",
+    )
+    look_ahead: str = Field(
+        default="24h",
+        max_length=20,
+        pattern=duration.PATTERN,
+        description="Renew at least this long before the subscription expires, such as 24h or 90m. When Graph grants less than twice "
+        "this, half of what it granted counts instead.",
+    )
+    lifetime: str = Field(
+        default="166h40m",
+        max_length=20,
+        pattern=duration.PATTERN,
+        description="Lifetime asked for at Graph, at most 168h. Graph may grant less; what it granted is what counts.",
+    )
+    suspend: bool = Field(
+        default=False,
+        description="True: no calls to Graph for this mailbox until it is false again; resuming acts at once.",
+    )
+    suspend_policy: SuspendPolicy = Field(
+        default=SuspendPolicy.RETAIN,
+        description="While suspended: Retain leaves the subscription to expire, Delete deletes it at Graph.",
+    )
+    deletion_policy: DeletionPolicy = Field(
+        default=DeletionPolicy.DELETE,
+        description="When the resource is deleted: Delete also deletes the subscription at Graph, Retain leaves it to expire.",
+    )
+    credentials: Credentials = Field(
+        default=Credentials(),
+        description="Where the credential that signs in for the mailbox is kept.",
+    )
+
+    @property
+    def look_ahead_time(self) -> timedelta:
+        """`lookAhead` as a time span."""
+        return duration.parse_duration(self.look_ahead)
+
+    @property
+    def lifetime_time(self) -> timedelta:
+        """`lifetime` as a time span."""
+        return duration.parse_duration(self.lifetime)
+
+
+class Condition(_Part):
+    """One condition, as the Kubernetes API conventions have it."""
+
+    type: str = Field(min_length=1, max_length=316, description="Ready, Authorized, Synced, Delivering or Stalled.")
+    status: str = Field(pattern="^(True|False|Unknown)$", description="True, False or Unknown.")
+    reason: str = Field(
+        min_length=1,
+        max_length=1024,
+        pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+        description="Why, in one word.",
+    )
+    message: str = Field(max_length=32768, description="Why, for people; what to do, when a person must act.")
+    last_transition_time: Time = Field(description="When the status of this condition last changed.")
+    observed_generation: int | None = Field(
+        default=None, ge=0, description="The generation of the resource that this condition was set for."
+    )
+
+
+class FolderSubscription(_Part):
+    """The subscription of one folder."""
+
+    folder: str = Field(description="The folder, as spec.folders names it.")
+    state: FolderState = Field(
+        description="Active: Graph holds a subscription. Pending: there is none yet. NotDeliverable: none is made, since the product's "
+        "webhook route would drop its notifications."
+    )
+    subscription_id: str | None = Field(default=None, description="Id of the subscription at Graph.")
+    expiration_time: Time | None = Field(
+        default=None, description="When the subscription expires, as Graph granted it."
+    )
+    granted_time: Time | None = Field(
+        default=None,
+        description="When the running lifetime was granted; absent for an adopted subscription that was not renewed yet.",
+    )
+    notification_url: str | None = Field(default=None, description="Where Graph delivers to, as Graph last said.")
+
+
+class Status(_Part):
+    """What is known of the subscription. A cache: the provider's row and Graph together can rebuild it."""
+
+    observed_generation: int | None = Field(default=None, description="The generation that this status describes.")
+    subscription_id: str | None = Field(
+        default=None, description="Id of the subscription at Graph (of the first folder, when there are several)."
+    )
+    expiration_time: Time | None = Field(
+        default=None, description="When the subscription expires, as Graph granted it."
+    )
+    last_renewal_time: Time | None = Field(
+        default=None, description="When it was last created or renewed by this operator."
+    )
+    next_renewal_time: Time | None = Field(default=None, description="When it will be renewed.")
+    last_attempt_time: Time | None = Field(
+        default=None, description="When a call to Graph or sign-in was last attempted for it."
+    )
+    next_attempt_time: Time | None = Field(
+        default=None, description="After a failure: not before this is it tried again."
+    )
+    consecutive_failures: int = Field(default=0, ge=0, description="Failed attempts since the last success.")
+    last_notification_time: Time | None = Field(
+        default=None,
+        description="When a notification last arrived, as far as known; brought up to date at most hourly.",
+    )
+    last_handled_renewal: str | None = Field(
+        default=None, description="The value of the annotation graphmail.dev/renew-requested-at that was last acted on."
+    )
+    observed_credential: str | None = Field(
+        default=None, description="Fingerprint of the credential of the last attempt: a changed one ends a stall."
+    )
+    pending_create_time: Time | None = Field(
+        default=None,
+        description="A create was begun then, and its answer is not known: it is looked up before another one.",
+    )
+    subscriptions: list[FolderSubscription] = Field(
+        default=[],
+        description="One row a folder.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["folder"]},
+    )
+    conditions: list[Condition] = Field(
+        default=[],
+        description="Ready, Authorized, Synced, Delivering; and Stalled, present only while a person must act.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
+
+    def condition(self, kind: str) -> Condition | None:
+        """The condition of that type, if there is one."""
+        return next((condition for condition in self.conditions if condition.type == kind), None)
+
+    def says(self, kind: str, status: str) -> bool:
+        """Whether the condition of that type is present with that status."""
+        condition = self.condition(kind)
+        return condition is not None and condition.status == status
+
+    def folder(self, name: str) -> FolderSubscription | None:
+        """The row of that folder, if there is one."""
+        return next((row for row in self.subscriptions if row.folder == name), None)
+
+
+class Metadata(_Part):
+    """The part of an object's metadata that the operator reads."""
+
+    name: str
+    namespace: str
+    uid: str = ""
+    generation: int = 0
+    resource_version: str = ""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    finalizers: list[str] = []
+    deletion_timestamp: datetime | None = None
+    creation_timestamp: datetime | None = None
+
+
+class GraphMailSubscription(_Part):
+    """One mailbox's subscription, as the API server holds it."""
+
+    metadata: Metadata
+    spec: Spec
+    status: Status = Status()
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Read an object from the API server.
+
+        A status that does not parse (edited by hand, or written by another version) counts as none: row and Graph can rebuild it.
+
+        Raises:
+            pydantic.ValidationError: metadata or spec are not what the CRD promises.
+        """
+        metadata = Metadata.model_validate(dict(body["metadata"]))
+        spec = Spec.model_validate(dict(body["spec"]))
+        try:
+            status = Status.model_validate(dict(body.get("status") or {}))
+        except ValidationError:
+            status = Status()
+        return cls(metadata=metadata, spec=spec, status=status)
+
+    @property
+    def key(self) -> str:
+        """`namespace/name`, for logs and caches."""
+        return f"{self.metadata.namespace}/{self.metadata.name}"
