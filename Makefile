@@ -1,0 +1,75 @@
+# `make help` lists the targets. Everything is fetched and built once, into a cache outside the checkout (docs/development.md).
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+# The first interpreter that is new enough; `make PYTHON=/path/to/python3` chooses another.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
+PY := PYTHONPATH=hack .venv/bin/python
+STATE ?= .cluster
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: environment
+environment: .venv/.synced ## Make or refresh .venv from the locks
+	@:
+
+ifneq ($(origin PYTHON),file)
+.venv/.synced: FORCE
+endif
+.PHONY: FORCE
+FORCE:
+
+.venv/.synced: requirements.lock requirements-dev.lock pyproject.toml
+	@"$(or $(PYTHON),python3)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "error: Python 3.11 or newer is needed; install it (package python3 or python3.12), or say make PYTHON=/path/to/python3" >&2; \
+		exit 1; }
+	@PYTHONPATH=hack "$(PYTHON)" -m localstack.environment $(if $(filter-out file,$(origin PYTHON)),--exactly)
+
+.PHONY: tools
+tools: environment ## Build kube-apiserver, kubectl and etcd into the cache
+	@$(PY) -m localstack tools
+
+.PHONY: cluster
+cluster: environment ## Start an API server and a Postgres, kept in .cluster/
+	@$(PY) -m localstack up --state-dir $(STATE)
+
+.PHONY: cluster-down
+cluster-down: environment ## Stop them; their data stays
+	@$(PY) -m localstack down --state-dir $(STATE)
+
+.PHONY: demo
+demo: environment ## Show everything at work (DEMO_EXIT=1 checks and ends, DEMO_PAUSE=1 leaves the parts running)
+	@$(if $(DEMO_EXIT),DEMO_EXIT=$(DEMO_EXIT)) $(if $(DEMO_PAUSE),DEMO_PAUSE=$(DEMO_PAUSE)) $(PY) -m demo
+
+.PHONY: demo-down
+demo-down: environment ## End what DEMO_PAUSE=1 left running
+	@$(PY) -m demo down
+
+.PHONY: test
+test: tools ## Run all tests, on a real API server and a real Postgres (ARGS= goes to pytest)
+	@.venv/bin/python -m pytest tests $(ARGS)
+
+.PHONY: lint
+lint: environment ## Check style, types and the layers
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@MYPYPATH=operator:hack .venv/bin/mypy --strict operator hack
+	@.venv/bin/lint-imports
+
+.PHONY: crds
+crds: environment ## Generate crds/ from the typed models
+	@$(PY) -m graphmail.resource.crd crds/graphmailsubscriptions.yaml
+
+.PHONY: lock
+lock: ## Resolve the locks anew (UPGRADE=1 takes the newest versions)
+	@PYTHONPATH=hack "$(PYTHON)" -m localstack.environment --lock $(if $(UPGRADE),--upgrade)
+
+.PHONY: clean
+clean: ## Stop what runs and remove all that was made in the checkout; the cache stays
+	@if [ -x .venv/bin/python ]; then $(PY) -m localstack down --delete --state-dir $(STATE); fi
+	@rm -rf .venv .cluster .demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
