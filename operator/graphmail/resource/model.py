@@ -241,6 +241,10 @@ class Status(_Part):
     last_handled_renewal: str | None = Field(
         default=None, description="The value of the annotation graphmail.dev/renew-requested-at that was last acted on."
     )
+    last_handled_adoption: str | None = Field(
+        default=None,
+        description="The value of the annotation graphmail.dev/adopt-subscription-id that was last acted on.",
+    )
     observed_credential: str | None = Field(
         default=None, description="Fingerprint of the credential of the last attempt: a changed one ends a stall."
     )

@@ -1,0 +1,45 @@
+"""How long to wait after a failure. Kept in the status as a moment, so that a restart does not retry everything at once."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from enum import StrEnum
+
+FIRST = timedelta(seconds=30)
+LONGEST = timedelta(hours=1)
+LEAST = timedelta(seconds=10)
+
+
+class Pace(StrEnum):
+    """How soon a failure is worth another try."""
+
+    QUICK = "quick"
+    """It heals by itself, usually soon: exponential, from half a minute to an hour."""
+    SLOW = "slow"
+    """It heals by itself, but in its own time (an access policy spreading, our endpoint coming back): a quarter to a whole hour."""
+
+
+def retry_delay(
+    pace: Pace,
+    failures: int,
+    random: Callable[[], float],
+    *,
+    told: timedelta | None = None,
+    left: timedelta | None = None,
+) -> timedelta:
+    """The time until the next attempt, with full jitter.
+
+    Args:
+        pace: how soon it is worth another try.
+        failures: failed attempts in a row, this one included.
+        random: a number in [0, 1).
+        told: what Graph's Retry-After said; never undercut.
+        left: what is left of the subscription; near its end the tries come closer, since a gap is the worst outcome.
+    """
+    if pace is Pace.SLOW:
+        delay = LONGEST / 4 + LONGEST * 0.75 * random()
+    else:
+        ceiling = min(LONGEST, FIRST * 2 ** min(max(failures - 1, 0), 16))
+        delay = ceiling * random()
+    if left is not None:
+        delay = min(delay, max(left / 4, FIRST))
+    return max(delay, LEAST, told or timedelta())
