@@ -87,10 +87,14 @@ class _Uv:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("wb") as output:
             command = [str(self._program), *arguments]
-            code = subprocess.run(command, cwd=cwd, env=self._environ, stdout=output, stderr=output, check=False).returncode
+            code = subprocess.run(
+                command, cwd=cwd, env=self._environ, stdout=output, stderr=output, check=False
+            ).returncode
         if code:
             what = " ".join(arguments[:2])
-            raise LocalStackError(f"`uv {what}` failed (all of its output: {home_relative(self._log)})\n{tail(self._log)}")
+            raise LocalStackError(
+                f"`uv {what}` failed (all of its output: {home_relative(self._log)})\n{tail(self._log)}"
+            )
 
 
 def main() -> None:

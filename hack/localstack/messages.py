@@ -67,6 +67,8 @@ def run_main(main: Callable[[], None]) -> int:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 1
     except KeyboardInterrupt:
-        print("\ninterrupted; what was finished is kept, run the same command again to go on", file=sys.stderr, flush=True)
+        print(
+            "\ninterrupted; what was finished is kept, run the same command again to go on", file=sys.stderr, flush=True
+        )
         return 130
     return 0

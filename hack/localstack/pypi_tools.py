@@ -39,8 +39,13 @@ def obtain(cache: Cache, name: str, *, takes: str) -> Path:
     entry = f"{name}-{locked_version(lock)}"
 
     def install(folder: Path) -> None:
-        with step(f"Fetching {name} {locked_version(lock)} into {home_relative(cache.root)} (once, {takes})"), _pip() as pip:
-            _run_pip([*pip, "install", "--quiet", "--no-deps", "--require-hashes", "--target", str(folder), "-r", str(lock)])
+        with (
+            step(f"Fetching {name} {locked_version(lock)} into {home_relative(cache.root)} (once, {takes})"),
+            _pip() as pip,
+        ):
+            _run_pip(
+                [*pip, "install", "--quiet", "--no-deps", "--require-hashes", "--target", str(folder), "-r", str(lock)]
+            )
 
     return cache.obtain(entry, install)
 

@@ -1,0 +1,310 @@
+"""etcd and kube-apiserver as they are, without a kubelet: everything of the API works, and no pod runs."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import secrets
+import shutil
+import ssl
+import subprocess
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import trustme
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from localstack.cache import Cache, locked
+from localstack.messages import LocalStackError
+from localstack.processes import BackgroundProcess, ProcessDiedError, free_port
+from localstack.toolchain import ETCD, KUBERNETES, Toolchain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+START_SECONDS = 90.0
+"""How long each program may take to become ready; three seconds are usual."""
+ATTEMPTS = 5
+"""How often a start is tried again because another program took the port in between."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The loopback ports of a control plane; they stay over a restart where they can."""
+
+    etcd: int
+    etcd_peer: int
+    api: int
+
+    @classmethod
+    def pick(cls) -> Ports:
+        """Three free ones."""
+        return cls(etcd=free_port(), etcd_peer=free_port(), api=free_port())
+
+
+class ApiRefusedError(LocalStackError):
+    """The API server answered with an error; ``status`` is the HTTP status."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class ControlPlane:
+    """An API server and its etcd, with all state in one folder.
+
+    >>> with ControlPlane(folder) as cluster:                              # doctest: +SKIP
+    ...     cluster.run_kubectl("get", "namespaces")
+
+    The folder may hold the state of an earlier run, crashed or not: its data are used again unless ``start(fresh=True)``
+    is said. The user's own kubeconfig is neither read nor written.
+    """
+
+    def __init__(self, state_dir: Path, *, toolchain: Toolchain | None = None) -> None:
+        self.state_dir = state_dir.absolute()
+        self.kubeconfig = self.state_dir / "kubeconfig"
+        self._toolchain = toolchain or Toolchain(Cache.default(), os.environ)
+        self._etcd = BackgroundProcess("etcd", self.state_dir)
+        self._api_server = BackgroundProcess("kube-apiserver", self.state_dir)
+        self._settings = self.state_dir / "control-plane.json"
+        self._pki = self.state_dir / "pki"
+
+    # What is there
+
+    @property
+    def kubectl(self) -> Path:
+        """The kubectl of the API server's own version."""
+        return self._toolchain.program(KUBERNETES, "kubectl")
+
+    @property
+    def url(self) -> str:
+        """The API server's address. Raises LocalStackError before the first start."""
+        return f"https://127.0.0.1:{self._ports().api}"
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate that the API server's own is signed with."""
+        return self._pki / "ca.crt"
+
+    @property
+    def token(self) -> str:
+        """A bearer token of the group system:masters, good for this control plane alone."""
+        return (self._pki / "tokens.csv").read_text().partition(",")[0]
+
+    def running(self) -> bool:
+        """Whether both programs run and the API server says that it is ready."""
+        return bool(self._etcd.pid and self._api_server.pid) and self._api_ready()
+
+    # Life
+
+    def start(self, *, fresh: bool = False) -> Self:
+        """Start both programs and wait until they are ready; nothing happens when they are, unless ``fresh`` is asked for.
+
+        ``fresh`` throws away what an earlier run left in the folder. Raises LocalStackError with the end of a log when one
+        of them does not come up.
+        """
+        programs = self._toolchain.program(ETCD, "etcd"), self._toolchain.program(KUBERNETES, "kube-apiserver")
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        with locked(self.state_dir / "control-plane.lock", waiting_for=f"the control plane in {self.state_dir}"):
+            if fresh or not self.running():
+                self._start(*programs, fresh=fresh)
+        return self
+
+    def stop(self) -> None:
+        """Stop both programs; the data stay."""
+        self.stop_api_server()
+        self._etcd.stop()
+
+    def delete(self) -> None:
+        """Stop both programs and remove their data."""
+        self.stop()
+        for path in (self._pki, self.state_dir / "etcd"):
+            shutil.rmtree(path, ignore_errors=True)
+        for path in (self._settings, self.kubeconfig):
+            path.unlink(missing_ok=True)
+
+    def stop_api_server(self) -> None:
+        """Stop the API server alone: connections are refused from then on."""
+        self._api_server.stop(grace=2.0)
+
+    def start_api_server(self) -> None:
+        """Start the API server again, on the same port and data. Raises LocalStackError when it does not come up."""
+        self._start_api_server(self._toolchain.program(KUBERNETES, "kube-apiserver"), self._ports())
+
+    def pause_api_server(self) -> None:
+        """Freeze the API server: connections are taken, and nothing answers."""
+        self._api_server.pause()
+
+    def resume_api_server(self) -> None:
+        """Let a frozen API server go on."""
+        self._api_server.resume()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # Use
+
+    def run_kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """What kubectl prints for these arguments. Raises LocalStackError with what it complains about."""
+        command = [str(self.kubectl), f"--kubeconfig={self.kubeconfig}", *arguments]
+        answer = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        if answer.returncode:
+            raise LocalStackError(f"kubectl {' '.join(arguments)}: {answer.stderr.strip()}")
+        return answer.stdout
+
+    def request(self, method: str, path: str, body: Any = None) -> Any:
+        """A call of the API as an administrator, JSON in and out. Raises ApiRefusedError for an answer of 400 and above."""
+        context = ssl.create_default_context(cafile=str(self.ca_file))
+        connection = http.client.HTTPSConnection("127.0.0.1", self._ports().api, timeout=10, context=context)
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        with closing(connection):
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
+            content = answer.read().decode()
+        if answer.status >= 400:
+            raise ApiRefusedError(answer.status, f"{method} {path}: {answer.status} {content}")
+        return json.loads(content) if answer.headers.get_content_type() == "application/json" else content
+
+    # How it is done
+
+    def _start(self, etcd: Path, api_server: Path, *, fresh: bool) -> None:
+        self.stop()
+        if fresh:
+            self.delete()
+        self._make_secrets()
+        ports = self._stored_ports() or Ports.pick()
+        for _ in range(ATTEMPTS):
+            try:
+                self._start_etcd(etcd, ports)
+                self._settings.write_text(json.dumps(asdict(ports)))
+                self._start_api_server(api_server, ports)
+            except ProcessDiedError as error:
+                self.stop()
+                if "address already in use" not in str(error):
+                    raise
+                ports = Ports.pick()
+            else:
+                self._write_kubeconfig()
+                return
+        raise LocalStackError(f"no free ports were found for the control plane in {ATTEMPTS} attempts")
+
+    def _start_etcd(self, program: Path, ports: Ports) -> None:
+        client = f"http://127.0.0.1:{ports.etcd}"
+        self._etcd.start(
+            [
+                program,
+                f"--data-dir={self.state_dir / 'etcd'}",
+                f"--listen-client-urls={client}",
+                f"--advertise-client-urls={client}",
+                f"--listen-peer-urls=http://127.0.0.1:{ports.etcd_peer}",
+                "--unsafe-no-fsync",  # a crash of the machine may lose data, and nobody minds here
+                "--log-level=warn",
+            ],
+            ready=lambda: _etcd_ready(ports.etcd),
+            timeout=START_SECONDS,
+        )
+
+    def _start_api_server(self, program: Path, ports: Ports) -> None:
+        self._api_server.start(
+            [
+                program,
+                f"--etcd-servers=http://127.0.0.1:{ports.etcd}",
+                "--bind-address=127.0.0.1",
+                "--advertise-address=127.0.0.1",  # else it looks for a default route, and ends where there is none
+                f"--secure-port={ports.api}",
+                f"--cert-dir={self._pki}",
+                f"--tls-cert-file={self._pki / 'server.crt'}",
+                f"--tls-private-key-file={self._pki / 'server.key'}",
+                f"--token-auth-file={self._pki / 'tokens.csv'}",
+                "--authorization-mode=RBAC",
+                "--service-account-issuer=https://kubernetes.default.svc",
+                f"--service-account-key-file={self._pki / 'service-accounts.key'}",
+                f"--service-account-signing-key-file={self._pki / 'service-accounts.key'}",
+                "--service-cluster-ip-range=10.0.0.0/24",
+                # It waits for service accounts that a controller manager would make, and there is none.
+                "--disable-admission-plugins=ServiceAccount",
+                # It would publish the address of the service "kubernetes", and refuses the loopback interface.
+                "--endpoint-reconciler-type=none",
+            ],
+            ready=self._api_ready,
+            timeout=START_SECONDS,
+        )
+
+    def _api_ready(self) -> bool:
+        try:
+            return bool(self.request("GET", "/readyz") == "ok")
+        except (OSError, http.client.HTTPException, LocalStackError):
+            return False
+
+    def _make_secrets(self) -> None:
+        """A certificate, a token and the service accounts' key, unless the folder has them already."""
+        tokens = self._pki / "tokens.csv"
+        if tokens.exists():
+            return
+        self._pki.mkdir(mode=0o700, exist_ok=True)
+        authority = trustme.CA(organization_name="graphmail local control plane")
+        authority.cert_pem.write_to_path(self.ca_file)
+        server = authority.issue_cert("127.0.0.1", "localhost", "kubernetes.default.svc")
+        (self._pki / "server.crt").write_bytes(b"".join(blob.bytes() for blob in server.cert_chain_pems))
+        _write_secret(self._pki / "server.key", server.private_key_pem.bytes())
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+        )
+        _write_secret(self._pki / "service-accounts.key", pem)
+        # Last, since its presence says that all of them are there.
+        _write_secret(tokens, f"{secrets.token_hex(16)},admin,1,system:masters\n".encode())
+
+    def _write_kubeconfig(self) -> None:
+        name = "graphmail-local"
+        authority = base64.b64encode(self.ca_file.read_bytes()).decode()
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": name,
+            "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": "default"}}],
+            "clusters": [{"name": name, "cluster": {"server": self.url, "certificate-authority-data": authority}}],
+            "users": [{"name": name, "user": {"token": self.token}}],
+        }
+        _write_secret(self.kubeconfig, yaml.safe_dump(config, sort_keys=False).encode())
+
+    def _ports(self) -> Ports:
+        if ports := self._stored_ports():
+            return ports
+        raise LocalStackError(f"there is no control plane in {self.state_dir}; start one first")
+
+    def _stored_ports(self) -> Ports | None:
+        try:
+            return Ports(**json.loads(self._settings.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+def _etcd_ready(port: int) -> bool:
+    try:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _write_secret(path: Path, content: bytes) -> None:
+    """Write a file that its owner alone can read, whole or not at all."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:  # noqa: PTH123  # needs opener
+        file.write(content)
+    temporary.replace(path)
