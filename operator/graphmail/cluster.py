@@ -1,0 +1,268 @@
+"""The API server, as the operator uses it: a thin client over one aiohttp session.
+
+The kubernetes client loads the configuration (pod, kubeconfig, exec plugins, rotating tokens) and nothing else: its asynchronous
+half spends several milliseconds on each object, and a status is written at every renewal. Statuses and mirrored resources are
+written by server-side apply, which keeps what other managers own.
+"""
+
+import json
+import os
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+import aiohttp
+import stamina
+from kubernetes import client as kubernetes_client
+from kubernetes import config as kubernetes_config
+
+from graphmail.resource.names import GROUP, PLURAL, VERSION
+
+_SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+_APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
+_PAGE = 500
+_TRIES = 4
+_TIMEOUT_SECONDS = 15
+
+
+class ClusterError(Exception):
+    """The API server answered with an error.
+
+    Attributes:
+        status: the HTTP status.
+        reason: Kubernetes' word for it, such as `NotFound` or `Invalid`.
+    """
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(f"{status} {reason}: {message}")
+        self.status = status
+        self.reason = reason
+
+
+class ClusterUnavailable(ClusterError):
+    """The API server cannot be reached, or answers 429 or 5xx, also after some tries."""
+
+
+class ClusterConfigError(Exception):
+    """There is no usable configuration for an API server."""
+
+
+def load_configuration() -> kubernetes_client.Configuration:
+    """The configuration of `KUBECONFIG` when it is set, else the pod's own, else the user's kubeconfig.
+
+    Raises:
+        ClusterConfigError: none of them is there, or it cannot be used.
+    """
+    configuration = kubernetes_client.Configuration()
+    try:
+        if "KUBECONFIG" not in os.environ and _SERVICE_ACCOUNT_TOKEN.exists():
+            kubernetes_config.load_incluster_config(client_configuration=configuration)
+        else:
+            kubernetes_config.load_kube_config(client_configuration=configuration)
+    except kubernetes_config.ConfigException as error:
+        raise ClusterConfigError(f"no API server: {error}. Set KUBECONFIG to a kubeconfig, or run in a pod") from error
+    return configuration
+
+
+def _ssl_context(configuration: kubernetes_client.Configuration) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    if not configuration.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class Cluster:
+    """The API server, for one namespace.
+
+    Every method raises `ClusterError` for an answer that is one, and `ClusterUnavailable` when there is none.
+    """
+
+    def __init__(self, configuration: kubernetes_client.Configuration, namespace: str, *, connections: int = 8) -> None:
+        self._configuration = configuration
+        self._ssl = _ssl_context(configuration)
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+        self.server = configuration.host.rstrip("/")
+        self.namespace = namespace
+
+    async def __aenter__(self) -> Self:
+        self._session = self.new_session(connections=self._connections, timeout_seconds=_TIMEOUT_SECONDS)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def new_session(self, *, connections: int = 0, timeout_seconds: float | None = None) -> aiohttp.ClientSession:
+        """A session that signs in at the API server, with a fresh token on each request; Kopf gets one of its own."""
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=connections, ssl=self._ssl),
+            timeout=aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=10),
+            middlewares=(self._sign_in,),
+            json_serialize=lambda value: json.dumps(value, separators=(",", ":")),
+        )
+
+    async def _sign_in(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        token = self._configuration.get_api_key_with_prefix(
+            "authorization"
+        ) or self._configuration.get_api_key_with_prefix("BearerToken")
+        if token:
+            request.headers["Authorization"] = token
+        return await handler(request)
+
+    # --- subscriptions -------------------------------------------------------------------------------------------------
+
+    async def subscriptions(self) -> AsyncIterator[dict[str, Any]]:
+        """Every `GraphMailSubscription` of the namespace, page by page."""
+        token = ""
+        while True:
+            page = await self._call("GET", self._path(), params={"limit": str(_PAGE), "continue": token})
+            for item in page["items"]:
+                yield item
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return
+
+    async def subscription(self, name: str) -> dict[str, Any] | None:
+        """One `GraphMailSubscription`; None when there is none of that name."""
+        return await self._found(self._call("GET", self._path(name)))
+
+    async def apply(self, body: Mapping[str, Any], *, manager: str) -> dict[str, Any]:
+        """Server-side apply of a resource."""
+        return await self._apply(self._path(body["metadata"]["name"]), body, manager)
+
+    async def apply_status(self, body: Mapping[str, Any], *, manager: str) -> dict[str, Any] | None:
+        """Server-side apply of a status. With `metadata.uid` in the body, it never reaches a namesake that was created later.
+
+        Returns:
+            The resource as it is now; None when it is gone.
+        """
+        try:
+            return await self._apply(self._path(body["metadata"]["name"], "status"), body, manager)
+        except ClusterError as error:
+            if error.status == 404 or (error.status == 409 and "uid" in str(error).lower()):
+                return None
+            raise
+
+    async def merge(self, name: str, patch: Mapping[str, Any]) -> dict[str, Any] | None:
+        """A merge patch of metadata or spec, for the command line: what a person does with kubectl."""
+        call = self._call("PATCH", self._path(name), body=patch, content_type=_MERGE)
+        return await self._found(call)
+
+    async def delete(self, name: str, *, uid: str) -> bool:
+        """Delete that very resource; False when it is gone, or another one bears its name now."""
+        body = {"preconditions": {"uid": uid}}
+        try:
+            await self._call("DELETE", self._path(name), body=body)
+        except ClusterError as error:
+            if error.status in {404, 409}:
+                return False
+            raise
+        return True
+
+    # --- what else is read and written ------------------------------------------------------------------------------
+
+    async def secret(self, name: str) -> dict[str, Any] | None:
+        """A Secret of the namespace; None when there is none of that name."""
+        return await self._found(self._call("GET", f"/api/v1/namespaces/{self.namespace}/secrets/{quote(name)}"))
+
+    async def namespace_uid(self) -> str:
+        """The uid of the namespace: what tells this installation from any other, also from a restored copy of its database."""
+        return str((await self._call("GET", f"/api/v1/namespaces/{self.namespace}"))["metadata"]["uid"])
+
+    async def post_event(self, event: Mapping[str, Any]) -> None:
+        """Create an event."""
+        await self._call("POST", f"/api/v1/namespaces/{self.namespace}/events", body=event)
+
+    async def patch_event(self, name: str, patch: Mapping[str, Any]) -> None:
+        """Bring an event up to date, when the same thing happened again."""
+        path = f"/api/v1/namespaces/{self.namespace}/events/{quote(name)}"
+        await self._call("PATCH", path, body=patch, content_type=_MERGE)
+
+    async def ready(self) -> bool:
+        """Whether the API server answers at all, and lets us read our resources."""
+        try:
+            await self._call("GET", self._path(), params={"limit": "1"}, tries=1)
+        except ClusterUnavailable:
+            return False
+        return True
+
+    # --- the calls themselves -----------------------------------------------------------------------------------------
+
+    def _path(self, name: str = "", subresource: str = "") -> str:
+        parts = ["/apis", GROUP, VERSION, "namespaces", self.namespace, PLURAL, quote(name), subresource]
+        return "/".join(part for part in parts if part)
+
+    async def _apply(self, path: str, body: Mapping[str, Any], manager: str) -> dict[str, Any]:
+        params = {"fieldManager": manager, "force": "true"}
+        return await self._call("PATCH", path, body=body, content_type=_APPLY, params=params)
+
+    @staticmethod
+    async def _found(call: Any) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = await call
+        except ClusterError as error:
+            if error.status == 404:
+                return None
+            raise
+        return found
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+        params: Mapping[str, str] | None = None,
+        tries: int = _TRIES,
+    ) -> dict[str, Any]:
+        async for attempt in stamina.retry_context(
+            on=ClusterUnavailable, attempts=tries, timeout=_TIMEOUT_SECONDS, wait_initial=0.1, wait_max=2.0
+        ):
+            with attempt:
+                return await self._once(method, path, body, content_type, params)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _once(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        content_type: str,
+        params: Mapping[str, str] | None,
+    ) -> dict[str, Any]:
+        if self._session is None:
+            raise RuntimeError("the cluster client is used outside its context")
+        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        headers = {"Accept": "application/json", "Content-Type": content_type}
+        try:
+            async with self._session.request(
+                method, self.server + path, data=data, headers=headers, params=params
+            ) as response:
+                answer = await response.read()
+                return _read(response.status, answer)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ClusterUnavailable(
+                0, type(error).__name__, f"the API server {self.server} cannot be reached"
+            ) from error
+
+
+def _read(status: int, answer: bytes) -> dict[str, Any]:
+    try:
+        content: Any = json.loads(answer)
+    except ValueError:
+        content = {}
+    if status < 300 and isinstance(content, dict):
+        return content
+    details = content if isinstance(content, dict) else {}
+    kind = ClusterUnavailable if status == 429 or status >= 500 or status < 300 else ClusterError
+    raise kind(status, str(details.get("reason", "Unknown")), str(details.get("message", "no message")))
