@@ -12,9 +12,15 @@ from graphmail.resource import duration
 
 IDENTIFIER = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
 """What is valid as a label's value, since tenant and provider are labels too."""
-HTTPS_URL = r"^https://[^\s/?#]+[^\s#]*$"
+HTTPS_URL = r'^https://[A-Za-z0-9\[][A-Za-z0-9._:\[\]-]*([/?][!"$-~]*)?$'
+"""Printable ASCII with a host, without user information and without a fragment."""
+MAILBOX = r"^[^\x00-\x20\x7f-\xa0/?#]+$"
+"""What can stand in Graph's path. Go and Rust differ in what counts as a space beyond ASCII, so no class relies on it."""
+SECRET_NAME = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
 MAX_LIFETIME = "168h"
 """The longest life of a subscription to mail that Graph documents: 10,080 minutes."""
+MIN_LIFETIME = "45m"
+"""The shortest: Graph raises what is less."""
 
 
 def _camel(name: str) -> str:
@@ -83,6 +89,7 @@ class Credentials(_Part):
         default=None,
         min_length=1,
         max_length=253,
+        pattern=SECRET_NAME,
         description="Name of the Secret, with the keys directory-id and client-id, and client-secret (app-only) or refresh-token "
         "(delegated, client-secret beside it when the app has one). client-state is optional: Graph repeats it in each notification.",
     )
@@ -106,7 +113,7 @@ class Spec(_Part):
     mailbox: str = Field(
         min_length=1,
         max_length=320,
-        pattern=r"^[^\s/?#]+$",
+        pattern=MAILBOX,
         description="The watched mailbox: its address (user principal name), or the object id of its user. Cannot be changed.",
     )
     folders: list[Annotated[str, Field(min_length=1, max_length=512)]] = Field(
