@@ -12,7 +12,6 @@ import ssl
 import subprocess
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import trustme
@@ -26,7 +25,7 @@ from localstack.processes import BackgroundProcess, ProcessDiedError, free_port
 from localstack.toolchain import ETCD, KUBERNETES, Toolchain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
     from types import TracebackType
 
 START_SECONDS = 90.0
@@ -305,6 +304,6 @@ def _write_secret(path: Path, content: bytes) -> None:
     """Write a file that its owner alone can read, whole or not at all."""
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)
-    with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:  # noqa: PTH123  # needs opener
+    with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:  # needs opener
         file.write(content)
     temporary.replace(path)

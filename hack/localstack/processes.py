@@ -119,7 +119,7 @@ class BackgroundProcess:
     def __init__(self, name: str, state_dir: Path, *, stop_signal: int = signal.SIGTERM) -> None:
         self.name = name
         self.log = state_dir / f"{name}.log"
-        self._pidfile = state_dir / f"{name}.pid"
+        self.pidfile = state_dir / f"{name}.pid"
         self._stop_signal = stop_signal
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -158,7 +158,7 @@ class BackgroundProcess:
                 group=account.gid if account else None,
                 extra_groups=[] if account else None,
             )
-        Record(self._child.pid, started(self._child.pid) or "", self._stop_signal).write(self._pidfile)
+        Record(self._child.pid, started(self._child.pid) or "", self._stop_signal).write(self.pidfile)
         self._await(ready, timeout)
 
     def _await(self, ready: Callable[[], bool], timeout: float) -> None:
@@ -181,7 +181,7 @@ class BackgroundProcess:
 
     def stop(self, grace: float = 10.0) -> None:
         """End the program, by force after ``grace`` seconds; nothing happens when it does not run."""
-        stop_all([self._pidfile], grace)
+        stop_all([self.pidfile], grace)
         if self._child:
             self._child.wait()
             self._child = None
@@ -199,7 +199,7 @@ class BackgroundProcess:
             record.signal(number)
 
     def _record(self) -> Record | None:
-        record = Record.read(self._pidfile)
+        record = Record.read(self.pidfile)
         return record if record and record.alive() else None
 
 

@@ -20,7 +20,7 @@ from localstack import pypi_tools
 from localstack.messages import LocalStackError, home_relative, say, step, tail
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from localstack.cache import Cache
 
@@ -88,7 +88,9 @@ ETCD = Tool(
     packages={"etcd": "go.etcd.io/etcd/server/v3"},
     takes="about 40 seconds",
 )
-TOOLS = {tool.name: tool for tool in (ETCD, KUBERNETES)}
+CLUSTER_TOOLS = (ETCD, KUBERNETES)
+"""What a control plane needs."""
+TOOLS = {tool.name: tool for tool in CLUSTER_TOOLS}
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,12 @@ class Toolchain:
             if given.is_file():
                 return given
         return self.cache.obtain(tool.cache_name(), lambda folder: self._build(tool, folder)) / name
+
+    def prepare(self, tools: Iterable[Tool]) -> None:
+        """Have all programs of these tools at hand. Raises LocalStackError when a build fails."""
+        for tool in tools:
+            for name in tool.packages:
+                self.program(tool, name)
 
     def _build(self, tool: Tool, folder: Path) -> None:
         what = f"{', '.join(tool.packages)} {tool.version}"
