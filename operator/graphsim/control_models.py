@@ -1,0 +1,466 @@
+"""The bodies of the control API, shared by the server and by `SimulatorControl`.
+
+References to a mailbox are its UPN or its user object id; references to a tenant are its directory id or its domain.
+Times are ISO 8601 in UTC and simulated, unless a name says otherwise.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from graphsim.grants import RevocationReason
+
+
+class Model(BaseModel):
+    """A body that refuses fields it does not know."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Health(Model):
+    """Where everything is. `graph_url` goes up to and with `/v1.0`; `ca_path` is a file on the simulator's machine."""
+
+    graph_url: str
+    login_url: str
+    control_url: str
+    ca_path: str
+    subscriptions: int
+    now: datetime
+
+
+class NewTenant(Model):
+    """A tenant to add, or to replace when the id exists."""
+
+    name: str
+    id: str | None = None
+    domain: str | None = None
+    ceiling_minutes: int | None = Field(None, ge=45, description="Longest life of a subscription in this tenant")
+
+
+class TenantView(Model):
+    """A tenant as it is."""
+
+    id: str
+    name: str
+    domain: str
+    ceiling_minutes: int | None
+
+
+class NewApp(Model):
+    """An app to add. `tenants` None: installed, with `roles`, in every tenant that exists now."""
+
+    name: str = "app"
+    client_id: str | None = None
+    secret: str | None = None
+    secret_expires_in_minutes: float | None = Field(None, description="None: never")
+    tenants: list[str] | None = None
+    roles: list[str] = ["Mail.Read"]
+
+
+class AppChange(Model):
+    """A change to an app: only what is named changes."""
+
+    client_id: str
+    enabled: bool | None = None
+    secrets: list[str] | None = Field(None, description="These secrets, and no others, are valid from now on")
+    expire_secrets: bool = Field(default=False, description="Let every present secret expire now")
+    roles: dict[str, list[str]] | None = Field(None, description="Tenant to application roles")
+
+
+class AppView(Model):
+    """An app; the secret is shown in the answer to the request that made it, and never again."""
+
+    client_id: str
+    name: str
+    enabled: bool
+    roles: dict[str, list[str]]
+    secret: str | None = Field(None, repr=False)
+
+
+class NewMailbox(Model):
+    """A mailbox to add; `folders` are the user's own, beside the well-known ones."""
+
+    upn: str
+    tenant: str
+    user_id: str | None = None
+    enabled: bool = True
+    folders: list[str] = []
+    watched: bool = Field(default=True, description="Open a coverage account now")
+    watched_folders: list[str] = Field([], description="Folders with an account of their own from now on")
+
+
+class MailboxChange(Model):
+    """A change to a mailbox: only what is named changes."""
+
+    mailbox: str
+    enabled: bool | None = None
+    add_folders: list[str] = []
+    denied_clients: list[str] | None = Field(None, description="Apps that an access policy keeps out: client ids")
+
+
+class FolderView(Model):
+    """A mail folder."""
+
+    id: str
+    name: str
+
+
+class MailboxView(Model):
+    """A mailbox as it is."""
+
+    upn: str
+    user_id: str
+    tenant_id: str
+    enabled: bool
+    folders: list[FolderView]
+    subscriptions: int
+    messages: int
+
+
+class NewGrant(Model):
+    """A user's sign-in and consent; a revoked grant works again, with new tokens only."""
+
+    mailbox: str
+    client_id: str
+    scopes: list[str] | None = Field(None, description="None: Mail.Read, offline_access and the usual ones")
+
+
+class GrantView(Model):
+    """A grant; the tokens are shown in the answer to the request that made it, and never again."""
+
+    id: str
+    mailbox: str
+    tenant_id: str
+    client_id: str
+    scopes: list[str]
+    revoked_for: RevocationReason | None
+    refresh_token: str | None = Field(None, repr=False)
+    access_token: str | None = Field(None, repr=False)
+    access_token_expires_at: datetime | None = None
+
+
+class GrantRevocation(Model):
+    """Which grants to end, and what sign-in says from then on."""
+
+    mailbox: str | None = None
+    client_id: str | None = None
+    grant_id: str | None = None
+    reason: RevocationReason = "revoked"
+
+
+class NewSubscription(Model):
+    """A subscription to put into the world as it is: no handshake, no checks; `minutes` may be 1."""
+
+    mailbox: str
+    client_id: str
+    notification_url: str
+    minutes: float = Field(4_320, gt=0)
+    folder: str | None = Field("inbox", description="None: the whole mailbox")
+    change_type: str = "created"
+    delegated: bool = False
+    client_state: str | None = Field(None, repr=False)
+    lifecycle_url: str | None = None
+    id: str | None = None
+
+
+class SubscriptionView(Model):
+    """A live subscription; its clientState is never shown."""
+
+    id: str
+    mailbox: str
+    user_id: str
+    tenant_id: str
+    client_id: str
+    delegated: bool
+    folder: str
+    resource: str
+    change_type: str
+    notification_url: str
+    lifecycle_url: str | None
+    has_client_state: bool
+    expires_at: datetime
+    created_at: datetime
+    renewals: int
+    renewed_at: datetime | None
+
+
+class EndedView(Model):
+    """A subscription that is gone."""
+
+    id: str
+    mailbox: str
+    client_id: str
+    ended_at: datetime
+    reason: Literal["expired", "deleted", "dropped"]
+
+
+class NewMessage(Model):
+    """A message that arrives at a mailbox now."""
+
+    mailbox: str
+    folder: str = "inbox"
+    subject: str = "A message"
+
+
+class AttemptView(Model):
+    """One attempt to deliver a notification; `status` is None when no answer came; `milliseconds` are real."""
+
+    at: datetime
+    status: int | None
+    error: str
+    milliseconds: float
+
+
+class DeliveryView(Model):
+    """A notification on its way to an endpoint."""
+
+    subscription_id: str
+    mailbox: str
+    url: str
+    message_id: str
+    state: Literal["delivered", "retrying", "refused", "given-up"]
+    attempts: list[AttemptView]
+
+
+class MessageView(Model):
+    """A message that arrived, and what became of its notifications at the first attempt."""
+
+    id: str
+    folder_id: str
+    received_at: datetime
+    deliveries: list[DeliveryView]
+
+    @property
+    def delivered(self) -> int:
+        """How many endpoints took the notification."""
+        return sum(1 for delivery in self.deliveries if delivery.state == "delivered")
+
+
+class NewFault(Model):
+    """A fault rule. What is left out is a wildcard; the effect is an answer by name, a status, a cut, or a delay alone."""
+
+    routes: list[str] = Field([], description="Names of routes; none: every route")
+    tenant: str | None = None
+    mailbox: str | None = None
+    client: str | None = None
+    subscription: str | None = None
+    count: int | None = Field(None, ge=1, description="How many calls it spoils; None: no end")
+    share: float = Field(1.0, ge=0, le=1, description="Share of the matching calls, by chance")
+    skip: int = Field(0, ge=0, description="Let so many matching calls pass first")
+    answer: str | None = Field(None, description="Name of a known answer, see GET /answers")
+    values: dict[str, Any] = Field({}, description="Placeholders of the answer, such as minutes or id")
+    status: int | None = Field(None, ge=200, le=599)
+    body: str | dict[str, Any] | None = Field(None, description="Sent with `status`: JSON, or text as it is")
+    headers: dict[str, str] = {}
+    retry_after: str | None = Field(None, description="Seconds or an HTTP date; an empty string removes the header")
+    drop: bool = Field(default=False, description="Cut the connection instead of answering")
+    after_commit: bool = Field(default=False, description="Let the call do its work first: the answer is lost")
+    delay_ms: float = Field(0.0, ge=0, description="Real milliseconds before the work")
+
+
+class FaultView(Model):
+    """A fault rule in force: how often it hit, how many calls are `left` to it, and what it does."""
+
+    id: str
+    hits: int
+    left: int | None
+    routes: list[str]
+    tenant: str | None
+    mailbox: str | None
+    client: str | None
+    subscription: str | None
+    share: float
+    effect: str
+
+
+class ClockView(Model):
+    """The simulated clock."""
+
+    now: datetime
+    speed: float
+    paused: bool
+
+
+class ClockChange(Model):
+    """A change to the clock: first pause or resume and speed, then the jump."""
+
+    speed: float | None = Field(None, gt=0)
+    paused: bool | None = None
+    advance_seconds: float = Field(0.0, ge=0)
+
+
+class CallView(Model):
+    """One call of Graph or sign-in; `status` 0 means that the connection was cut. Empty strings mean unknown."""
+
+    number: int
+    at: datetime
+    route: str
+    method: str
+    tenant: str
+    mailbox: str
+    client: str
+    status: int
+    code: str
+    subscription: str
+    fault: str
+    milliseconds: float
+    request_id: str
+    client_request_id: str
+
+
+class CallCount(Model):
+    """How many calls of one kind there were since the start, whatever the filter."""
+
+    route: str
+    method: str
+    status: int
+    count: int
+
+
+class CallsView(Model):
+    """The calls that match, the newest first (at most `limit`), how many match, and the counts of all."""
+
+    calls: list[CallView]
+    matching: int
+    total: int
+    counts: list[CallCount]
+
+    def count(self, route: str | None = None, status: int | None = None) -> int:
+        """Answer how many calls there were of a route and a status, whatever the filter."""
+        return sum(one.count for one in self.counts if route in {None, one.route} and status in {None, one.status})
+
+
+class IntervalView(Model):
+    """A stretch of simulated time; `until` is None while it lasts."""
+
+    start: datetime
+    until: datetime | None
+    seconds: float
+    most: int
+
+
+class LedgerView(Model):
+    """One account: gaps without any live subscription, and stretches with a spare one."""
+
+    since: datetime
+    live: int
+    uncovered_seconds: float
+    gaps: list[IntervalView]
+    duplicates: list[IntervalView]
+
+
+class CoverageView(LedgerView):
+    """The account of a mailbox, with one for each folder that is watched or was ever subscribed.
+
+    The folder `*` stands for subscriptions on the whole mailbox.
+    """
+
+    mailbox: str
+    user_id: str
+    tenant_id: str
+    folders: dict[str, LedgerView]
+
+
+class WatchChange(Model):
+    """Mailboxes whose accounts start anew now (`watched`), or are closed."""
+
+    mailboxes: list[str] | None = Field(None, description="None: all")
+    watched: bool = True
+    folders: list[str] = []
+
+
+class CertificateRequest(Model):
+    """Host names and addresses for a certificate of the simulator's authority."""
+
+    names: list[str] = Field(min_length=1)
+
+
+class CertificateView(Model):
+    """A certificate with its chain, its private key, and the authority's certificate, as PEM."""
+
+    certificate: str
+    private_key: str = Field(repr=False)
+    authority: str
+
+
+class AnswerView(Model):
+    """A known answer of Graph or of sign-in, for fault rules."""
+
+    name: str
+    service: Literal["graph", "sign-in"]
+    status: int
+    code: str
+    message: str
+    meaning: str
+
+
+class ResetRequest(Model):
+    """What a reset leaves."""
+
+    keep_settings: bool = False
+
+
+class Removed(Model):
+    """How many things were removed or ended."""
+
+    count: int
+
+
+class Seed(Model):
+    """A whole world in one body; it is added to what exists, in this order."""
+
+    tenants: list[NewTenant] = []
+    apps: list[NewApp] = []
+    mailboxes: list[NewMailbox] = []
+    grants: list[NewGrant] = []
+    subscriptions: list[NewSubscription] = []
+    settings: dict[str, Any] = {}
+
+
+class Seeded(Model):
+    """What a seed made, with the secrets and tokens in it."""
+
+    tenants: list[TenantView]
+    apps: list[AppView]
+    mailboxes: list[MailboxView]
+    grants: list[GrantView]
+    subscriptions: list[SubscriptionView]
+
+
+class MailboxFilter(Model):
+    """Which mailboxes an answer is about; None: all."""
+
+    mailbox: str | None = None
+    tenant: str | None = None
+
+
+class SubscriptionFilter(MailboxFilter):
+    """Which subscriptions an answer is about."""
+
+    client_id: str | None = None
+
+
+class CallFilter(Model):
+    """Which calls an answer is about; `since` is the number of a call: only later ones."""
+
+    route: str | None = None
+    method: str | None = None
+    tenant: str | None = None
+    mailbox: str | None = None
+    client: str | None = None
+    status: int | None = None
+    subscription: str | None = None
+    fault: str | None = None
+    since: int = 0
+    limit: int = Field(200, ge=0, le=50_000)
+
+
+class ById(Model):
+    """The thing that the path names."""
+
+    id: str
+
+
+class Nothing(Model):
+    """No input."""

@@ -1,0 +1,110 @@
+"""The little of Outlook mail that a renewal loop reads: the signed-in user, the folders, the newest messages."""
+
+import re
+from typing import Any
+
+from graphsim.directory import Folder, Mailbox, Message
+from graphsim.errors import GraphError
+from graphsim.graph_answers import GRAPH_ANSWERS
+from graphsim.graph_context import GraphCall, Reply, require_open_mailbox
+from graphsim.timestamps import graph_timestamp, parse_graph_timestamp
+
+_DEFAULT_TOP = 10
+_LARGEST_TOP = 1_000
+_RECEIVED_AFTER = re.compile(r"receivedDateTime (ge|gt) (\S+)", re.IGNORECASE)
+
+
+async def user(call: GraphCall) -> Reply:
+    """GET /me and /users/{user}."""
+    mailbox = call.mailbox(call.path.get("user"))
+    body = {
+        "@odata.context": f"{call.runtime.graph_url}/$metadata#users/$entity",
+        "id": mailbox.user_id,
+        "userPrincipalName": mailbox.upn,
+        "mail": mailbox.upn,
+        "displayName": mailbox.upn.partition("@")[0],
+    }
+    return Reply(200, body)
+
+
+async def folders(call: GraphCall) -> Reply:
+    """GET …/mailFolders."""
+    mailbox = _open_mailbox(call)
+    return _collection(call, "mailFolders", [_folder_body(folder) for folder in mailbox.folders()])
+
+
+async def folder(call: GraphCall) -> Reply:
+    """GET …/mailFolders/{folder}."""
+    found = _named_folder(call, _open_mailbox(call))
+    context = {"@odata.context": f"{call.runtime.graph_url}/$metadata#mailFolders/$entity"}
+    return Reply(200, context | _folder_body(found))
+
+
+async def messages(call: GraphCall) -> Reply:
+    """GET …/messages: of all folders, the newest first."""
+    mailbox = _open_mailbox(call)
+    return _collection(call, "messages", _newest(call, list(mailbox.messages)))
+
+
+async def folder_messages(call: GraphCall) -> Reply:
+    """GET …/mailFolders/{folder}/messages, the newest first."""
+    mailbox = _open_mailbox(call)
+    found = _named_folder(call, mailbox)
+    return _collection(call, "messages", _newest(call, [one for one in mailbox.messages if one.folder_id == found.id]))
+
+
+def _open_mailbox(call: GraphCall) -> Mailbox:
+    mailbox = call.mailbox(call.path.get("user"))
+    require_open_mailbox(mailbox, call.caller.client_id, "Read")
+    return mailbox
+
+
+def _named_folder(call: GraphCall, mailbox: Mailbox) -> Folder:
+    found = mailbox.folder(call.path["folder"].removeprefix("('").removesuffix("')"))
+    if found is None:
+        raise GRAPH_ANSWERS["folder-not-found"].error()
+    return found
+
+
+def _newest(call: GraphCall, found: list[Message]) -> list[dict[str, Any]]:
+    after = _received_after(call.query.get("$filter", ""))
+    newest_first = sorted((one for one in found if one.received_at >= after), key=lambda one: -one.received_at)
+    return [_message_body(message) for message in newest_first[: _top(call)]]
+
+
+def _received_after(text: str) -> float:
+    if not text:
+        return 0.0
+    match = _RECEIVED_AFTER.fullmatch(text)
+    if match is None:
+        raise GraphError(400, "ErrorInvalidUrlQueryFilter", "The query filter contains one or more invalid nodes.")
+    strictly = 0.000001 if match[1].lower() == "gt" else 0.0
+    return parse_graph_timestamp(match[2]) + strictly
+
+
+def _top(call: GraphCall) -> int:
+    text = call.query.get("$top", str(_DEFAULT_TOP))
+    if not text.isdigit() or not 1 <= int(text) <= _LARGEST_TOP:
+        raise GraphError(400, "BadRequest", f"Invalid value '{text}' for $top query option found.")
+    return int(text)
+
+
+def _collection(call: GraphCall, name: str, value: list[dict[str, Any]]) -> Reply:
+    return Reply(200, {"@odata.context": f"{call.runtime.graph_url}/$metadata#{name}", "value": value})
+
+
+def _folder_body(found: Folder) -> dict[str, Any]:
+    return {"id": found.id, "displayName": found.name, "isHidden": False}
+
+
+def _message_body(message: Message) -> dict[str, Any]:
+    received = graph_timestamp(int(message.received_at))
+    return {
+        "@odata.etag": f'W/"{message.id[-12:]}"',
+        "id": message.id,
+        "createdDateTime": received,
+        "receivedDateTime": received,
+        "subject": message.subject,
+        "parentFolderId": message.folder_id,
+        "isRead": False,
+    }

@@ -1,0 +1,214 @@
+"""The simulated world as one object: clock, directory, grants, tokens, subscriptions and the coverage account.
+
+Pure state and no I/O. Everything that changes the world goes through here, so that time is settled first: what
+expired in between ends at its own moment, before the change.
+"""
+
+import secrets
+from collections.abc import Iterable
+
+from graphsim.clock import SimulatedClock
+from graphsim.coverage import Coverage
+from graphsim.directory import App, Directory, Mailbox, Message, Secret, Tenant, custom_folders
+from graphsim.grants import Grant, Grants, RevocationReason
+from graphsim.randomness import Randomness
+from graphsim.settings import SimulatorSettings
+from graphsim.subscriptions import WHOLE_MAILBOX, EndReason, Subscription, Subscriptions
+from graphsim.tokens import AccessTokens, Caller
+
+MAIL_PERMISSIONS = frozenset(
+    {"Mail.Read", "Mail.ReadBasic", "Mail.ReadBasic.All", "Mail.ReadWrite", "Mail.Read.Shared", "Mail.ReadWrite.Shared"}
+)
+DEFAULT_ROLES = frozenset({"Mail.Read"})
+DEFAULT_SCOPES = frozenset({"Mail.Read", "offline_access", "openid", "profile", "User.Read"})
+
+
+class World:
+    """All that the simulated Graph and sign-in know. Raises UnknownObjectError for references never seeded."""
+
+    def __init__(
+        self,
+        clock: SimulatedClock,
+        randomness: Randomness,
+        settings: SimulatorSettings | None = None,
+        *,
+        token_key: bytes | None = None,
+    ) -> None:
+        """`token_key` signs tokens (32 bytes; a fresh one when None)."""
+        self.clock = clock
+        self.randomness = randomness
+        self.settings = settings or SimulatorSettings()
+        self._key = token_key or secrets.token_bytes(32)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything but the clock and the settings."""
+        self._serial = 0
+        self.directory = Directory()
+        self.grants = Grants(self.randomness, self._key)
+        self.tokens = AccessTokens(self._key, self.randomness)
+        self.coverage = Coverage()
+        self.subscriptions = Subscriptions(self.coverage)
+
+    def settle(self) -> float:
+        """End what has expired; answer the simulated moment up to which the world is now right."""
+        now = self.clock.now()
+        self.subscriptions.expire_until(now)
+        return now
+
+    # -- who exists ----------------------------------------------------------------------------------------------
+
+    def add_tenant(
+        self, name: str, *, tenant_id: str | None = None, domain: str | None = None, ceiling_minutes: int | None = None
+    ) -> Tenant:
+        """Add an Entra tenant; its domain is derived from the name when not given."""
+        made_domain = domain or f"{''.join(filter(str.isalnum, name.lower()))}.example.com"
+        made_id = (tenant_id or self.randomness.guid()).lower()
+        return self.directory.put_tenant(Tenant(made_id, name, made_domain, ceiling_minutes))
+
+    def add_app(
+        self,
+        name: str,
+        *,
+        client_id: str | None = None,
+        secret: str | None = None,
+        secret_expires_at: float | None = None,
+        tenants: Iterable[str] | None = None,
+        roles: Iterable[str] = DEFAULT_ROLES,
+    ) -> App:
+        """Add an app with one secret, and let the tenants (all that exist, when None) grant it application roles."""
+        app = App(client_id or self.randomness.guid(), name)
+        app.secrets.append(Secret(secret or self.randomness.opaque(), secret_expires_at))
+        for reference in list(self.directory.tenants) if tenants is None else tenants:
+            self.allow_app(app, reference, roles)
+        return self.directory.put_app(app)
+
+    def allow_app(self, app: App, tenant: str, roles: Iterable[str]) -> None:
+        """Set the application roles that a tenant grants to an app; none leaves the app installed, without rights."""
+        tenant_id = self.directory.tenant(tenant).id
+        app.roles[tenant_id] = frozenset(roles)
+        app.service_principals.setdefault(tenant_id, self.randomness.guid())
+
+    def add_mailbox(
+        self,
+        tenant: str,
+        upn: str,
+        *,
+        user_id: str | None = None,
+        enabled: bool = True,
+        folders: Iterable[str] = (),
+        watched: bool = True,
+        watched_folders: Iterable[str] = (),
+    ) -> Mailbox:
+        """Add a mailbox; `folders` are the user's own; a watched one has a coverage account from now on."""
+        made_id = (user_id or self.randomness.guid()).lower()
+        mailbox = Mailbox(self.directory.tenant(tenant).id, made_id, upn, enabled, custom_folders(made_id, folders))
+        self.directory.put_mailbox(mailbox)
+        if watched:
+            self.watch(mailbox, watched_folders)
+        return mailbox
+
+    def watch(self, mailbox: Mailbox, folders: Iterable[str] = ()) -> None:
+        """Open the coverage account of a mailbox, or start it anew from this moment."""
+        now = self.settle()
+        folder_ids = tuple(self.directory.folder(mailbox, reference).id for reference in folders)
+        self.coverage.watch(mailbox.user_id, now, folder_ids)
+
+    # -- who may call --------------------------------------------------------------------------------------------
+
+    def consent(self, mailbox: Mailbox, app: App, scopes: Iterable[str] = DEFAULT_SCOPES) -> Grant:
+        """Let a mailbox's user sign in and consent to an app; an earlier, revoked grant works again."""
+        return self.grants.consent(
+            tenant_id=mailbox.tenant_id,
+            user_id=mailbox.user_id,
+            client_id=app.client_id,
+            scopes=frozenset(scopes),
+            at=self.clock.now(),
+        )
+
+    def revoke(self, grant: Grant, reason: RevocationReason = "revoked") -> None:
+        """End a grant; access tokens that are out stay valid until they expire, as at Microsoft."""
+        self.grants.revoke(grant, reason, self.clock.now())
+
+    def delegated_token(self, grant: Grant, scopes: Iterable[str] | None = None) -> tuple[str, Caller]:
+        """Issue an access token for a grant's user."""
+        scopes_of_graph = frozenset(grant.scopes if scopes is None else scopes) - {"offline_access"}
+        return self._token(grant.tenant_id, grant.client_id, grant.user_id, grant.user_id, scopes_of_graph)
+
+    def app_token(self, app: App, tenant_id: str) -> tuple[str, Caller]:
+        """Issue an access token for an app by itself, with the roles that the tenant granted."""
+        return self._token(
+            tenant_id, app.client_id, app.service_principals[tenant_id], None, app.roles.get(tenant_id, frozenset())
+        )
+
+    def _token(
+        self, tenant_id: str, client_id: str, object_id: str, user_id: str | None, permissions: frozenset[str]
+    ) -> tuple[str, Caller]:
+        now = self.clock.now()
+        expires_at = float(int(now + self.settings.access_token_minutes * 60))
+        caller = Caller(tenant_id, client_id, object_id, user_id, permissions, expires_at)
+        return self.tokens.issue(caller, at=now), caller
+
+    # -- subscriptions -------------------------------------------------------------------------------------------
+
+    def live(self, subscription_id: str) -> Subscription | None:
+        """Answer a live subscription, or None."""
+        self.settle()
+        return self.subscriptions.get(subscription_id)
+
+    def next_serial(self) -> int:
+        """Answer a number that is larger than every one before; it orders the list of subscriptions."""
+        self._serial += 1
+        return self._serial
+
+    def add_subscription(
+        self,
+        mailbox: Mailbox,
+        app: App,
+        *,
+        notification_url: str,
+        minutes: float,
+        folder: str | None = "inbox",
+        change_type: str = "created",
+        delegated: bool = False,
+        client_state: str | None = None,
+        lifecycle_url: str | None = None,
+        subscription_id: str | None = None,
+    ) -> Subscription:
+        """Put a subscription into the world as it is, without any of Graph's checks; `minutes` may be below 45."""
+        now = self.settle()
+        found = self.directory.folder(mailbox, folder) if folder else None
+        root = "me" if delegated else f"users/{mailbox.user_id}"
+        path = f"/mailFolders('{folder}')" if folder else ""
+        creator = mailbox.user_id if delegated else app.service_principals.get(mailbox.tenant_id, app.client_id)
+        subscription = Subscription(
+            id=subscription_id or self.randomness.guid(),
+            serial=self.next_serial(),
+            tenant_id=mailbox.tenant_id,
+            client_id=app.client_id,
+            creator_id=creator,
+            user_id=mailbox.user_id,
+            delegated=delegated,
+            folder=found.id if found else WHOLE_MAILBOX,
+            resource=f"{root}{path}/messages",
+            change_types=frozenset(change_type.split(",")),
+            change_type=change_type,
+            notification_url=notification_url,
+            lifecycle_url=lifecycle_url,
+            client_state=client_state,
+            expires_at=now + minutes * 60,
+            created_at=now,
+        )
+        self.subscriptions.add(subscription, now)
+        return subscription
+
+    def end_subscription(self, subscription: Subscription, reason: EndReason) -> None:
+        """End a live subscription now."""
+        self.subscriptions.end(subscription, self.settle(), reason)
+
+    def receive_message(self, mailbox: Mailbox, folder: str = "inbox", subject: str = "A message") -> Message:
+        """Let a message arrive; who is to be notified is the notifier's matter."""
+        found = self.directory.folder(mailbox, folder)
+        message = Message("AAMk" + self.randomness.opaque(30), found.id, subject, self.clock.now())
+        mailbox.messages.append(message)
+        return message
