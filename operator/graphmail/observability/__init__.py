@@ -1,0 +1,1 @@
+"""What can be seen of the operator from outside: logs, metrics, probes and events."""

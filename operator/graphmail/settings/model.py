@@ -1,0 +1,275 @@
+"""The settings themselves: each field names its variable, its default, its limits and what it means."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self, get_args
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+
+from graphmail.decision import Policy
+from graphmail.settings.values import GraphUrl, HttpsUrl, MetricsUrl, Number, PostgresUrl, lower
+from graphmail.settings.variables import read_variables, setting
+
+POD_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+"""Where Kubernetes tells a pod the namespace of its service account."""
+
+MIRROR_QUERIES_PER_MINUTE = 30
+"""The most that the mirror asks of Postgres (design, rule 13)."""
+
+LogFormat = Literal["auto", "json", "console"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class SettingsError(ValueError):
+    """The environment holds wrong values. The text has one line for each: name, value without secrets, what is allowed."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class Settings(BaseModel):
+    """What can be set about the operator. Each field names its variable; spans of time are in the unit that the variable names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    database_url: PostgresUrl | None = setting(
+        "GRAPHMAIL_DATABASE_URL",
+        None,
+        "The product's Postgres, with user and password. Without it the operator serves only resources written by hand. A secret: it is "
+        "shown without its password.",
+        allowed="a URL postgresql://user:password@host:port/database",
+        secret=True,
+    )
+    namespace: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")] = setting(
+        "GRAPHMAIL_NAMESPACE",
+        "graphmail",
+        "The namespace of the mirrored resources and of the operator's lease.",
+        allowed="the name of a namespace",
+        shown_default="the pod's own, else graphmail",
+    )
+    application_url: HttpsUrl | None = setting(
+        "APPLICATION_URL",
+        None,
+        "Public base URL of the product, which Graph delivers to. Needed with a database.",
+        allowed="an https URL without query",
+    )
+    webhook_path: Annotated[str, StringConstraints(pattern=r"^/[^\s?#]*$")] = setting(
+        "GRAPHMAIL_WEBHOOK_PATH",
+        "/api/email/webhooks/microsoft",
+        "Path below APPLICATION_URL that takes the notifications.",
+        allowed="a path that begins with / and has no query",
+    )
+    graph_base_url: GraphUrl = setting(
+        "MICROSOFT_GRAPH_BASE_URL",
+        "https://graph.microsoft.com/v1.0",
+        "Microsoft Graph; national clouds have their own.",
+        allowed="an https URL up to and with /v1.0",
+    )
+    login_base_url: HttpsUrl = setting(
+        "MICROSOFT_LOGIN_BASE_URL",
+        "https://login.microsoftonline.com",
+        "Microsoft sign-in; national clouds have their own.",
+        allowed="an https URL without query",
+    )
+    look_ahead: Annotated[timedelta, Number(1, 10_079, "minutes")] = setting(
+        "MICROSOFT_EMAIL_RENEWAL_LOOKAHEAD_MINUTES",
+        timedelta(minutes=1440),
+        "A mirrored subscription is renewed at least this long before it expires. Shorter than the lifetime.",
+    )
+    failure_threshold: Annotated[int, Number(0, 1_000)] = setting(
+        "MICROSOFT_EMAIL_RENEWAL_FAILURE_THRESHOLD",
+        3,
+        "After more consecutive failures than this the provider's status becomes `error`.",
+    )
+    batch_size: Annotated[int, Number(1, 1_000)] = setting(
+        "MICROSOFT_EMAIL_RENEWAL_BATCH_SIZE", 50, "The most claims in flight for one tenant of the product."
+    )
+    lifetime: Annotated[timedelta, Number(45, 10_080, "minutes")] = setting(
+        "GRAPHMAIL_LIFETIME_MINUTES",
+        timedelta(minutes=10_000),
+        "Lifetime asked for at Graph, which raises less than 45 minutes to 45, and has refused more than 10,070.",
+    )
+    renewal_interval: Annotated[timedelta | None, Number(1, 10_080, "minutes", off=True)] = setting(
+        "GRAPHMAIL_RENEWAL_INTERVAL_MINUTES",
+        None,
+        "Renew what was last renewed longer ago than this, whatever its expiry.",
+    )
+    tick: Annotated[timedelta, Number(1, 3_600, "seconds")] = setting(
+        "GRAPHMAIL_TICK_SECONDS",
+        timedelta(seconds=900),
+        "How often each resource is looked at. A tick that finds nothing to do costs nothing.",
+    )
+    verification_interval: Annotated[timedelta | None, Number(0.01, 10_080, "minutes", off=True)] = setting(
+        "GRAPHMAIL_VERIFICATION_INTERVAL_MINUTES",
+        timedelta(minutes=60),
+        "How often Graph is asked whether a subscription still lives.",
+    )
+    mirror_poll: Annotated[timedelta, Number(2, 300, "seconds")] = setting(
+        "GRAPHMAIL_MIRROR_POLL_SECONDS",
+        timedelta(seconds=2.5),
+        "How often Postgres is asked for changed providers. Together with the comparison at most 30 queries a minute.",
+    )
+    mirror_compare: Annotated[timedelta, Number(5, 3_600, "seconds")] = setting(
+        "GRAPHMAIL_MIRROR_COMPARE_SECONDS",
+        timedelta(seconds=60),
+        "How often all providers are compared with all resources, which finds deletions.",
+    )
+    multi_folder: bool = setting(
+        "GRAPHMAIL_MULTI_FOLDER",
+        default=False,
+        description="Subscribe every folder of a provider, not only the first. Only for a consumer that knows the ids of all of them.",
+        allowed="true or false",
+    )
+    respect_polling: bool = setting(
+        "GRAPHMAIL_RESPECT_POLLING",
+        default=False,
+        description="Mirror providers with delivery mode `polling` as suspended.",
+        allowed="true or false",
+    )
+    installation: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,16}$")] | None = setting(
+        "GRAPHMAIL_INSTALLATION",
+        None,
+        "The mark in notification URLs by which this installation knows its own subscriptions. Changing it disowns them.",
+        allowed="1 to 16 of a-z and 0-9",
+        shown_default="made from the namespace's uid",
+    )
+    abandon_after: Annotated[timedelta, Number(0, 10_080, "minutes")] = setting(
+        "GRAPHMAIL_ABANDON_AFTER_MINUTES",
+        timedelta(minutes=60),
+        "A deleted resource whose subscription cannot be deleted, for want of a credential, is let go after this time.",
+    )
+    graph_connections: Annotated[int, Number(1, 256)] = setting(
+        "GRAPHMAIL_GRAPH_CONNECTIONS", 32, "The most connections to Graph, and the most requests in flight."
+    )
+    quota_writes_per_app: Annotated[int, Number(1, 1_000_000)] = setting(
+        "GRAPHMAIL_QUOTA_WRITES_PER_APP",
+        2_000,
+        "POST, PATCH and DELETE in 20 seconds, for one app over all Entra tenants.",
+    )
+    quota_writes_per_tenant: Annotated[int, Number(1, 1_000_000)] = setting(
+        "GRAPHMAIL_QUOTA_WRITES_PER_TENANT",
+        500,
+        "POST, PATCH and DELETE in 20 seconds, for one app in one Entra tenant.",
+    )
+    quota_reauthorize_per_app: Annotated[int, Number(1, 1_000_000)] = setting(
+        "GRAPHMAIL_QUOTA_REAUTHORIZE_PER_APP",
+        4_000,
+        "Reauthorizations in 20 seconds, for one app over all Entra tenants.",
+    )
+    quota_reauthorize_per_tenant: Annotated[int, Number(1, 1_000_000)] = setting(
+        "GRAPHMAIL_QUOTA_REAUTHORIZE_PER_TENANT",
+        1_000,
+        "Reauthorizations in 20 seconds, for one app in one Entra tenant.",
+    )
+    quota_reads_per_app: Annotated[int, Number(1, 1_000_000)] = setting(
+        "GRAPHMAIL_QUOTA_READS_PER_APP", 2_000, "GET by id in 20 seconds, for one app over all Entra tenants."
+    )
+    quota_reads_per_tenant: Annotated[int, Number(1, 1_000_000)] = setting(
+        "GRAPHMAIL_QUOTA_READS_PER_TENANT", 500, "GET by id in 20 seconds, for one app in one Entra tenant."
+    )
+    quota_lists_per_app: Annotated[int, Number(1, 1_000_000)] = setting(
+        "GRAPHMAIL_QUOTA_LISTS_PER_APP", 40, "Pages listed in 20 seconds, for one app over all Entra tenants."
+    )
+    quota_lists_per_tenant: Annotated[int, Number(1, 1_000_000)] = setting(
+        "GRAPHMAIL_QUOTA_LISTS_PER_TENANT", 25, "Pages listed in 20 seconds, for one app in one Entra tenant."
+    )
+    metrics_url: MetricsUrl = setting(
+        "GRAPHMAIL_METRICS_URL",
+        "http://0.0.0.0:9464/metrics",
+        "The operator serves /metrics, /healthz and /readyz on this host and port (0: a free one).",
+        allowed="http://host:port/metrics",
+    )
+    log_format: Annotated[LogFormat, BeforeValidator(lower)] = setting(
+        "GRAPHMAIL_LOG_FORMAT",
+        "auto",
+        "Form of the log: `console` for people, `json` for machines, `auto` as the output is a terminal or not.",
+        allowed="auto, json or console",
+    )
+    log_level: Annotated[LogLevel, BeforeValidator(lower)] = setting(
+        "GRAPHMAIL_LOG_LEVEL", "info", "The least level that is logged.", allowed=", ".join(get_args(LogLevel))
+    )
+
+    @classmethod
+    def load(cls, env: Mapping[str, str] | None = None, *, namespace_file: Path = POD_NAMESPACE_FILE) -> Self:
+        """Read the settings. An empty variable counts as unset, and space around a value (a Secret's newline) is dropped.
+
+        Args:
+            env: the environment; None: the process's own.
+            namespace_file: where a pod finds its namespace, the default of GRAPHMAIL_NAMESPACE.
+
+        Raises:
+            SettingsError: values are wrong; it names them all.
+        """
+        env = os.environ if env is None else env
+        known = {variable.name: variable for variable in read_variables(cls)}
+        given = {
+            "GRAPHMAIL_NAMESPACE": _read(namespace_file),
+            **{name: env[name].strip() for name in known if name in env},
+        }
+        given = {name: value for name, value in given.items() if value}
+        wrong: dict[str, None] = {}
+        try:
+            settings = cls.model_validate(given)
+        except ValidationError as error:
+            wrong = dict.fromkeys(str(item["loc"][0]) for item in error.errors(include_input=False))
+        # Raised outside of the handler: pydantic's error holds the values, secrets too.
+        problems = [known[name].refuse(given[name]) for name in wrong] or list(_contradictions(settings))
+        if problems:
+            raise SettingsError(problems)
+        return settings
+
+    @property
+    def policy(self) -> Policy:
+        """The part of the settings that decides what is due."""
+        return Policy(
+            tick=self.tick,
+            verification_interval=self.verification_interval,
+            renewal_interval=self.renewal_interval,
+        )
+
+    @property
+    def notification_url(self) -> str | None:
+        """Where Graph delivers for mirrored resources, without our marker; None without APPLICATION_URL."""
+        return None if self.application_url is None else self.application_url + self.webhook_path
+
+    @property
+    def metrics_address(self) -> tuple[str, int]:
+        """Host and port to serve metrics and probes on; port 0: a free one."""
+        parts = urlsplit(self.metrics_url)
+        return parts.hostname or "", parts.port or 0
+
+    def installation_for(self, namespace_uid: str) -> str:
+        """The installation's mark: as set, else made from the uid of the operator's namespace, which no two clusters share."""
+        return self.installation or hashlib.blake2b(namespace_uid.encode(), digest_size=4).hexdigest()
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    if settings.look_ahead >= settings.lifetime:
+        yield (
+            f"MICROSOFT_EMAIL_RENEWAL_LOOKAHEAD_MINUTES is {settings.look_ahead / timedelta(minutes=1):g}: allowed is less than "
+            f"GRAPHMAIL_LIFETIME_MINUTES, which is {settings.lifetime / timedelta(minutes=1):g}"
+        )
+    if settings.database_url is not None and settings.application_url is None:
+        yield "APPLICATION_URL is not set: with GRAPHMAIL_DATABASE_URL it must be an https URL that Graph can reach"
+    minute = timedelta(minutes=1)
+    if minute / settings.mirror_poll + minute / settings.mirror_compare > MIRROR_QUERIES_PER_MINUTE:
+        yield (
+            f"GRAPHMAIL_MIRROR_POLL_SECONDS is {settings.mirror_poll.total_seconds():g} and GRAPHMAIL_MIRROR_COMPARE_SECONDS is "
+            f"{settings.mirror_compare.total_seconds():g}: allowed is at most {MIRROR_QUERIES_PER_MINUTE} queries a minute from both"
+        )
+    for kind in ("writes", "reauthorize", "reads", "lists"):
+        tenant, app = (getattr(settings, f"quota_{kind}_per_{scope}") for scope in ("tenant", "app"))
+        if tenant > app:
+            yield f"GRAPHMAIL_QUOTA_{kind.upper()}_PER_TENANT is {tenant}: allowed is at most the app's, which is {app}"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,101 @@
+"""The kinds of values that settings have, each read from text."""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, GetCoreSchemaHandler, SecretStr
+from pydantic_core import CoreSchema, core_schema
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number within limits: a count, or a span of time when it has a unit. With `off`, 0 reads as None."""
+
+    least: float
+    most: float
+    unit: Literal["", "minutes", "seconds"] = ""
+    off: bool = False
+
+    @property
+    def allowed(self) -> str:
+        """What is allowed, for people."""
+        kind = f"a number of {self.unit}" if self.unit else "a whole number"
+        off = ", or 0 for off" if self.off else ""
+        return f"{kind} from {self.least:,} to {self.most:,}{off}"
+
+    def read(self, value: Any) -> Any:
+        """The value of a text; what is not a text is a value already.
+
+        Raises:
+            ValueError: it is no number, or outside of the limits.
+        """
+        if not isinstance(value, str):
+            return value
+        number = float(value) if self.unit else int(value)
+        if self.off and number == 0:
+            return None
+        if not self.least <= number <= self.most:
+            raise ValueError(self.allowed)
+        return timedelta(**{self.unit: number}) if self.unit else number
+
+    def show(self, value: Any) -> str:
+        """The text that reads as this value."""
+        if value is None:
+            return "0"
+        return f"{value / timedelta(**{self.unit: 1}):g}" if self.unit else str(value)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+
+def lower(value: Any) -> Any:
+    """A text in small letters; what is not a text stays as it is."""
+    return value.lower() if isinstance(value, str) else value
+
+
+def _address(text: str, scheme: str) -> SplitResult:
+    """Scheme, host, port and path, and nothing else. Port 0 makes sense only for what we serve ourselves, which is plain http.
+
+    Raises:
+        ValueError: there is more, or less; a port outside of 0 to 65,535 too.
+    """
+    parts = urlsplit(text)
+    bare = "@" not in parts.netloc and not re.search(r"[\s?#]", text)
+    reachable = parts.port != 0 or scheme == "http"
+    if parts.scheme != scheme or not parts.hostname or not bare or not reachable:
+        raise ValueError("not an address of the allowed form")
+    return parts
+
+
+def _https_url(text: str) -> str:
+    _address(text, "https")
+    return text.rstrip("/")
+
+
+def _graph_url(text: str) -> str:
+    if _address(text, "https").path.rstrip("/") != "/v1.0":
+        raise ValueError("does not end in /v1.0")
+    return text.rstrip("/")
+
+
+def _metrics_url(text: str) -> str:
+    parts = _address(text, "http")
+    if parts.port is None or parts.path != "/metrics":
+        raise ValueError("needs a port and the path /metrics")
+    return text
+
+
+def _postgres_url(secret: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"postgres(ql)?://\S+", secret.get_secret_value()):
+        raise ValueError("not a URL of Postgres")
+    return secret
+
+
+HttpsUrl = Annotated[str, AfterValidator(_https_url)]
+"""Without a slash at its end."""
+GraphUrl = Annotated[str, AfterValidator(_graph_url)]
+MetricsUrl = Annotated[str, AfterValidator(_metrics_url)]
+PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
