@@ -43,7 +43,7 @@ cluster-down: environment ## Stop them; their data stays
 
 .PHONY: demo
 demo: environment ## Show everything at work (DEMO_EXIT=1 checks and ends, DEMO_PAUSE=1 leaves the parts running)
-	@$(if $(DEMO_EXIT),DEMO_EXIT=$(DEMO_EXIT)) $(if $(DEMO_PAUSE),DEMO_PAUSE=$(DEMO_PAUSE)) $(PY) -m demo
+	@$(PY) -m demo
 
 .PHONY: demo-down
 demo-down: environment ## End what DEMO_PAUSE=1 left running

@@ -11,6 +11,7 @@ from localstack.cache import Cache
 from localstack.controlplane import ControlPlane
 from localstack.messages import home_relative, run_main, say, step
 from localstack.postgres import PostgresServer
+from localstack.postgres_placement import find_programs
 from localstack.toolchain import CLUSTER_TOOLS, Toolchain
 
 DATABASE = "graphmail"
@@ -33,6 +34,7 @@ def main() -> None:
     options = parser.parse_args()
 
     if options.command == "tools":
+        find_programs()  # a missing Postgres is told before minutes are spent on the rest
         Toolchain(Cache.default(), os.environ).prepare(CLUSTER_TOOLS)
     elif options.command == "up":
         _up(options.state_dir, fresh=options.fresh)

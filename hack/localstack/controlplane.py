@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import os
-import secrets
 import shutil
 import ssl
 import subprocess
@@ -14,12 +12,8 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-import trustme
-import yaml
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-
 from localstack.cache import Cache, locked
+from localstack.credentials import Credentials
 from localstack.messages import LocalStackError
 from localstack.processes import BackgroundProcess, ProcessDiedError, free_port
 from localstack.toolchain import ETCD, KUBERNETES, Toolchain
@@ -73,7 +67,7 @@ class ControlPlane:
         self._etcd = BackgroundProcess("etcd", self.state_dir)
         self._api_server = BackgroundProcess("kube-apiserver", self.state_dir)
         self._settings = self.state_dir / "control-plane.json"
-        self._pki = self.state_dir / "pki"
+        self._credentials = Credentials(self.state_dir / "pki")
 
     # What is there
 
@@ -90,12 +84,12 @@ class ControlPlane:
     @property
     def ca_file(self) -> Path:
         """The certificate that the API server's own is signed with."""
-        return self._pki / "ca.crt"
+        return self._credentials.authority
 
     @property
     def token(self) -> str:
         """A bearer token of the group system:masters, good for this control plane alone."""
-        return (self._pki / "tokens.csv").read_text().partition(",")[0]
+        return self._credentials.admin_token()
 
     def running(self) -> bool:
         """Whether both programs run and the API server says that it is ready."""
@@ -124,7 +118,7 @@ class ControlPlane:
     def delete(self) -> None:
         """Stop both programs and remove their data."""
         self.stop()
-        for path in (self._pki, self.state_dir / "etcd"):
+        for path in (self._credentials.folder, self.state_dir / "etcd"):
             shutil.rmtree(path, ignore_errors=True)
         for path in (self._settings, self.kubeconfig):
             path.unlink(missing_ok=True)
@@ -176,13 +170,29 @@ class ControlPlane:
             raise ApiRefusedError(answer.status, f"{method} {path}: {answer.status} {content}")
         return json.loads(content) if answer.headers.get_content_type() == "application/json" else content
 
+    def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
+        """A kubeconfig with which one acts as a service account for an hour, made anew at each call.
+
+        So the roles of a chart are put to the proof without a kubelet. Raises ApiRefusedError when there is no such account.
+        """
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+        request = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"expirationSeconds": 3600},
+        }
+        token = self.request("POST", path, request)["status"]["token"]
+        kubeconfig = self.state_dir / f"kubeconfig-{namespace}-{name}"
+        self._credentials.write_kubeconfig(kubeconfig, server=self.url, token=token, namespace=namespace)
+        return kubeconfig
+
     # How it is done
 
     def _start(self, etcd: Path, api_server: Path, *, fresh: bool) -> None:
         self.stop()
         if fresh:
             self.delete()
-        self._make_secrets()
+        self._credentials.ensure()
         ports = self._stored_ports() or Ports.pick()
         for _ in range(ATTEMPTS):
             try:
@@ -195,7 +205,7 @@ class ControlPlane:
                     raise
                 ports = Ports.pick()
             else:
-                self._write_kubeconfig()
+                self._credentials.write_kubeconfig(self.kubeconfig, server=self.url, token=self.token)
                 return
         raise LocalStackError(f"no free ports were found for the control plane in {ATTEMPTS} attempts")
 
@@ -223,14 +233,14 @@ class ControlPlane:
                 "--bind-address=127.0.0.1",
                 "--advertise-address=127.0.0.1",  # else it looks for a default route, and ends where there is none
                 f"--secure-port={ports.api}",
-                f"--cert-dir={self._pki}",
-                f"--tls-cert-file={self._pki / 'server.crt'}",
-                f"--tls-private-key-file={self._pki / 'server.key'}",
-                f"--token-auth-file={self._pki / 'tokens.csv'}",
+                f"--cert-dir={self._credentials.folder}",
+                f"--tls-cert-file={self._credentials.certificate}",
+                f"--tls-private-key-file={self._credentials.certificate_key}",
+                f"--token-auth-file={self._credentials.tokens}",
                 "--authorization-mode=RBAC",
                 "--service-account-issuer=https://kubernetes.default.svc",
-                f"--service-account-key-file={self._pki / 'service-accounts.key'}",
-                f"--service-account-signing-key-file={self._pki / 'service-accounts.key'}",
+                f"--service-account-key-file={self._credentials.service_accounts_key}",
+                f"--service-account-signing-key-file={self._credentials.service_accounts_key}",
                 "--service-cluster-ip-range=10.0.0.0/24",
                 # It waits for service accounts that a controller manager would make, and there is none.
                 "--disable-admission-plugins=ServiceAccount",
@@ -246,38 +256,6 @@ class ControlPlane:
             return bool(self.request("GET", "/readyz") == "ok")
         except (OSError, http.client.HTTPException, LocalStackError):
             return False
-
-    def _make_secrets(self) -> None:
-        """A certificate, a token and the service accounts' key, unless the folder has them already."""
-        tokens = self._pki / "tokens.csv"
-        if tokens.exists():
-            return
-        self._pki.mkdir(mode=0o700, exist_ok=True)
-        authority = trustme.CA(organization_name="graphmail local control plane")
-        authority.cert_pem.write_to_path(self.ca_file)
-        server = authority.issue_cert("127.0.0.1", "localhost", "kubernetes.default.svc")
-        (self._pki / "server.crt").write_bytes(b"".join(blob.bytes() for blob in server.cert_chain_pems))
-        _write_secret(self._pki / "server.key", server.private_key_pem.bytes())
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-        )
-        _write_secret(self._pki / "service-accounts.key", pem)
-        # Last, since its presence says that all of them are there.
-        _write_secret(tokens, f"{secrets.token_hex(16)},admin,1,system:masters\n".encode())
-
-    def _write_kubeconfig(self) -> None:
-        name = "graphmail-local"
-        authority = base64.b64encode(self.ca_file.read_bytes()).decode()
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": name,
-            "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": "default"}}],
-            "clusters": [{"name": name, "cluster": {"server": self.url, "certificate-authority-data": authority}}],
-            "users": [{"name": name, "user": {"token": self.token}}],
-        }
-        _write_secret(self.kubeconfig, yaml.safe_dump(config, sort_keys=False).encode())
 
     def _ports(self) -> Ports:
         if ports := self._stored_ports():
@@ -298,12 +276,3 @@ def _etcd_ready(port: int) -> bool:
             return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
-
-
-def _write_secret(path: Path, content: bytes) -> None:
-    """Write a file that its owner alone can read, whole or not at all."""
-    temporary = path.with_name(path.name + ".new")
-    temporary.unlink(missing_ok=True)
-    with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:  # needs opener
-        file.write(content)
-    temporary.replace(path)

@@ -48,8 +48,9 @@ class PostgresServer:
     is said.
     """
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, *, programs: Path | None = None) -> None:
         self.state_dir = state_dir.absolute()
+        self._programs = programs
         # SIGINT is Postgres' fast shutdown: sessions are ended, data are written.
         self._process = BackgroundProcess("postgres", self.state_dir, stop_signal=signal.SIGINT)
         self._settings = self.state_dir / "postgres.json"
@@ -135,7 +136,10 @@ class PostgresServer:
 
     def _start(self) -> None:
         self._forget_stale_lock()
-        place, port = self._stored_place_and_port() or (initialise(self.state_dir / "postgres"), free_port())
+        place, port = self._stored_place_and_port() or (
+            initialise(self.state_dir / "postgres", self._programs),
+            free_port(),
+        )
         deadline = time.monotonic() + START_SECONDS
         while True:
             self._settings.write_text(json.dumps({"place": place.to_json(), "port": port}))

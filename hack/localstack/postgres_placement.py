@@ -69,23 +69,27 @@ class Placement:
         return cls(base=Path(fields["base"]), programs=Path(fields["programs"]), account=account)
 
 
-def initialise(wanted: Path) -> Placement:
+def initialise(wanted: Path, programs: Path | None = None) -> Placement:
     """Make an empty database cluster at ``wanted``, or in a temporary folder when its account cannot reach that.
 
-    Raises LocalStackError when this machine has no Postgres, or ``initdb`` fails.
+    ``programs`` is the folder with ``postgres`` and ``initdb``; without it one is looked for. Raises LocalStackError when this
+    machine has no Postgres, or ``initdb`` fails.
     """
     account = _account()
-    programs = find_programs()
+    programs = programs or find_programs()
     shutil.rmtree(wanted, ignore_errors=True)
     base = _base(wanted, account)
-    if not _may_use(account, programs / "postgres"):
-        shutil.copytree(programs.parent, base / "programs", symlinks=True)
-        programs = base / "programs" / programs.name
-    place = Placement(base=base, programs=programs, account=account)
-    place.data.mkdir(mode=0o700)
-    if account:
-        os.chown(place.data, account.uid, account.gid)
-    _initdb(place)
+    try:
+        if not _may_use(account, programs / "postgres"):
+            programs = _copy_programs(programs, base)
+        place = Placement(base=base, programs=programs, account=account)
+        place.data.mkdir(mode=0o700)
+        if account:
+            os.chown(place.data, account.uid, account.gid)
+        _initdb(place)
+    except BaseException:
+        shutil.rmtree(base, ignore_errors=True)
+        raise
     return place
 
 
@@ -108,10 +112,15 @@ def _candidates() -> Iterator[Path]:
         yield Path(found).resolve().parent
     for pattern in USUAL_FOLDERS:
         yield from sorted(Path("/").glob(pattern), key=lambda path: major_version(path / "postgres"), reverse=True)
-    # Its code is not run; only where it lies is of interest.
-    if spec := importlib.util.find_spec("pgserver"):
-        for location in spec.submodule_search_locations or []:
-            yield Path(location) / "pginstall" / "bin"
+    if bundled := bundled_programs():
+        yield bundled
+
+
+def bundled_programs() -> Path | None:
+    """The programs that the package pgserver carries, if it is installed. Its code is not run."""
+    spec = importlib.util.find_spec("pgserver")
+    locations = spec.submodule_search_locations if spec else None
+    return Path(locations[0]) / "pginstall" / "bin" if locations else None
 
 
 def major_version(program: Path) -> int:
@@ -146,6 +155,19 @@ def _base(wanted: Path, account: Account | None) -> Path:
             base.chmod(0o755)
             return base
     raise LocalStackError("Postgres runs under another account than root's, and no temporary folder is open to it")
+
+
+def _copy_programs(programs: Path, base: Path) -> Path:
+    """Copy programs to where the server's account can reach them, and return the folder."""
+    if programs == bundled_programs():
+        package = programs.parents[1]
+        # They find their libraries, which stand beside the package, by a path relative to themselves.
+        for folder in (package, package.with_name("pgserver.libs")):
+            if folder.is_dir():
+                shutil.copytree(folder, base / folder.name, symlinks=True)
+        return base / programs.relative_to(package.parent)
+    shutil.copytree(programs.parent, base / "postgres", symlinks=True)
+    return base / "postgres" / programs.name
 
 
 def _may_use(account: Account | None, path: Path) -> bool:

@@ -182,6 +182,10 @@ class BackgroundProcess:
     def stop(self, grace: float = 10.0) -> None:
         """End the program, by force after ``grace`` seconds; nothing happens when it does not run."""
         stop_all([self.pidfile], grace)
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until the program that this very object started has ended; nothing happens when it started none."""
         if self._child:
             self._child.wait()
             self._child = None
@@ -219,18 +223,16 @@ def stop_all(pidfiles: Sequence[Path], grace: float = 10.0) -> None:
 
 @contextmanager
 def guarded(state_dir: Path) -> Iterator[None]:
-    """See to it that what runs in that folder is ended when this process dies, even by SIGKILL.
+    """See to it that what runs in that folder is ended and removed when this process dies, even by SIGKILL.
 
     A small process holds the reading end of a pipe; the end of the file is the news that its writer is gone.
     """
-    command = [sys.executable, "-m", "localstack.guard", str(state_dir)]
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     with subprocess.Popen(
-        command,
+        [sys.executable, "-m", "localstack.guard", str(state_dir)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env=environ,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         start_new_session=True,
     ):
         yield
