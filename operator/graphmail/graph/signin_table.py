@@ -1,0 +1,181 @@
+"""The table of sign-in: an error of Microsoft's → what it means. The first row that fits wins.
+
+`error` decides (RFC 6749, section 5.2, and Microsoft's additions); the AADSTS numbers are hints that choose the remedy, and
+unmask what passes by itself.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from graphmail.graph.answers import read_json
+from graphmail.graph.errors import SignInError
+from graphmail.graph.meaning import Meaning
+from graphmail.graph.text import http_date, publishable, retry_after, short_id
+
+_NUMBER = re.compile(r"\bAADSTS(\d{1,9})\b")
+_TRAILER = re.compile(r"\s*(?:Trace ID|Correlation ID|Timestamp):.*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row. Whatever a row names must hold. `{app}` and `{directory}` in a remedy are filled in."""
+
+    case: str
+    meaning: Meaning
+    errors: Collection[str] | None = None
+    numbers: Collection[int] | None = None
+    statuses: Collection[int] | None = None
+    remedy: str | None = None
+
+    def fits(self, error: str, numbers: Collection[int], status: int) -> bool:
+        """Whether the answer is a case of this row."""
+        return (
+            (self.errors is None or error in self.errors)
+            and (self.numbers is None or not set(self.numbers).isdisjoint(numbers))
+            and (self.statuses is None or status in self.statuses)
+        )
+
+
+_SIGN_IN_AGAIN = "Sign in again as the mailbox's user, and consent to app {app}."
+_GRANT_ERRORS = {"invalid_grant", "interaction_required", "consent_required", "login_required"}
+_NEW_DIRECTORY = "Correct the directory (tenant) id: Microsoft knows no directory {directory}."
+
+TABLE: tuple[Row, ...] = (
+    Row("too many requests", Meaning.THROTTLED, statuses={429}),
+    Row("too many requests, by its name", Meaning.THROTTLED, errors={"slow_down"}),
+    Row("too many identical requests", Meaning.THROTTLED, numbers={50196}),
+    Row("sign-in has a fault", Meaning.TRANSIENT, statuses={408, *range(500, 600)}),
+    Row("sign-in has a fault, by its name", Meaning.TRANSIENT, errors={"temporarily_unavailable", "server_error"}),
+    Row("sign-in has a fault, by its number", Meaning.TRANSIENT, numbers={90033, 90024, 90055}),
+    Row(
+        "consent was never given, or was taken away",
+        Meaning.INTERACTION_REQUIRED,
+        errors=_GRANT_ERRORS,
+        numbers={65001},
+        remedy="Consent to app {app} again: sign in as the mailbox's user, or let an administrator of directory {directory} consent.",
+    ),
+    Row(
+        "the user's password was changed, or the sign-in was revoked",
+        Meaning.INTERACTION_REQUIRED,
+        errors=_GRANT_ERRORS,
+        numbers={50173},
+        remedy=f"The password was changed or the sign-in was revoked. {_SIGN_IN_AGAIN}",
+    ),
+    Row(
+        "the refresh token expired",
+        Meaning.INTERACTION_REQUIRED,
+        errors=_GRANT_ERRORS,
+        numbers={70008, 700082},
+        remedy=f"The sign-in has expired. {_SIGN_IN_AGAIN}",
+    ),
+    Row("a person must sign in", Meaning.INTERACTION_REQUIRED, errors=_GRANT_ERRORS, remedy=_SIGN_IN_AGAIN),
+    Row(
+        "the client secret expired",
+        Meaning.CREDENTIAL_INVALID,
+        errors={"invalid_client"},
+        numbers={7000222},
+        remedy="The client secret of app {app} has expired: create a new one in Entra, and store it with the provider.",
+    ),
+    Row(
+        "the client secret is wrong",
+        Meaning.CREDENTIAL_INVALID,
+        errors={"invalid_client"},
+        numbers={7000215},
+        remedy="The client secret of app {app} is wrong: store the secret's value (not its id) with the provider.",
+    ),
+    Row(
+        "the certificate or the federated credential does not fit",
+        Meaning.CREDENTIAL_INVALID,
+        errors={"invalid_client"},
+        numbers={700027, 700213},
+        remedy="The certificate or federated credential does not match the one that Entra knows for app {app}: register it there.",
+    ),
+    Row(
+        "the app is gone or disabled, under the name of a bad credential",
+        Meaning.APP_DISABLED,
+        errors={"invalid_client"},
+        numbers={700016, 7000112},
+        remedy="App {app} is gone or disabled in directory {directory}: enable it, or consent to it, in Entra.",
+    ),
+    Row(
+        "the app's credential is refused",
+        Meaning.CREDENTIAL_INVALID,
+        errors={"invalid_client"},
+        remedy="Microsoft refuses the credential of app {app}: check its secret or certificate in Entra.",
+    ),
+    Row(
+        "the app is gone or disabled",
+        Meaning.APP_DISABLED,
+        errors={"unauthorized_client"},
+        remedy="App {app} is gone, disabled or not allowed in directory {directory}: enable it, or consent to it, in Entra.",
+    ),
+    Row(
+        "the app may not use Graph",
+        Meaning.APP_DISABLED,
+        errors={"invalid_resource", "invalid_scope"},
+        remedy="App {app} may not use Graph in directory {directory}: grant it Mail.Read in Entra.",
+    ),
+    Row(
+        "there is no such directory, by its name",
+        Meaning.CREDENTIAL_INVALID,
+        errors={"invalid_tenant"},
+        remedy=_NEW_DIRECTORY,
+    ),
+    Row(
+        "there is no such directory",
+        Meaning.CREDENTIAL_INVALID,
+        numbers={90002, 900023},
+        remedy=_NEW_DIRECTORY,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SignInAnswer:
+    """An answer of sign-in that is not a token. `body` may be anything."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+    app: str
+    directory: str
+    secrets: tuple[str, ...] = ()
+
+
+def sign_in_refusal(answer: SignInAnswer) -> SignInError:
+    """The error that this answer stands for. Any answer has one, and none makes this function fail."""
+    content = read_json(answer.body)
+    content = content if isinstance(content, dict) else {}
+    error = publishable(content.get("error"), answer.secrets)[:100].casefold()
+    told = publishable(_TRAILER.sub("", _text(content.get("error_description"))), answer.secrets)
+    numbers = _numbers(content.get("error_codes"), told)
+    row = next((row for row in TABLE if row.fits(error, numbers, answer.status)), None)
+    now = http_date(answer.headers.get("date")) or answer.received_at
+    return SignInError(
+        row.meaning if row else Meaning.UNKNOWN,
+        told or "Microsoft sign-in gave no reason",
+        status=answer.status,
+        code=error or None,
+        retry_after=retry_after(answer.headers.get("retry-after"), now=now),
+        remedy=_fill(row.remedy, answer) if row and row.remedy else None,
+        aadsts=numbers[0] if numbers else None,
+        correlation_id=short_id(content.get("correlation_id")),
+    )
+
+
+def _fill(remedy: str, answer: SignInAnswer) -> str:
+    return remedy.replace("{app}", answer.app).replace("{directory}", answer.directory)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _numbers(codes: Any, description: str) -> list[int]:
+    """Microsoft's numbers, from the list or, where there is none, from the text."""
+    listed = [code for code in codes if isinstance(code, int)] if isinstance(codes, list) else []
+    return listed or [int(number) for number in _NUMBER.findall(description)]
