@@ -61,6 +61,7 @@ class GraphRoutes:
         """Register the routes."""
         for name, method, path, operation in GRAPH_ROUTES:
             application.router.add_route(method, f"/v1.0{path}", self._handler(name, operation))
+        application.router.add_route("*", "/v1.0/{segment:.*}", self._handler("unknown", _unknown))
 
     def _handler(self, name: str, operation: Operation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -212,6 +213,10 @@ def cut_connection(request: web.Request) -> web.StreamResponse:
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=500)
+
+
+async def _unknown(call: GraphCall) -> Reply:
+    raise GraphError(400, "BadRequest", f"Resource not found for the segment '{call.path['segment']}'.")
 
 
 def _encode(body: dict[str, Any]) -> bytes:

@@ -32,9 +32,13 @@ _LARGEST_GRAPH_BODY = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """Where the servers listen (port 0: any free one), and how simulated time starts (None: now)."""
+    """Where the servers listen (port 0: any free one), and how simulated time starts (None: now).
+
+    `public_host` is the name that clients use: it stands in the URLs and in the certificate.
+    """
 
     host: str = "127.0.0.1"
+    public_host: str = "localhost"
     port: int = 0
     control_host: str = "127.0.0.1"
     control_port: int = 0
@@ -93,10 +97,9 @@ class Simulator:
         async with contextlib.AsyncExitStack() as opening:
             await opening.enter_async_context(self.notifier)
             options = self._options
-            context = self.runtime.authority.server_context(*dict.fromkeys((*SERVER_NAMES, options.host)))
+            context = self.runtime.authority.server_context(*dict.fromkeys((*SERVER_NAMES, options.public_host)))
             port = await _listen(opening, self._graph_application(), options.host, options.port, context)
-            name = "localhost" if options.host in SERVER_NAMES else options.host
-            self.runtime.login_url = f"https://{name}:{port}"
+            self.runtime.login_url = f"https://{options.public_host}:{port}"
             self.runtime.graph_url = f"{self.runtime.login_url}/v1.0"
             control_port = await _listen(
                 opening, self._control_application(), options.control_host, options.control_port, None

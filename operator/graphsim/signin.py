@@ -4,12 +4,14 @@ Known are the client credentials of an app (a secret) and a delegated refresh to
 decided in one function, `prove_client`: certificates and federated credentials belong there.
 """
 
+import base64
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphsim.calls import Call
-from graphsim.directory import App, Tenant
+from graphsim.directory import App, Mailbox, Tenant
 from graphsim.grants import Grant, RefreshToken
 from graphsim.signin_answers import SIGNIN_ANSWERS
 from graphsim.timestamps import graph_timestamp
@@ -26,11 +28,12 @@ _DEFAULT_SCOPE = ".default"
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """A request to the token endpoint: the first segment of the path, and the form."""
+    """A request to the token endpoint: the first segment of the path, the form, and where the simulator listens."""
 
     authority: str
-    form: Mapping[str, str]
-    own_hosts: frozenset[str]
+    form: Mapping[str, str] = field(repr=False)
+    login_url: str
+    graph_host: str
 
 
 def find_tenant(world: World, authority: str) -> Tenant | None:
@@ -104,7 +107,8 @@ def _for_a_user(world: World, request: TokenRequest, tenant: Tenant | None, call
     access_token, caller = world.delegated_token(grant, scopes)
     rotated = world.grants.refresh_token(grant, world.clock.now())
     scope = " ".join(sorted(scopes - {"offline_access"}))
-    return _answer(world, access_token, caller) | {"scope": scope, "refresh_token": rotated}
+    answer = _answer(world, access_token, caller) | {"scope": scope, "refresh_token": rotated}
+    return answer | _about_the_user(world, request, mailbox, app)
 
 
 def _working_app(world: World, request: TokenRequest, tenant: Tenant | None) -> App:
@@ -150,7 +154,7 @@ def _granted_scopes(grant: Grant, request: TokenRequest, app: App) -> frozenset[
 
 def _check_resource(resource: str, request: TokenRequest, tenant: Tenant | None) -> None:
     host = resource.removeprefix("https://").rstrip("/").lower()
-    if host not in _GRAPH_HOSTS and host not in request.own_hosts:
+    if host not in _GRAPH_HOSTS and host != request.graph_host:
         raise SIGNIN_ANSWERS["unknown-resource"].error(resource=resource, tenant=tenant.name if tenant else "")
 
 
@@ -162,6 +166,26 @@ def _answer(world: World, access_token: str, caller: Caller) -> dict[str, Any]:
         "ext_expires_in": lasts,
         "access_token": access_token,
     }
+
+
+def _about_the_user(world: World, request: TokenRequest, mailbox: Mailbox, app: App) -> dict[str, Any]:
+    about: dict[str, Any] = {}
+    if "openid" in request.form.get("scope", "").split():
+        about["id_token"] = world.tokens.issue_id(
+            issuer=f"{request.login_url}/{mailbox.tenant_id}/v2.0",
+            client_id=app.client_id,
+            tenant_id=mailbox.tenant_id,
+            user_id=mailbox.user_id,
+            upn=mailbox.upn,
+            at=world.clock.now(),
+        )
+    if request.form.get("client_info") == "1":
+        about["client_info"] = _base64_json({"uid": mailbox.user_id, "utid": mailbox.tenant_id})
+    return about
+
+
+def _base64_json(value: dict[str, str]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
 def _required(form: Mapping[str, str], name: str) -> str:

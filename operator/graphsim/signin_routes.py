@@ -74,8 +74,9 @@ class SigninRoutes:
         authority = request.match_info["authority"]
         try:
             if call.route == "token":
-                own = frozenset({urlsplit(self._runtime.graph_url).netloc})
-                body = signin.token(self._runtime.world, signin.TokenRequest(authority, form, own), call)
+                graph_host = urlsplit(self._runtime.graph_url).netloc
+                wanted = signin.TokenRequest(authority, form, self._runtime.login_url, graph_host)
+                body = signin.token(self._runtime.world, wanted, call)
             else:
                 body = self._public(authority, call.route)
         except SigninError as error:
