@@ -1,0 +1,47 @@
+"""Postgres: discovery of providers, claims, outcomes, credentials and migrations. It knows no Graph, and decides nothing."""
+
+from graphmail.database.abandoned import Abandoned
+from graphmail.database.claims import CLAIM_TIME, RENEWING_ACTIONS, Claim, Refusal, RefusalReason
+from graphmail.database.database import Database, DatabaseSettings
+from graphmail.database.discovery import OVERLAP, Discovery, PeerChange
+from graphmail.database.errors import (
+    AccessDenied,
+    DatabaseError,
+    DatabaseUnavailable,
+    MigrationError,
+    SchemaError,
+    StatementFailed,
+)
+from graphmail.database.migrate import MigrationReport, MigrationSettings, migrate
+from graphmail.database.outcomes import Fenced, Recorded, RowFate, TokenFate
+from graphmail.database.pool import PoolSettings
+from graphmail.database.schema import Schema
+
+__all__ = [
+    "CLAIM_TIME",
+    "OVERLAP",
+    "RENEWING_ACTIONS",
+    "Abandoned",
+    "AccessDenied",
+    "Claim",
+    "Database",
+    "DatabaseError",
+    "DatabaseSettings",
+    "DatabaseUnavailable",
+    "Discovery",
+    "Fenced",
+    "MigrationError",
+    "MigrationReport",
+    "MigrationSettings",
+    "PeerChange",
+    "PoolSettings",
+    "Recorded",
+    "Refusal",
+    "RefusalReason",
+    "RowFate",
+    "Schema",
+    "SchemaError",
+    "StatementFailed",
+    "TokenFate",
+    "migrate",
+]

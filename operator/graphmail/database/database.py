@@ -1,0 +1,142 @@
+"""The room's front: one object for everything that the operator asks of Postgres, and tells it."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Self
+
+from graphmail.database import abandoned, claims, credentials, delivery, discovery, outcomes
+from graphmail.database.abandoned import Abandoned
+from graphmail.database.claims import CLAIM_TIME, Claim, Refusal
+from graphmail.database.discovery import Discovery, PeerChange
+from graphmail.database.migrations import required_version
+from graphmail.database.outcomes import Fenced, Recorded
+from graphmail.database.pool import Pool, PoolSettings
+from graphmail.database.schema import Schema
+from graphmail.database.session import Session
+from graphmail.provider import Credential, Outcome, ProviderKey, ProviderState
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """How the operator uses Postgres."""
+
+    pool: PoolSettings = field(default_factory=PoolSettings)
+    claim_time: timedelta = CLAIM_TIME
+
+
+class Database:
+    """Postgres, as the operator sees it.
+
+    Every method raises `DatabaseUnavailable` while Postgres is away or too slow, `SchemaError` while a migration is missing, and another
+    `DatabaseError` when a statement is refused. Each is one statement, or one message of statements, on whichever connection is free.
+    """
+
+    def __init__(self, session: Session, pool: Pool, holder: str, claim_time: timedelta) -> None:
+        self._session = session
+        self._pool = pool
+        self._holder = holder
+        self._claim_time = claim_time
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, *, holder: str, settings: DatabaseSettings | None = None) -> AsyncIterator[Self]:
+        """Start connecting, without waiting for Postgres; everything is closed at the end.
+
+        Args:
+            url: libpq's URL or its key=value form. Its password reaches no text.
+            holder: names this process in its claims, such as the pod's name and a random part.
+            settings: sizes and time-outs.
+
+        Raises:
+            DatabaseError: the URL cannot be read.
+        """
+        settings = settings or DatabaseSettings()
+        pool = Pool(url, settings.pool)
+        await pool.open()
+        try:
+            yield cls(Session(pool, required_version()), pool, holder, settings.claim_time)
+        finally:
+            await pool.close()
+
+    @property
+    def holder(self) -> str:
+        """The name of this process in its claims."""
+        return self._holder
+
+    async def schema(self) -> Schema:
+        """What the database looks like; raises `SchemaError` with what is missing and how to mend it."""
+        return await self._session.schema()
+
+    async def clock(self) -> datetime:
+        """The database's clock; the cheapest question whether Postgres is there."""
+        [[now]] = await self._pool.rows("SELECT statement_timestamp()", {})
+        moment: datetime = now
+        return moment
+
+    async def providers(self, changed_since: datetime | None = None) -> Discovery:
+        """All Microsoft providers, active or not, or those whose row changed since; no secret is read."""
+        return await discovery.providers(self._session, changed_since)
+
+    async def peer_changes(self) -> list[PeerChange]:
+        """Every provider whose subscription id or expiry is not what we last wrote, the latest written first."""
+        return await discovery.peer_changes(self._session)
+
+    async def provider_state(self, key: ProviderKey) -> ProviderState | None:
+        """One provider as it stands now, with its credential; None when there is no such row."""
+        return await credentials.provider_state(self._session, key)
+
+    async def ensure_client_state(self, key: ProviderKey, generated: str) -> str | None:
+        """The row's client state, which becomes `generated` if there was none; None when there is no such row."""
+        return await credentials.ensure_client_state(self._session, key, generated)
+
+    async def claim(self, key: ProviderKey, action: str, limit: int) -> Claim | Refusal:
+        """Take the claim of a provider for an action, while fewer than `limit` of its tenant are claimed.
+
+        A live claim refuses everybody, this process too. The action counts as begun until `record` or `release` settles it.
+        """
+        return await claims.claim(
+            self._session, key, holder=self._holder, action=action, limit=limit, duration=self._claim_time
+        )
+
+    async def release(self, claim: Claim, *, settled: bool) -> bool:
+        """Give a claim back without an outcome; False when it was no longer ours.
+
+        `settled`: nothing that was begun under it or before is open any more, so that the next claim has nothing unfinished.
+        """
+        return await claims.release(self._session, claim, settled=settled)
+
+    async def record(
+        self, claim: Claim, outcome: Outcome, *, credential: Credential | None = None, settled: bool = True
+    ) -> Recorded | Fenced:
+        """Write the outcome and give the claim back, in one transaction; nothing is written when the claim is no longer ours.
+
+        `credential`: what the work signed in with, so that a consent given meanwhile is told apart from the one that failed.
+        `settled`: as for `release`; False when an answer of Graph was lost.
+        """
+        return await outcomes.record(self._session, claim, outcome, credential=credential, settled=settled)
+
+    async def record_late(
+        self, outcome: Outcome, *, known_subscription_id: str | None, credential: Credential | None = None
+    ) -> Recorded | Refusal | Fenced:
+        """Write an outcome after an outage of Postgres, if the row still stands as it was known; a `Refusal`: try again later."""
+        return await outcomes.record_late(
+            self._session,
+            outcome,
+            holder=self._holder,
+            known_subscription_id=known_subscription_id,
+            credential=credential,
+        )
+
+    async def mark_delivering(self, keys: Collection[ProviderKey]) -> list[ProviderKey]:
+        """Polling rows whose notification has really arrived become webhook rows; returns those that changed."""
+        return await delivery.mark_delivering(self._session, keys)
+
+    async def abandon(self, key: ProviderKey, subscription_id: str, expires_at: datetime | None, reason: str) -> None:
+        """Remember a subscription that is left to expire, since nothing could sign in to delete it."""
+        await abandoned.abandon(self._session, key, subscription_id, expires_at, reason)
+
+    async def abandoned(self) -> list[Abandoned]:
+        """All subscriptions that were abandoned, the latest first."""
+        return await abandoned.abandoned(self._session)

@@ -1,0 +1,240 @@
+"""Migrations: what `graphmail migrate` does. Safe to run twice, and twice at once; a good guest among the product's tables."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, sql
+
+from graphmail.database.errors import (
+    DatabaseError,
+    DatabaseUnavailable,
+    MigrationError,
+    first_line,
+    is_passing,
+    translate,
+)
+from graphmail.database.grants import grant_statements
+from graphmail.database.migrations import numbered, script
+from graphmail.database.pool import PoolSettings, Row, connection_string
+from graphmail.database.schema import OWN_SCHEMA, PROVIDERS, READ_SCHEMA, Schema
+from graphmail.database.session import READ_VERSION, TABLES, schema_from
+
+_LOCK = 0x676D_7332_0000_0001
+"""Our advisory lock for migrations ("gms2")."""
+_BUSY_STATES = frozenset({"55P03", "40P01"})
+
+_JOURNAL = """
+CREATE TABLE IF NOT EXISTS graphmail.migrations (
+  version    integer     NOT NULL CONSTRAINT migrations_pkey PRIMARY KEY,
+  name       text        NOT NULL,
+  applied_at timestamptz NOT NULL DEFAULT now()
+)"""
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationSettings:
+    """How patient a migration is. Times are in seconds."""
+
+    lock_timeout: float = 2.0
+    """The longest wait for a lock. Whoever waits for a table's lock makes all others wait behind, so this is short, and retried."""
+    attempts: int = 10
+    first_pause: float = 0.5
+    longest_pause: float = 15.0
+    pool: PoolSettings = field(default_factory=lambda: PoolSettings(application_name="graphmail-migrate"))
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationReport:
+    """What a migration changed."""
+
+    applied: tuple[str, ...] = ()
+    """Migrations of the operator's own tables, by name."""
+    created_tables: tuple[str, ...] = ()
+    """Tables in place of the product's (standalone only)."""
+    added_columns: tuple[str, ...] = ()
+    """Columns, as `table.column`, added to the product's tables."""
+    granted_to: str | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether there was anything to do."""
+        return bool(self.applied or self.created_tables or self.added_columns)
+
+
+Say = Callable[[str], None]
+
+
+def _quiet(_: str) -> None:
+    """Say nothing."""
+
+
+async def migrate(
+    url: str,
+    *,
+    standalone: bool = False,
+    grant_to: str | None = None,
+    settings: MigrationSettings | None = None,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    say: Say = _quiet,
+) -> MigrationReport:
+    """Bring the database to what this operator needs, and say what was changed.
+
+    Each step is a transaction of its own and is retried while somebody holds a lock that it needs.
+
+    Args:
+        url: of a role that owns the product's tables, or may alter them, and may create a schema.
+        standalone: create minimal tables where the product's are missing.
+        grant_to: a role that may run the operator afterwards; see `grants`.
+        settings: patience.
+        pause: waits between two attempts.
+        say: told about each attempt that must be repeated.
+
+    Raises:
+        SchemaError: the product's tables are missing, and `standalone` was not asked for.
+        MigrationError: a lock was held by somebody else at every attempt, or a statement was refused.
+        DatabaseUnavailable: Postgres cannot be reached.
+    """
+    settings = settings or MigrationSettings()
+    run = _Run(url, settings, pause, say)
+    created = await run.step("the product's tables", _create_product_tables) if standalone else ()
+    added = await run.step("columns of the product's tables", _add_columns)
+    applied = await run.step("the operator's own tables", _apply_own)
+    await run.step("the distribution of the operator's tables", _distribute)
+    if grant_to is not None:
+        await run.step("privileges", _Grant(grant_to))
+    return MigrationReport(applied=applied, created_tables=created, added_columns=added, granted_to=grant_to)
+
+
+Step = Callable[[AsyncConnection[Row]], Awaitable[tuple[str, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    url: str = field(repr=False)
+    settings: MigrationSettings
+    pause: Callable[[float], Awaitable[None]]
+    say: Say
+
+    async def step(self, what: str, step: Step) -> tuple[str, ...]:
+        """One transaction, tried again while somebody is in the way."""
+        wait = self.settings.first_pause
+        for attempt in range(1, self.settings.attempts + 1):
+            done = await self._attempt(what, step)
+            if done is not None:
+                return done
+            if attempt < self.settings.attempts:
+                self.say(
+                    f"{what}: a lock is held by another session, next try in {wait:g} s ({attempt}/{self.settings.attempts})"
+                )
+                await self.pause(wait)
+                wait = min(wait * 2, self.settings.longest_pause)
+        raise MigrationError(
+            f"{what}: another session held a lock for more than {self.settings.lock_timeout:g} s at each of "
+            f"{self.settings.attempts} attempts; nothing of this step was changed. Look for long transactions in pg_stat_activity."
+        )
+
+    async def _attempt(self, what: str, step: Step) -> tuple[str, ...] | None:
+        """What the step did; None when a lock was in the way."""
+        try:
+            async with self._transaction() as connection:
+                return await step(connection)
+        except psycopg.Error as error:
+            if error.sqlstate in _BUSY_STATES:
+                return None
+            failure = _explain(what, error)
+        raise failure
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection[Row]]:
+        conninfo = connection_string(self.url, self.settings.pool)
+        async with await AsyncConnection.connect(conninfo, prepare_threshold=None) as connection:
+            await connection.execute(
+                sql.SQL("SET LOCAL lock_timeout = {}").format(
+                    sql.Literal(f"{int(self.settings.lock_timeout * 1000)}ms")
+                )
+            )
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+            yield connection
+
+
+def _explain(what: str, error: psycopg.Error) -> DatabaseError:
+    if isinstance(error, psycopg.OperationalError) and not error.sqlstate:
+        return DatabaseUnavailable(f"Postgres is unavailable: {first_line(error)}")
+    if is_passing(error):
+        return translate(error)
+    return MigrationError(f"{what}: {error.diag.message_primary or type(error).__name__} ({error.sqlstate})")
+
+
+async def read_schema(connection: AsyncConnection[Row]) -> Schema:
+    """The schema as this connection sees it, whether the operator can work with it or not."""
+    rows = await _fetch(connection, READ_SCHEMA, {"tables": list(TABLES)})
+    schema = schema_from(rows, version=0)
+    if not schema.has(f"{OWN_SCHEMA}.migrations"):
+        return schema
+    [[version]] = await _fetch(connection, READ_VERSION, {})
+    return schema_from(rows, version)
+
+
+async def _fetch(connection: AsyncConnection[Row], statement: str, parameters: dict[str, Any]) -> list[Row]:
+    return await (await connection.execute(statement, parameters)).fetchall()
+
+
+async def _run_script(connection: AsyncConnection[Row], text: str) -> None:
+    await connection.execute(text.encode())
+
+
+async def _create_product_tables(connection: AsyncConnection[Row]) -> tuple[str, ...]:
+    missing = (await read_schema(connection)).missing_product_tables
+    if missing:
+        await _run_script(connection, script("standalone"))
+    return missing
+
+
+async def _add_columns(connection: AsyncConnection[Row]) -> tuple[str, ...]:
+    # Altered only where something is missing: even an ALTER TABLE that changes nothing locks out every reader of the table.
+    schema = await read_schema(connection)
+    schema.require_product()
+    missing = schema.missing_added_columns
+    if missing:
+        await _run_script(connection, script("product_columns"))
+    return missing
+
+
+async def _apply_own(connection: AsyncConnection[Row]) -> tuple[str, ...]:
+    if not await _fetch(
+        connection, "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %(name)s", {"name": OWN_SCHEMA}
+    ):
+        await connection.execute("CREATE SCHEMA graphmail")
+    schema = await read_schema(connection)
+    if not schema.has(f"{OWN_SCHEMA}.migrations"):
+        await connection.execute(_JOURNAL)
+    applied = []
+    for migration in numbered():
+        if migration.version > schema.version:
+            await _run_script(connection, migration.text)
+            await connection.execute(
+                "INSERT INTO graphmail.migrations (version, name) VALUES (%s, %s)", [migration.version, migration.name]
+            )
+            applied.append(migration.name)
+    return tuple(applied)
+
+
+async def _distribute(connection: AsyncConnection[Row]) -> tuple[str, ...]:
+    schema = await read_schema(connection)
+    if schema.citus and schema.has(PROVIDERS):
+        await _run_script(connection, script("citus"))
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Grant:
+    role: str
+
+    async def __call__(self, connection: AsyncConnection[Row]) -> tuple[str, ...]:
+        for statement in grant_statements(await read_schema(connection), self.role):
+            await connection.execute(statement)
+        return ()

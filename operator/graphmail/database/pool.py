@@ -1,0 +1,195 @@
+"""The connections to Postgres: few, autocommit, without session state, so that PgBouncer's transaction pooling works too."""
+
+import asyncio
+import select
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
+
+from graphmail.database.errors import (
+    DatabaseError,
+    DatabaseUnavailable,
+    first_line,
+    translate,
+    was_rolled_back_by_chance,
+)
+
+Row = tuple[Any, ...]
+
+_ATTEMPTS = 3
+"""How often a statement runs that Postgres rolled back to end a deadlock."""
+_BATCH = 500
+"""Rows that are made into Python objects before other tasks get their turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """How the operator connects. Times are in seconds."""
+
+    connections: int = 8
+    connect_timeout: int = 5
+    wait_timeout: float = 5.0
+    """The longest wait for a free connection."""
+    statement_timeout: float = 10.0
+    """The longest wait for an answer; then the statement is cancelled at the server."""
+    application_name: str = "graphmail"
+
+
+def connection_string(url: str, settings: PoolSettings) -> str:
+    """The URL with our defaults for what it leaves open.
+
+    The time-out of statements is ours and not the session's (`SET`, `options`): PgBouncer refuses the one and leaks the other.
+    Keep-alives notice a server that is gone without a word.
+
+    Raises:
+        DatabaseError: the URL cannot be read. Its text, which may hold a password, is not repeated.
+    """
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.Error:
+        given = None
+    if given is None:
+        raise DatabaseError(
+            "the database URL cannot be read: it must look like postgresql://user:password@host:5432/database"
+        )
+    defaults: dict[str, Any] = {
+        "connect_timeout": settings.connect_timeout,
+        "application_name": settings.application_name,
+        "keepalives_idle": 15,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,
+    }
+    return make_conninfo("", **{**defaults, **given})
+
+
+async def _still_connected(connection: AsyncConnection[Any]) -> None:
+    """Refuse a pooled connection that the server has closed, without a round trip for a healthy one.
+
+    An idle connection has nothing to read; where there is something, it is mostly the server's farewell, so it is asked.
+    """
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
+    if poll.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
+
+
+def _remembering(failures: list[str]) -> type[AsyncConnection[Row]]:
+    """A connection class that leaves in `failures` why the last attempt to connect failed; the pool itself tells only its log."""
+
+    class RememberingConnection(AsyncConnection[Row]):
+        @classmethod
+        async def connect(cls, *args: Any, **kwargs: Any) -> Self:
+            try:
+                connection = await super().connect(*args, **kwargs)
+            except psycopg.Error as error:
+                failures[:] = [first_line(error)]
+                raise
+            failures.clear()
+            return connection
+
+    return RememberingConnection
+
+
+class Pool:
+    """A pool of connections that is opened without waiting for Postgres, and finds it again by itself after an outage."""
+
+    def __init__(self, url: str, settings: PoolSettings) -> None:
+        self._settings = settings
+        self._failures: list[str] = []
+        self._pool = AsyncConnectionPool(
+            connection_string(url, settings),
+            connection_class=_remembering(self._failures),
+            kwargs={"autocommit": True, "prepare_threshold": None},
+            min_size=1,
+            max_size=settings.connections,
+            open=False,
+            check=_still_connected,
+            name=settings.application_name,
+            timeout=settings.wait_timeout,
+            # Short, since the pool doubles its pauses within this time: after a long outage it must not sleep through the return.
+            reconnect_timeout=settings.wait_timeout,
+        )
+
+    async def open(self) -> None:
+        """Start connecting in the background."""
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.close()
+
+    async def rows(self, statement: str, parameters: Mapping[str, Any]) -> list[Row]:
+        """Run one statement and return its rows.
+
+        Raises:
+            DatabaseUnavailable: there is no connection, it broke, or the time-out passed; what was sent may have been done.
+            DatabaseError: Postgres refused the statement.
+        """
+        return await self._run(psycopg.AsyncCursor, statement, parameters)
+
+    async def last_rows(self, statements: str, parameters: Mapping[str, Any]) -> list[Row]:
+        """Run several statements as one message, hence as one transaction, and return the rows of the last.
+
+        Each statement sees what was committed before it began, so one may wait for a lock and the next decide. The parameters
+        are bound by the client and become part of the statement's text, which a server may log: no secrets here.
+
+        Raises:
+            DatabaseUnavailable, DatabaseError: as `rows` does.
+        """
+        return await self._run(psycopg.AsyncClientCursor, statements, parameters)
+
+    async def _run(
+        self, cursor: type[psycopg.AsyncCursor[Row]], statement: str, parameters: Mapping[str, Any]
+    ) -> list[Row]:
+        try:
+            connection = await self._pool.getconn()
+            try:
+                async with asyncio.timeout(self._settings.statement_timeout):
+                    return await _fetch(await _execute(cursor(connection), statement, parameters))
+            finally:
+                await self._pool.putconn(connection)
+        except TimeoutError:
+            failure: DatabaseError = DatabaseUnavailable(
+                f"Postgres is unavailable: no answer within {self._settings.statement_timeout:g} s"
+            )
+        except psycopg.Error as error:
+            failure = self._explain(error)
+        raise failure  # outside the handlers, so that psycopg's own error is not chained to it
+
+    def _explain(self, error: psycopg.Error) -> DatabaseError:
+        if isinstance(error, PoolTimeout | PoolClosed | TooManyRequests):
+            reason = self._failures[0] if self._failures else first_line(error)
+            return DatabaseUnavailable(f"Postgres is unavailable: {reason}")
+        return translate(error)
+
+
+async def _execute(
+    cursor: psycopg.AsyncCursor[Row], statement: str, parameters: Mapping[str, Any]
+) -> psycopg.AsyncCursor[Row]:
+    """Run it; again, when Postgres rolled it back to end a deadlock."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return await cursor.execute(statement, parameters)
+        except psycopg.Error as error:
+            if not was_rolled_back_by_chance(error):
+                raise
+    return await cursor.execute(statement, parameters)
+
+
+async def _fetch(cursor: psycopg.AsyncCursor[Row]) -> list[Row]:
+    """All rows of the last result, made into Python objects a batch at a time."""
+    while cursor.nextset():
+        pass
+    rows: list[Row] = []
+    while batch := await cursor.fetchmany(_BATCH):
+        rows.extend(batch)
+        if len(batch) < _BATCH:
+            break
+        await asyncio.sleep(0)
+    return rows
