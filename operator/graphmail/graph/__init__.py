@@ -1,6 +1,6 @@
 """Microsoft Graph: the client, sign-in, what their answers mean, and the quota. Knows no Kubernetes and no Postgres."""
 
-from graphmail.graph.calls import Observer
+from graphmail.graph.caller import Observer
 from graphmail.graph.client import GraphClient
 from graphmail.graph.errors import GraphError, GraphRefused, GraphUnreachable, MicrosoftError, NoTurn, SignInError
 from graphmail.graph.mail import mail_resource, same_resource, well_known

@@ -1,16 +1,17 @@
 """The client of Graph's subscriptions."""
 
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 
 from graphmail.graph.answers import read_json
-from graphmail.graph.calls import Call, Caller, Observer
+from graphmail.graph.call import Call
+from graphmail.graph.caller import Caller, Observer
 from graphmail.graph.errors import GraphError, GraphRefused
 from graphmail.graph.meaning import Meaning
 from graphmail.graph.quota import Budget, Turn
@@ -24,6 +25,9 @@ CONNECTIONS = 32
 """Kept alive. Enough for Graph's quota at 300 ms an answer; more cost processor time and nothing else."""
 MAX_PAGES = 1000
 """Pages of a list that are read; Graph has been seen to answer with dozens of empty ones."""
+
+_ID = re.compile(r"(?!\.+$)[A-Za-z0-9._~-]{1,128}")
+"""Graph's ids are GUIDs. What could be anything else than one segment of a path is none, wherever it came from."""
 
 
 def _utc_now() -> datetime:
@@ -172,7 +176,9 @@ class GraphClient:
         *,
         body: dict[str, Any] | None = None,
     ) -> Reply:
-        url = f"{self._base}/{quote(subscription_id, safe='')}"
+        if not _ID.fullmatch(subscription_id):
+            raise GraphRefused(Meaning.GONE, "no subscription can have this id")
+        url = f"{self._base}/{subscription_id}"
         if operation is Operation.REAUTHORIZE:
             url += "/reauthorize"
         return await self._caller.make(Call(operation, url, token, spender, turn, subscription_id, body))

@@ -47,6 +47,11 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes
 
+    @property
+    def success(self) -> bool:
+        """Graph did what was asked of it."""
+        return 200 <= self.status < 300
+
 
 class Unanswered(Exception):
     """No answer came.
@@ -68,7 +73,7 @@ def open_client(verify: ssl.SSLContext | str | bool, connections: int, timeouts:
     httpx reads HTTPS_PROXY, ALL_PROXY and NO_PROXY once, and SSL_CERT_FILE or SSL_CERT_DIR where `verify` is True.
     """
     return HttpxAiohttpClient(
-        verify=verify,
+        verify=ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify,
         timeout=httpx.Timeout(timeouts.call, connect=timeouts.connect),
         limits=httpx.Limits(
             max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=KEEP_ALIVE
