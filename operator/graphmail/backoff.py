@@ -7,6 +7,8 @@ from enum import StrEnum
 FIRST = timedelta(seconds=30)
 LONGEST = timedelta(hours=1)
 LEAST = timedelta(seconds=10)
+UNCOVERED = timedelta(minutes=5)
+"""The longest quick pause once the subscription has expired: soon enough for one mailbox, and bearable from a whole fleet."""
 
 
 class Pace(StrEnum):
@@ -33,13 +35,21 @@ def retry_delay(
         failures: failed attempts in a row, this one included.
         random: a number in [0, 1).
         told: what Graph's Retry-After said; never undercut.
-        left: what is left of the subscription; near its end the tries come closer, since a gap is the worst outcome.
+        left: what is left of the subscription; near its end the tries come closer, since a gap is the worst outcome. Once it has
+            expired there is no end to hurry towards, and a fleet that hammers would only make an outage longer.
     """
+    least, longest = timedelta(), min(LONGEST, FIRST * 2 ** min(max(failures - 1, 0), 16))
     if pace is Pace.SLOW:
-        delay = LONGEST / 4 + LONGEST * 0.75 * random()
-    else:
-        ceiling = min(LONGEST, FIRST * 2 ** min(max(failures - 1, 0), 16))
-        delay = ceiling * random()
-    if left is not None:
-        delay = min(delay, max(left / 4, FIRST))
+        least, longest = LONGEST / 4, LONGEST
+    longest = min(longest, _limit(pace, left))
+    least = min(least, longest / 2)
+    delay = least + (longest - least) * random()
     return max(delay, LEAST, told or timedelta())
+
+
+def _limit(pace: Pace, left: timedelta | None) -> timedelta:
+    if left is None:
+        return LONGEST
+    if left > timedelta():
+        return max(left / 4, FIRST)
+    return UNCOVERED if pace is Pace.QUICK else LONGEST

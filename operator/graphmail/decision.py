@@ -19,6 +19,11 @@ from graphmail.resource.names import ANNOTATION_ADOPT, ANNOTATION_CREDENTIAL, AN
 JITTER_SHARE = 0.1
 """The largest part of a granted lifetime by which jitter makes a renewal earlier."""
 _SOON = timedelta(seconds=1)
+_NOTIFICATION_NEWS = timedelta(hours=1)
+_STORE_PAUSE = timedelta(seconds=30)
+_MARKER = "gms="
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""An expiry before this (`0001-01-01` is how .NET writes none) is past anyway, and nothing can be subtracted from it."""
 
 
 class Action(StrEnum):
@@ -100,6 +105,8 @@ class Known:
     """The status in memory is newer than the one that the API server holds."""
     unsynced: bool = False
     """An outcome waits to be written to Postgres."""
+    notified_at: datetime | None = None
+    """When a notification last arrived, as far as known; told in the status at most hourly."""
     notification_url: str | None = None
     """The URL that Graph should deliver to, with our marker."""
 
@@ -130,7 +137,24 @@ class _Case:
     def requested(self) -> bool:
         """A person asked for a renewal with a value that was not acted on yet."""
         value = self.annotation(ANNOTATION_RENEW)
-        return value is not None and value != self.resource.status.last_handled_renewal
+        return bool(value) and value != self.resource.status.last_handled_renewal
+
+    @property
+    def changed(self) -> bool:
+        """A person changed, resumed or deleted the resource since the last attempt: that ends every wait for time to pass."""
+        return self.resource.metadata.generation != self.resource.status.observed_generation
+
+    @property
+    def backing_off(self) -> bool:
+        """An attempt has failed, and the next one is not due yet."""
+        again = self.resource.status.next_attempt_time
+        return again is not None and again > self.now and not self.changed
+
+    @property
+    def held(self) -> bool:
+        """Graph holds a subscription of ours, or may hold one."""
+        status = self.resource.status
+        return status.subscription_id is not None or status.pending_create_time is not None
 
 
 def decide(resource: GraphMailSubscription, *, now: datetime, policy: Policy, known: Known = Known()) -> Decision:
@@ -167,9 +191,8 @@ def renewal_time(resource: GraphMailSubscription, policy: Policy) -> datetime | 
         margin = min(margin, granted / 2)
         tick = min(tick, granted / 10)
         jitter = min(jitter, granted * JITTER_SHARE)
-    due = status.expiration_time - margin - tick - jitter * _fraction(resource)
-    if policy.renewal_interval is not None and status.last_renewal_time is not None:
-        due = min(due, status.last_renewal_time + policy.renewal_interval)
+    due = max(status.expiration_time, _EARLIEST) - margin - tick - jitter * _fraction(resource)
+    due = min(due, _interval_end(resource, policy) or due)
     return due.replace(microsecond=0)
 
 
@@ -187,6 +210,14 @@ def verification_time(resource: GraphMailSubscription, policy: Policy, known: Kn
     return start + interval * _fraction(resource)
 
 
+def _interval_end(resource: GraphMailSubscription, policy: Policy) -> datetime | None:
+    """When the last renewal becomes too old, if the policy has a limit; jitter spreads what was renewed together here as well."""
+    interval, last = policy.renewal_interval, resource.status.last_renewal_time
+    if interval is None or last is None:
+        return None
+    return last + interval * (1 - JITTER_SHARE * _fraction(resource))
+
+
 def _granted(resource: GraphMailSubscription) -> timedelta | None:
     first = resource.status.folder(resource.spec.folders[0])
     if first is None or first.granted_time is None or resource.status.expiration_time is None:
@@ -196,7 +227,8 @@ def _granted(resource: GraphMailSubscription) -> timedelta | None:
 
 def _fraction(resource: GraphMailSubscription) -> float:
     """A number in [0, 1) that is the mailbox's own for this expiry."""
-    seed = f"{resource.metadata.uid}/{resource.status.expiration_time}".encode()
+    expiry = resource.status.expiration_time
+    seed = f"{resource.metadata.uid}/{expiry and int(expiry.timestamp())}".encode()
     return int.from_bytes(hashlib.blake2b(seed, digest_size=6).digest(), "big") / 2**48
 
 
@@ -204,7 +236,7 @@ def _without_stores(case: _Case, decision: Decision) -> Decision:
     if not case.known.stores_away or decision.action not in NEEDS_STORES:
         return decision
     message = f"{decision.action} waits: Postgres or the API server cannot be reached, and what was done could not be written down"
-    return case.decision(Action.NOTHING, Reason.STORE_AWAY, message, case.now + timedelta(seconds=30))
+    return case.decision(Action.NOTHING, Reason.STORE_AWAY, message, case.now + min(_STORE_PAUSE, case.policy.tick))
 
 
 def _deleted(case: _Case) -> Decision | None:
@@ -215,43 +247,54 @@ def _deleted(case: _Case) -> Decision | None:
         return case.decision(
             Action.RELEASE, Reason.RETAINED, "deleted; deletionPolicy Retain leaves the subscription to expire"
         )
-    if resource.status.subscription_id is None and resource.status.pending_create_time is None:
+    if not case.held:
         return case.decision(Action.RELEASE, Reason.DELETED, "deleted; there is no subscription at Graph")
-    return case.decision(Action.DELETE, Reason.DELETED, "deleted; the subscription at Graph is deleted as well")
+    expires_at = resource.status.expiration_time
+    if expires_at is not None and expires_at <= case.now and resource.status.pending_create_time is None:
+        return case.decision(Action.RELEASE, Reason.EXPIRED, "deleted; the subscription at Graph has expired")
+    return _backoff(case) or case.decision(
+        Action.DELETE, Reason.DELETED, "deleted; the subscription at Graph is deleted as well"
+    )
 
 
 def _suspended(case: _Case) -> Decision | None:
     spec, status = case.resource.spec, case.resource.status
     if not spec.suspend:
         return None
-    if spec.suspend_policy is SuspendPolicy.DELETE and status.subscription_id is not None:
-        again = status.next_attempt_time
-        if again is not None and again > case.now:
-            return case.decision(
-                Action.NOTHING, Reason.BACKING_OFF, "suspended; deleting it failed and is tried again", again
+    if spec.suspend_policy is SuspendPolicy.DELETE and case.held:
+        return (
+            (_blocked(case) if _unblocked_by(case) is None else None)
+            or _backoff(case)
+            or case.decision(
+                Action.DELETE, Reason.SUSPENDED, "suspended; suspendPolicy Delete takes the subscription away"
             )
-        return case.decision(
-            Action.DELETE, Reason.SUSPENDED, "suspended; suspendPolicy Delete takes the subscription away"
         )
     ready = status.condition(ConditionType.READY)
-    if ready is None or ready.reason != Reason.SUSPENDED.value or _outdated(case):
+    if ready is None or ready.reason != Reason.SUSPENDED.value or case.changed:
         return case.decision(
             Action.REPORT, Reason.SUSPENDED, "suspended: no calls to Graph; the subscription is left to expire"
         )
-    return case.decision(Action.NOTHING, Reason.SUSPENDED, "suspended: no calls to Graph")
+    return (
+        _unsynced(case)
+        or _unwritten(case)
+        or case.decision(Action.NOTHING, Reason.SUSPENDED, "suspended: no calls to Graph")
+    )
 
 
 def _unblocked(case: _Case) -> Decision | None:
     """A stall, or a credential that is not there yet, ends by a changed credential or spec (or by force): never by time."""
-    if not _blocked_reason(case):
+    reason = _unblocked_by(case) if _blocked_reason(case) else None
+    if reason is None:
         return None
-    status = case.resource.status
+    changed = "credential" if reason is Reason.CREDENTIAL_CHANGED else "resource"
+    return _attempt(case, reason, f"the {changed} has changed")
+
+
+def _unblocked_by(case: _Case) -> Reason | None:
     credential = case.annotation(ANNOTATION_CREDENTIAL)
-    if credential is not None and credential != status.observed_credential:
-        return _attempt(case, Reason.CREDENTIAL_CHANGED, "the credential has changed")
-    if case.resource.metadata.generation != status.observed_generation:
-        return _attempt(case, Reason.SPEC_CHANGED, "the resource has changed")
-    return None
+    if credential and credential != case.resource.status.observed_credential:
+        return Reason.CREDENTIAL_CHANGED
+    return Reason.SPEC_CHANGED if case.changed else None
 
 
 def _blocked(case: _Case) -> Decision | None:
@@ -273,8 +316,9 @@ def _blocked_reason(case: _Case) -> Reason | None:
 
 
 def _attempt(case: _Case, reason: Reason, message: str) -> Decision:
-    action = Action.CREATE if case.resource.status.subscription_id is None else Action.RENEW
-    return case.decision(action, reason, message)
+    if case.resource.status.subscription_id is not None:
+        return case.decision(Action.RENEW, reason, message)
+    return _named_by_row(case) or case.decision(Action.CREATE, reason, message)
 
 
 def _requested(case: _Case) -> Decision | None:
@@ -282,24 +326,26 @@ def _requested(case: _Case) -> Decision | None:
 
 
 def _adoption(case: _Case) -> Decision | None:
-    """The row knows an id that the status does not: it is asked for at Graph before anything is created (the back-fill)."""
+    """The back-fill. It waits while a store is away, so that what is held meanwhile can be renewed."""
+    if case.backing_off or (case.known.stores_away and case.resource.status.subscription_id is not None):
+        return None
+    return _named_by_row(case)
+
+
+def _named_by_row(case: _Case) -> Decision | None:
+    """The row knows an id that the status does not: it is asked for at Graph before anything is created."""
     wanted, status = case.annotation(ANNOTATION_ADOPT), case.resource.status
-    if not wanted or wanted in {status.subscription_id, status.last_handled_adoption} or _backing_off(case):
+    if not wanted or wanted in {status.subscription_id, status.last_handled_adoption}:
         return None
     return case.decision(Action.ADOPT, Reason.ADOPTION_REQUESTED, f"the row names subscription {wanted}")
 
 
 def _backoff(case: _Case) -> Decision | None:
-    if not _backing_off(case):
+    if not case.backing_off:
         return None
     status = case.resource.status
     message = f"failed {status.consecutive_failures} times in a row; tried again later"
     return case.decision(Action.NOTHING, Reason.BACKING_OFF, message, status.next_attempt_time)
-
-
-def _backing_off(case: _Case) -> bool:
-    again = case.resource.status.next_attempt_time
-    return again is not None and again > case.now
 
 
 def _missing(case: _Case) -> Decision | None:
@@ -321,12 +367,8 @@ def _due(case: _Case) -> Decision | None:
         return None
     if status.expiration_time <= case.now:
         return case.decision(Action.RENEW, Reason.EXPIRED, f"expired at {write_time(status.expiration_time)}")
-    interval = policy.renewal_interval
-    if (
-        interval is not None
-        and status.last_renewal_time is not None
-        and status.last_renewal_time + interval <= case.now
-    ):
+    interval_end = _interval_end(case.resource, policy)
+    if interval_end is not None and interval_end <= case.now:
         return case.decision(
             Action.RENEW, Reason.RENEWAL_INTERVAL, "the last renewal is older than the renewal interval"
         )
@@ -338,25 +380,34 @@ def _changed_url(case: _Case) -> Decision | None:
     first = case.resource.status.folder(case.resource.spec.folders[0])
     if first is None or first.notification_url is None or case.known.notification_url is None:
         return None
-    if _bare(first.notification_url) == _bare(case.known.notification_url):
+    if _unmarked(first.notification_url) == _unmarked(case.known.notification_url):
         return None
     return case.decision(Action.RENEW, Reason.NOTIFICATION_URL_CHANGED, "Graph delivers to another URL than the spec's")
 
 
-def _bare(url: str) -> str:
-    return url.partition("?")[0]
+def _unmarked(url: str) -> tuple[str, list[str]]:
+    base, _, query = url.partition("?")
+    return base, [parameter for parameter in query.split("&") if parameter and not parameter.startswith(_MARKER)]
 
 
 def _unsynced(case: _Case) -> Decision | None:
-    if case.known.unsynced and not case.known.stores_away:
+    missed = case.known.unsynced or case.resource.status.says(ConditionType.SYNCED, "False")
+    if missed and not case.known.stores_away and not _pressing(case):
         return case.decision(Action.RECORD, Reason.NOT_SYNCED, "Postgres has not got the outcome yet")
     return None
 
 
 def _unwritten(case: _Case) -> Decision | None:
-    if case.known.unwritten and not case.known.stores_away:
+    if case.known.unwritten and not case.known.stores_away and not _pressing(case):
         return case.decision(Action.REPORT, Reason.STATUS_OUTDATED, "the status could not be written before")
     return None
+
+
+def _pressing(case: _Case) -> bool:
+    """A renewal that could be made now. A store that refuses what it is told must not cost a mailbox its cover."""
+    waits = case.resource.spec.suspend or case.backing_off or _blocked_reason(case) is not None
+    held = case.resource.status.subscription_id is not None
+    return held and not waits and (_unknown_expiry(case) or _due(case)) is not None
 
 
 def _verification(case: _Case) -> Decision | None:
@@ -366,14 +417,15 @@ def _verification(case: _Case) -> Decision | None:
     return case.decision(Action.VERIFY, Reason.VERIFICATION_DUE, "Graph is asked whether the subscription lives")
 
 
-def _outdated(case: _Case) -> bool:
-    return case.resource.status.observed_generation != case.resource.metadata.generation
-
-
 def _report(case: _Case) -> Decision | None:
-    if not _outdated(case):
+    if not case.changed and not _notified(case):
         return None
     return case.decision(Action.REPORT, Reason.STATUS_OUTDATED, "the status describes an older state")
+
+
+def _notified(case: _Case) -> bool:
+    told, arrived = case.resource.status.last_notification_time, case.known.notified_at
+    return arrived is not None and (told is None or arrived - told >= _NOTIFICATION_NEWS)
 
 
 def _nothing(case: _Case) -> Decision:
