@@ -188,15 +188,14 @@ class GraphClient:
         if not link:
             return None
         try:
-            url = urljoin(self._base, str(link))
-            ours, theirs = urlsplit(self._base), urlsplit(url)
-        except ValueError:
+            ours, page = httpx.URL(self._base), httpx.URL(self._base).join(str(link))
+        except (httpx.InvalidURL, ValueError):
             raise _unusable(reply, Meaning.UNKNOWN, "Graph's list goes on at something that is no URL") from None
-        if (ours.scheme, ours.netloc, ours.path) != (theirs.scheme, theirs.netloc, theirs.path):
+        if ours != page.copy_with(query=None, fragment=None):
             raise _unusable(
                 reply, Meaning.UNKNOWN, "Graph's list goes on at another place; the token is not sent there"
             )
-        return url
+        return str(page)
 
 
 def _subscription(reply: Reply, content: Any, otherwise: Meaning) -> Subscription:
