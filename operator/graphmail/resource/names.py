@@ -26,6 +26,8 @@ ANNOTATION_RENEW = f"{GROUP}/renew-requested-at"
 ANNOTATION_ADOPT = f"{GROUP}/adopt-subscription-id"
 ANNOTATION_CREDENTIAL = f"{GROUP}/credential"
 """A short fingerprint of the row's credential; empty while the row has none. It says that the credential changed, never what it is."""
+ANNOTATION_PAUSED = f"{GROUP}/paused"
+"""Why the provider's row asks for the suspension, set and taken away by the mirror."""
 
 _NAME_LENGTH = 63
 _HASH_LENGTH = 8

@@ -1,0 +1,171 @@
+"""When each mailbox is looked at: by its timer, at once when something has changed, and exactly when a decision asked for it.
+
+One look at a time for each mailbox; a change that comes in while one runs leads to one more look, never to two at once.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from graphmail.decision import Action
+from graphmail.fleet import Entry, Fleet
+from graphmail.observability.logs import bind
+from graphmail.observability.metrics import Metrics
+from graphmail.reconciler import Farewell, Reconciler
+
+_log = structlog.get_logger("graphmail.engine")
+
+AFTER_A_DEFECT_SECONDS = 60.0
+
+
+class Engine:
+    """Looks at mailboxes.
+
+    Args:
+        now: the time at Graph.
+        tick_seconds: how often a timer looks anyway; earlier looks are planned here.
+        at_once: most mailboxes that are worked on at the same time.
+    """
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        reconciler: Reconciler,
+        farewell: Farewell,
+        metrics: Metrics,
+        now: Callable[[], datetime],
+        tick_seconds: float,
+        at_once: int,
+    ) -> None:
+        self._fleet = fleet
+        self._reconciler = reconciler
+        self._farewell = farewell
+        self._metrics = metrics
+        self._now = now
+        self._tick_seconds = tick_seconds
+        self._at_once = asyncio.Semaphore(at_once)
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._again: set[str] = set()
+        self._planned: dict[str, asyncio.TimerHandle] = {}
+
+    # --- what the handlers call --------------------------------------------------------------------------------------
+
+    def observe(self, body: Mapping[str, Any], *, deleted: bool) -> None:
+        """The API server shows a resource, or that one is gone."""
+        metadata = body["metadata"]
+        if deleted:
+            self._fleet.forget(metadata["name"], metadata["uid"])
+            self._cancel(metadata["name"])
+            return
+        try:
+            entry, news = self._fleet.observe(body, now=self._now())
+        except ValidationError as error:
+            fields = ", ".join(".".join(str(part) for part in fault["loc"]) for fault in error.errors())
+            _log.error(
+                "a resource is not what the CRD promises, and is left alone", name=metadata["name"], fields=fields
+            )
+            return
+        if news:
+            self.wake(entry)
+
+    def first_delay(self, name: str) -> float:
+        """Seconds until the timer's first tick: none where something is due, else spread by what is planned."""
+        entry = self._fleet.get(name)
+        if entry is None:
+            return 0.0
+        decision = self._reconciler.decide(entry)
+        if decision.action is not Action.NOTHING:
+            return 0.0
+        return min(self._tick_seconds, max(0.0, (decision.again_at - self._now()).total_seconds()))
+
+    async def tick(self, name: str) -> None:
+        """A timer's tick: a look, unless one is running. Where nothing is due, it calls nobody and logs nothing."""
+        entry = self._fleet.get(name)
+        if entry is not None and name not in self._running:
+            self.wake(entry)
+            await asyncio.shield(self._running[name])
+
+    async def say_farewell(self, body: Mapping[str, Any]) -> bool:
+        """Whether a deleted resource's finalizer may go."""
+        self.observe(body, deleted=False)
+        entry = self._fleet.get(body["metadata"]["name"])
+        if entry is None or entry.resource.metadata.uid != body["metadata"]["uid"]:
+            return True
+        self._cancel(entry.resource.metadata.name)
+        with bind(**_context(entry)):
+            return await self._farewell.released(entry, self._now())
+
+    def wake(self, entry: Entry) -> None:
+        """Look at that mailbox now, or once more when the running look is over."""
+        name = entry.resource.metadata.name
+        if name in self._running:
+            self._again.add(name)
+            return
+        self._cancel(name)
+        task = asyncio.create_task(self._look(entry), name=f"look at {name}")
+        self._running[name] = task
+        task.add_done_callback(lambda _: self._done(entry))
+
+    async def stop(self, seconds: float) -> None:
+        """Plan nothing more, and let the running looks finish; after `seconds` they are abandoned."""
+        for name in list(self._planned):
+            self._cancel(name)
+        self._again.clear()
+        running = list(self._running.values())
+        if running:
+            _, late = await asyncio.wait(running, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    # --- one look ----------------------------------------------------------------------------------------------------
+
+    async def _look(self, entry: Entry) -> None:
+        try:
+            with bind(**_context(entry)):
+                async with self._at_once:
+                    again_at = await self._reconciler.reconcile(entry)
+        except Exception:
+            # A defect of ours must not end the care for a mailbox: it is told, counted, and tried again.
+            _log.exception("a look at a mailbox failed unexpectedly; it is tried again")
+            self._metrics.reconcile_error("Defect")
+            self._plan(entry, AFTER_A_DEFECT_SECONDS)
+        else:
+            self._plan(entry, (again_at - self._now()).total_seconds())
+
+    def _done(self, entry: Entry) -> None:
+        name = entry.resource.metadata.name
+        self._running.pop(name, None)
+        if name in self._again:
+            self._again.discard(name)
+            current = self._fleet.get(name)
+            if current is not None:
+                self.wake(current)
+
+    def _plan(self, entry: Entry, seconds: float) -> None:
+        """What is due before the next tick is looked at exactly then."""
+        if entry.gone or seconds >= self._tick_seconds:
+            return
+        name = entry.resource.metadata.name
+        self._cancel(name)
+        self._planned[name] = asyncio.get_running_loop().call_later(max(0.1, seconds), self.wake, entry)
+
+    def _cancel(self, name: str) -> None:
+        planned = self._planned.pop(name, None)
+        if planned is not None:
+            planned.cancel()
+
+
+def _context(entry: Entry) -> dict[str, str]:
+    spec = entry.resource.spec
+    return {
+        "tenant": spec.tenant,
+        "provider": spec.provider_id,
+        "mailbox": spec.mailbox,
+        "resource": entry.resource.metadata.name,
+    }

@@ -1,0 +1,136 @@
+"""Every mailbox in memory: the newest state of its resource, and what only this process knows of it.
+
+The API server's watch may lag behind our own writes, so the newest of both counts. Metrics, the mirror and the reconciler read
+from here; a tick that finds nothing to do needs nothing else.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from graphmail.provider import Credential, Outcome
+from graphmail.resource import GraphMailSubscription, Status
+from graphmail.resource.names import ANNOTATION_ADOPT, ANNOTATION_CREDENTIAL, ANNOTATION_RENEW
+
+_WATCHED_ANNOTATIONS = (ANNOTATION_RENEW, ANNOTATION_ADOPT, ANNOTATION_CREDENTIAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What was last used to work at Graph for a mailbox; it carries on while Postgres is away."""
+
+    credential: Credential
+    client_state: str | None = field(repr=False)
+    row_subscription_id: str | None
+    """The id that the provider's row names, as last read; None for a resource without a row."""
+    row_active: bool = True
+
+
+@dataclass(slots=True)
+class Entry:
+    """One mailbox in memory."""
+
+    resource: GraphMailSubscription
+    seen_at: datetime
+    """When this process first saw it, in Graph's time."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
+    """Held while it is worked on: timers and changes of one resource may come at the same time."""
+    verified_at: datetime | None = None
+    settled_at: float = 0.0
+    """When work on it last ended, by the monotonic clock: what was read from Postgres before that may be older than the status."""
+    notified_at: datetime | None = None
+    """When a notification last arrived, as the provider's row tells."""
+    access: Access | None = field(default=None, repr=False)
+    unwritten: bool = False
+    """The status here is newer than the API server's, which could not be reached."""
+    unsynced: Outcome | None = field(default=None, repr=False)
+    """The last outcome that Postgres has not got."""
+    unsynced_over: str | None = None
+    """The subscription id that Postgres held when the unsynced outcome came about."""
+    gone: bool = False
+
+    def take(self, body: Mapping[str, Any]) -> None:
+        """The resource as the API server has just returned it from a write of ours."""
+        resource = GraphMailSubscription.parse(body)
+        if _version(resource) >= _version(self.resource):
+            self.resource = resource
+
+    def keep_status(self, status: Status, *, unwritten: bool) -> None:
+        """The status as it is known here, before the API server has it."""
+        self.resource = self.resource.model_copy(update={"status": status})
+        self.unwritten = unwritten
+
+
+class Fleet:
+    """All entries of the namespace."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(list(self._entries.values()))
+
+    def get(self, name: str) -> Entry | None:
+        """The entry of that resource's name."""
+        return self._entries.get(name)
+
+    def resources(self) -> list[GraphMailSubscription]:
+        """Every resource in its newest known state."""
+        return [entry.resource for entry in self]
+
+    def observe(self, body: Mapping[str, Any], *, now: datetime) -> tuple[Entry, bool]:
+        """Take in what the API server's list or watch shows.
+
+        Returns:
+            The entry, and whether there is something in it that is worth a look before the next tick: a new generation, an
+            annotation of ours, a deletion, or another object under the same name.
+
+        Raises:
+            pydantic.ValidationError: the object is not what the CRD promises.
+        """
+        resource = GraphMailSubscription.parse(body)
+        entry = self._entries.get(resource.metadata.name)
+        if entry is None or (
+            entry.resource.metadata.uid != resource.metadata.uid and not _older(resource, entry.resource)
+        ):
+            if entry is not None:
+                entry.gone = True
+            entry = self._entries[resource.metadata.name] = Entry(resource=resource, seen_at=now)
+            return entry, True
+        if _version(resource) < _version(entry.resource):
+            return entry, False
+        before, entry.resource = entry.resource, resource
+        if entry.unwritten:
+            entry.resource = resource.model_copy(update={"status": before.status})
+        return entry, _news(before, resource)
+
+    def forget(self, name: str, uid: str) -> None:
+        """The resource is gone from the API server."""
+        entry = self._entries.get(name)
+        if entry is not None and entry.resource.metadata.uid == uid:
+            entry.gone = True
+            del self._entries[name]
+
+
+def _version(resource: GraphMailSubscription) -> int:
+    """Resource versions of one server are ordered numbers (Kubernetes API concepts, since 1.35 guaranteed)."""
+    text = resource.metadata.resource_version
+    return int(text) if text.isdigit() else 0
+
+
+def _older(resource: GraphMailSubscription, than: GraphMailSubscription) -> bool:
+    return _version(resource) < _version(than)
+
+
+def _news(before: GraphMailSubscription, after: GraphMailSubscription) -> bool:
+    old, new = before.metadata, after.metadata
+    return (
+        old.generation != new.generation
+        or old.deletion_timestamp != new.deletion_timestamp
+        or any(old.annotations.get(name) != new.annotations.get(name) for name in _WATCHED_ANNOTATIONS)
+    )

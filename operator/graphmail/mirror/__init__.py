@@ -1,0 +1,6 @@
+"""The mirror: each provider's row in Postgres has exactly one resource."""
+
+from graphmail.mirror.desired import Template
+from graphmail.mirror.mirror import Compared, Mirror
+
+__all__ = ["Compared", "Mirror", "Template"]

@@ -1,0 +1,127 @@
+"""The resource that a provider's row should have. Pure.
+
+The mirror owns identity, folders, URL and credentials, and the suspension while the row asks for one. Everything else of the spec is
+for people: server-side apply leaves it alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphmail.provider import Provider
+from graphmail.resource import GraphMailSubscription, SuspendPolicy
+from graphmail.resource.conditions import ConditionType
+from graphmail.resource.names import (
+    ANNOTATION_ADOPT,
+    ANNOTATION_CREDENTIAL,
+    ANNOTATION_PAUSED,
+    API_VERSION,
+    FINALIZER,
+    KIND,
+    LABEL_MANAGED_BY,
+    LABEL_PROVIDER,
+    LABEL_TENANT,
+    MIRROR,
+    resource_name,
+)
+
+AUTH_FAILURE = "auth_failure"
+"""The pause reason that never suspends: the operator must see the new consent (design, rule 11)."""
+OWN_ANNOTATIONS = (ANNOTATION_ADOPT, ANNOTATION_CREDENTIAL, ANNOTATION_PAUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What all mirrored resources have in common."""
+
+    namespace: str
+    notification_url: str
+    """`APPLICATION_URL` and the product's webhook path, without our marker."""
+    respect_polling: bool = False
+    """Mirror polling rows suspended."""
+
+
+def desired(
+    provider: Provider, existing: GraphMailSubscription | None, template: Template, *, busy: bool = False
+) -> dict[str, Any]:
+    """The body of the server-side apply for that row.
+
+    Args:
+        busy: the mailbox is or was just worked on, so that the row may be older or newer than the status: no adoption is asked for now.
+    """
+    paused = pause(provider, template)
+    spec: dict[str, Any] = {
+        "tenant": provider.key.tenant,
+        "providerID": provider.key.provider_id,
+        "mailbox": provider.mailbox,
+        "folders": list(provider.folders) or ["inbox"],
+        "notificationURL": template.notification_url,
+        "credentials": {"source": "ProviderRow"},
+    }
+    if paused is not None:
+        spec["suspend"] = True
+    if not provider.active:
+        spec["suspendPolicy"] = SuspendPolicy.DELETE.value
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {
+            "name": resource_name(provider.key.tenant, provider.key.provider_id, provider.mailbox),
+            "namespace": template.namespace,
+            "labels": {
+                LABEL_MANAGED_BY: MIRROR,
+                LABEL_TENANT: provider.key.tenant,
+                LABEL_PROVIDER: provider.key.provider_id,
+            },
+            "annotations": _annotations(provider, existing, paused, busy=busy),
+            "finalizers": [FINALIZER],
+        },
+        "spec": spec,
+    }
+
+
+def pause(provider: Provider, template: Template) -> str | None:
+    """Why the row asks for a suspension; None: it does not."""
+    if not provider.active:
+        return "inactive"
+    if provider.pause_reason is not None and provider.pause_reason != AUTH_FAILURE:
+        return provider.pause_reason
+    return "polling" if provider.polling and template.respect_polling else None
+
+
+def differs(existing: GraphMailSubscription, body: Mapping[str, Any]) -> bool:
+    """Whether applying the body would change anything that the mirror owns."""
+    metadata, spec = body["metadata"], existing.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return (
+        any(existing.metadata.labels.get(name) != value for name, value in metadata["labels"].items())
+        or any(existing.metadata.annotations.get(name) != metadata["annotations"].get(name) for name in OWN_ANNOTATIONS)
+        or any(spec.get(field) != value for field, value in body["spec"].items())
+    )
+
+
+def _annotations(
+    provider: Provider, existing: GraphMailSubscription | None, paused: str | None, *, busy: bool
+) -> dict[str, str]:
+    annotations = {}
+    adopt = existing.metadata.annotations.get(ANNOTATION_ADOPT) if existing and busy else _to_adopt(provider, existing)
+    if adopt is not None:
+        annotations[ANNOTATION_ADOPT] = adopt
+    if existing is not None and _credential_news(provider, existing):
+        annotations[ANNOTATION_CREDENTIAL] = provider.credential
+    if paused is not None:
+        annotations[ANNOTATION_PAUSED] = paused
+    return annotations
+
+
+def _to_adopt(provider: Provider, existing: GraphMailSubscription | None) -> str | None:
+    """The id that the row knows and the status does not: the back-fill, and what a rival has written."""
+    known = existing.status.subscription_id if existing else None
+    return provider.subscription_id if provider.subscription_id != known else None
+
+
+def _credential_news(provider: Provider, existing: GraphMailSubscription) -> bool:
+    """A changed credential is only told to a resource that waits for one; tokens rotate at every renewal."""
+    status = existing.status
+    authorized = status.condition(ConditionType.AUTHORIZED)
+    waits = status.says(ConditionType.STALLED, "True") or (authorized is not None and authorized.status != "True")
+    return waits and provider.credential != (status.observed_credential or "")

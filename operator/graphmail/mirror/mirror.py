@@ -1,0 +1,244 @@
+"""Rows of Postgres become resources: applied where something differs, deleted where the row is gone, within limits.
+
+A cheap question by `updated_at` every few seconds, and a full comparison every minute: deletions, and some writers of the product,
+never touch that column. The mirror never calls Graph.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable
+from graphmail.database import Database, DatabaseError, DatabaseUnavailable, Discovery, PeerChange
+from graphmail.fleet import Entry, Fleet
+from graphmail.mirror.desired import Template, desired, differs
+from graphmail.observability.events import EventReason
+from graphmail.observability.metrics import Metrics, Store
+from graphmail.provider import Provider, ProviderKey
+from graphmail.reconciler.journal import Announcer
+from graphmail.resource import CredentialSource, GraphMailSubscription
+from graphmail.resource.names import LABEL_MANAGED_BY, MIRROR, resource_name
+from graphmail.stores import Stores
+
+_log = structlog.get_logger("graphmail.mirror")
+
+GUARDED_SHARE = 0.2
+"""More deletions than this share of the mirrored resources at once wait for a person (design, rule 5)."""
+
+_AT_ONCE = 8
+_LIST_SECONDS = 15 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What one comparison did."""
+
+    rows: int
+    applied: int
+    deleted: int
+    withheld: int
+    """Deletions that wait for `graphmail mirror --confirm-deletions`."""
+
+
+class Mirror:
+    """Keeps one resource for each provider's row.
+
+    Args:
+        clock: the time at Graph, for the moment at which a resource was first seen.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        cluster: Cluster,
+        fleet: Fleet,
+        stores: Stores,
+        metrics: Metrics,
+        announce: Announcer,
+        template: Template,
+        clock: Callable[[], datetime],
+        noticed: Callable[[Entry], None],
+    ) -> None:
+        self._database = database
+        self._cluster = cluster
+        self._fleet = fleet
+        self._stores = stores
+        self._metrics = metrics
+        self._announce = announce
+        self._template = template
+        self._clock = clock
+        self._noticed = noticed
+        self._as_of: datetime | None = None
+        self._read_at = 0.0
+        self._listed_at: float | None = None
+        self._peers: dict[ProviderKey, PeerChange] = {}
+        self.compared = asyncio.Event()
+        """Set once the first full comparison is done."""
+        self._limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def run(self, *, poll_seconds: float, compare_seconds: float) -> None:
+        """Mirror until cancelled. A store that is away, or a resource that the API server refuses, ends nothing."""
+        compare_at = time.monotonic()
+        while True:
+            started = time.monotonic()
+            try:
+                if started >= compare_at:
+                    await self.compare()
+                    compare_at = started + compare_seconds
+                else:
+                    await self.follow()
+            except DatabaseUnavailable:
+                self._stores.lost(Store.POSTGRES)
+            except ClusterUnavailable:
+                self._stores.lost(Store.KUBERNETES)
+            except (DatabaseError, ClusterError) as error:
+                _log.error("the mirror could not do its work, and tries again", error=str(error))
+            await asyncio.sleep(max(0.1, poll_seconds - (time.monotonic() - started)))
+
+    async def compare(self, *, confirm_deletions: bool = False) -> Compared:
+        """The full comparison: every row, and every resource."""
+        if self._listed_at is None or time.monotonic() - self._listed_at >= _LIST_SECONDS:
+            await self._list()
+        discovery = await self._read(since=None)
+        applied = await self._apply_all(discovery.providers)
+        deleted, withheld = await self._delete_rowless(discovery.providers, confirmed=confirm_deletions)
+        self._as_of = discovery.as_of
+        await self._mark_delivering(discovery.providers)
+        self._metrics.mirror_read(discovery.as_of, len(discovery.providers))
+        self._metrics.mirror_blocked(withheld)
+        self.compared.set()
+        return Compared(len(discovery.providers), applied, deleted, withheld)
+
+    async def follow(self) -> int:
+        """The cheap question: which rows have changed since the last time. Returns how many resources were applied."""
+        discovery = await self._read(since=self._as_of)
+        applied = await self._apply_all(discovery.providers)
+        self._as_of = discovery.as_of
+        return applied
+
+    async def _read(self, since: datetime | None) -> Discovery:
+        self._read_at = time.monotonic()
+        discovery = await self._database.providers(changed_since=since)
+        self._stores.back(Store.POSTGRES)
+        self._tell_of_peers(discovery)
+        return discovery
+
+    def _tell_of_peers(self, discovery: Discovery) -> None:
+        """Somebody else writes ids or expiries: the product's own renewal loop must be off (design, rule 15). Each change is told once."""
+        for provider in discovery.providers:
+            change = discovery.peer_changes.get(provider.key)
+            entry = self._fleet.get(self._name(provider))
+            if change is None or entry is None or entry.lock.locked() or self._peers.get(provider.key) == change:
+                continue
+            self._peers[provider.key] = change
+            self._metrics.peer_change()
+            message = (
+                f"the provider's row names subscription {change.subscription_id} until {change.expires_at}, which the operator did not "
+                f"write: turn the product's own renewal loop off, then see graphmail check"
+            )
+            self._announce(entry.resource, EventReason.PEER_ACTIVE, message)
+
+    async def _list(self) -> None:
+        """A list of our own: after a lost watch, Kopf reports no deletions, and ghosts would go on ticking."""
+        before = {entry.resource.metadata.uid: entry.resource.metadata.name for entry in self._fleet}
+        async for body in self._cluster.subscriptions():
+            entry, _ = self._fleet.observe(body, now=self._clock())
+            before.pop(entry.resource.metadata.uid, None)
+        for uid, name in before.items():
+            self._fleet.forget(name, uid)
+        self._listed_at = time.monotonic()
+
+    # --- rows to resources -------------------------------------------------------------------------------------------
+
+    async def _apply_all(self, rows: Iterable[Provider]) -> int:
+        outcomes = await asyncio.gather(*(self._apply(row) for row in rows if self._needs(row)))
+        return sum(outcomes)
+
+    def _needs(self, row: Provider) -> bool:
+        entry = self._fleet.get(self._name(row))
+        if entry is None:
+            return True
+        entry.notified_at = row.last_notification_at
+        return entry.resource.metadata.deletion_timestamp is None and differs(entry.resource, self._body(row))
+
+    async def _apply(self, row: Provider) -> bool:
+        async with self._limit:
+            try:
+                applied = await self._cluster.apply(self._body(row), manager=MIRROR)
+            except ClusterUnavailable:
+                raise
+            except ClusterError as error:
+                _log.error(
+                    "the API server refuses the resource of a provider's row: mend the row",
+                    tenant=row.key.tenant, provider=row.key.provider_id, mailbox=row.mailbox, error=str(error),
+                )  # fmt: skip
+                return False
+        entry, news = self._fleet.observe(applied, now=self._clock())
+        if news:
+            self._noticed(entry)
+        return True
+
+    def _body(self, row: Provider) -> dict[str, object]:
+        entry = self._fleet.get(self._name(row))
+        if entry is None:
+            return desired(row, None, self._template)
+        busy = entry.lock.locked() or entry.settled_at >= self._read_at
+        return desired(row, entry.resource, self._template, busy=busy)
+
+    def _name(self, row: Provider) -> str:
+        return resource_name(row.key.tenant, row.key.provider_id, row.mailbox)
+
+    # --- resources without rows --------------------------------------------------------------------------------------
+
+    async def _delete_rowless(self, rows: Sequence[Provider], *, confirmed: bool) -> tuple[int, int]:
+        names = {self._name(row) for row in rows}
+        keys = {row.key for row in rows}
+        mirrored = [resource for resource in self._fleet.resources() if _is_mirrored(resource)]
+        doomed = [resource for resource in mirrored if resource.metadata.name not in names]
+        rowless = [resource for resource in doomed if _key(resource) not in keys]
+        if not confirmed and _too_many(len(rowless), len(mirrored), rows):
+            _log.error(
+                "too many rows are gone at once; their resources are kept. If that is right, run: graphmail mirror --confirm-deletions",
+                missing=len(rowless), mirrored=len(mirrored),
+            )  # fmt: skip
+            doomed = [resource for resource in doomed if _key(resource) in keys]
+        for resource in doomed:
+            await self._cluster.delete(resource.metadata.name, uid=resource.metadata.uid)
+        return len(doomed), 0 if confirmed else len(rowless) - sum(resource in rowless for resource in doomed)
+
+    async def _mark_delivering(self, rows: Iterable[Provider]) -> None:
+        """A polling row whose notifications really arrive is told so; it is never set back."""
+        arrived = [row.key for row in rows if row.polling and self._delivers(row)]
+        if arrived:
+            await self._database.mark_delivering(arrived)
+
+    def _delivers(self, row: Provider) -> bool:
+        entry = self._fleet.get(self._name(row))
+        if entry is None or row.last_notification_at is None or entry.resource.metadata.creation_timestamp is None:
+            return False
+        subscribed = entry.resource.status.subscription_id is not None
+        return subscribed and row.last_notification_at > entry.resource.metadata.creation_timestamp
+
+
+def _is_mirrored(resource: GraphMailSubscription) -> bool:
+    return (
+        resource.metadata.labels.get(LABEL_MANAGED_BY) == MIRROR
+        and resource.spec.credentials.source is CredentialSource.PROVIDER_ROW
+        and resource.metadata.deletion_timestamp is None
+    )
+
+
+def _key(resource: GraphMailSubscription) -> ProviderKey:
+    return ProviderKey(resource.spec.tenant, resource.spec.provider_id)
+
+
+def _too_many(rowless: int, mirrored: int, rows: Sequence[Provider]) -> bool:
+    """An empty answer never deletes; a single deletion is never withheld from a small fleet otherwise."""
+    if rowless == 0:
+        return False
+    return not rows or (rowless > 1 and rowless > mirrored * GUARDED_SHARE)

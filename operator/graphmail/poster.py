@@ -1,0 +1,56 @@
+"""Posts Kubernetes events in the background: bounded, merged, and never in anybody's way."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from graphmail.cluster import Cluster
+from graphmail.observability.events import EventBook, EventReason
+from graphmail.observability.metrics import Metrics
+from graphmail.resource import GraphMailSubscription
+
+_log = structlog.get_logger("graphmail.events")
+
+MOST_WAITING = 1000
+"""More would be told long after they happened; the log and the metrics have them all."""
+
+
+class Poster:
+    """An announcer that posts to the API server.
+
+    Args:
+        book: merges repeats.
+        clock: the time now.
+    """
+
+    def __init__(self, cluster: Cluster, book: EventBook, metrics: Metrics, clock: Callable[[], datetime]) -> None:
+        self._cluster = cluster
+        self._book = book
+        self._metrics = metrics
+        self._clock = clock
+        self._queue: asyncio.Queue[tuple[GraphMailSubscription, EventReason, str]] = asyncio.Queue(MOST_WAITING)
+
+    def __call__(self, resource: GraphMailSubscription, reason: EventReason, message: str) -> None:
+        """Tell about a resource; when too much waits already, the event is dropped and counted."""
+        try:
+            self._queue.put_nowait((resource, reason, message))
+        except asyncio.QueueFull:
+            self._metrics.event_dropped()
+
+    async def run(self) -> None:
+        """Post until cancelled."""
+        while True:
+            resource, reason, message = await self._queue.get()
+            await self._post(resource, reason, message)
+
+    async def drain(self) -> None:
+        """Post what waits, at the end; the API server being away ends it."""
+        with contextlib.suppress(asyncio.QueueEmpty):
+            while True:
+                await self._post(*self._queue.get_nowait())
+
+    async def _post(self, resource: GraphMailSubscription, reason: EventReason, message: str) -> None:
+        raise NotImplementedError

@@ -1,0 +1,33 @@
+"""Which events tell of a piece of work. Pure."""
+
+from graphmail.observability.events import EventReason
+from graphmail.reconciler.result import Deed, Result
+from graphmail.resource.model import write_time
+
+_GOOD = {
+    Deed.CREATE: EventReason.CREATED,
+    Deed.RENEW: EventReason.RENEWED,
+    Deed.RECREATE: EventReason.RECREATED,
+    Deed.ADOPT: EventReason.ADOPTED,
+    Deed.DELETE: EventReason.DELETED,
+}
+
+
+def announcement(result: Result) -> tuple[EventReason, str] | None:
+    """The event for a piece of work; None where nobody needs one: a verification, or a wait that the conditions tell of."""
+    verdict = result.verdict
+    if verdict is None:
+        reason = _GOOD.get(result.deed)
+        return None if reason is None or result.refused else (reason, _tell(result))
+    if verdict.awaits_credentials:
+        return None
+    if verdict.terminal and verdict.authorized is False:
+        return EventReason.REAUTHORIZATION_REQUIRED, verdict.message
+    return EventReason.RENEWAL_FAILED, f"{result.deed} failed: {verdict.message}"
+
+
+def _tell(result: Result) -> str:
+    if result.held is None:
+        return "there is no subscription at Graph any more"
+    told = f"subscription {result.held.subscription_id}, covered until {write_time(result.held.expires_at)}"
+    return f"{told} ({result.note})" if result.note else told

@@ -1,0 +1,310 @@
+"""What is done at Graph for one mailbox: create, renew, verify, adopt, delete. Nothing here is written down; that is the caller's part."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from graphmail.fleet import Access
+from graphmail.graph import (
+    GraphClient,
+    GraphError,
+    Marker,
+    Meaning,
+    MicrosoftError,
+    Priority,
+    SignIn,
+    Spender,
+    Subscription,
+    SubscriptionRequest,
+    Token,
+    add_marker,
+    mail_resource,
+    read_marker,
+    same_resource,
+    with_fresh_token,
+    without_marker,
+)
+from graphmail.provider import RotatedTokens
+from graphmail.reconciler.result import Deed, Held, Result
+from graphmail.reconciler.verdicts import verdict_of, waiting
+from graphmail.resource import GraphMailSubscription
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of work at Graph."""
+
+    resource: GraphMailSubscription
+    access: Access
+    now: datetime
+    """The time at Graph."""
+    forced: bool = False
+    """A person asked for it: it goes ahead of the others."""
+    may_create: bool = True
+    """False while a store is away: a new subscription could not be written down."""
+    look_up: bool = False
+    """An earlier create may have been committed: look for its subscription before making another one."""
+
+
+class Caller:
+    """Graph, signed in for one mailbox. A token that Graph refuses is replaced once."""
+
+    def __init__(self, graph: GraphClient, signin: SignIn, job: Job) -> None:
+        self._graph = graph
+        self._signin = signin
+        self._job = job
+        self.tokens: RotatedTokens | None = None
+        """The tokens of a refresh in this work; they are stored whatever else comes of it."""
+
+    async def call(self, act: Callable[[GraphClient, str, Spender], Awaitable[T]]) -> T:
+        """Do one call.
+
+        Raises:
+            MicrosoftError: sign-in or Graph refused, or did not answer.
+        """
+
+        async def once(token: Token) -> T:
+            self.tokens = token.rotated or self.tokens
+            return await act(self._graph, token.value, self._spender(token.directory))
+
+        return await with_fresh_token(self._signin, self._job.access.credential, once)
+
+    def _spender(self, directory: str) -> Spender:
+        job = self._job
+        return Spender(
+            app=job.access.credential.client_id,
+            directory=directory,
+            mailbox=job.resource.spec.mailbox,
+            expires_at=job.resource.status.expiration_time,
+            priority=Priority.FORCED if job.forced else Priority.NORMAL,
+        )
+
+
+class Hands:
+    """Does the work at Graph.
+
+    Args:
+        installation: what tells this installation's subscriptions from any other's: the first part of the marker.
+    """
+
+    def __init__(self, graph: GraphClient, signin: SignIn, installation: str) -> None:
+        self._graph = graph
+        self._signin = signin
+        self._installation = installation
+        self._ceilings: dict[str, timedelta] = {}
+
+    def caller(self, job: Job) -> Caller:
+        """Graph, signed in for this job's mailbox."""
+        return Caller(self._graph, self._signin, job)
+
+    def notification_url(self, resource: GraphMailSubscription) -> str:
+        """The URL that Graph is to deliver to: the spec's, with our marker."""
+        return add_marker(resource.spec.notification_url, self.marker(resource))
+
+    def marker(self, resource: GraphMailSubscription) -> Marker:
+        """What marks this mailbox's subscription as ours."""
+        return Marker(self._installation, resource.spec.provider_id, resource.spec.folders[0])
+
+    async def create(self, job: Job, caller: Caller) -> Result:
+        """A new subscription, unless an earlier create turns out to have been committed."""
+        if job.look_up:
+            found = await self._marked(job, caller)
+            if found:
+                newest, *others = found
+                leftovers = tuple(spare.id for spare in others)
+                return Result(Deed.CREATE, _held(newest), leftovers=leftovers, note="found after a lost answer")
+        if not job.may_create:
+            verdict = waiting("StoreAway", "a create waits until Postgres and the API server are back")
+            return Result(Deed.CREATE, None, verdict=verdict)
+        try:
+            subscription = await self._with_ceiling(job, lambda expires_at: self._post(job, caller, expires_at))
+        except GraphError as error:
+            if error.meaning is Meaning.ALREADY_EXISTS and error.subscription_id:
+                return await self._keep_existing(job, caller, error)
+            if error.meaning is Meaning.OUTCOME_UNKNOWN:
+                return Result(
+                    Deed.CREATE, None, verdict=verdict_of(error, job.resource.status.consecutive_failures), unknown=True
+                )
+            raise
+        return Result(Deed.CREATE, _held(subscription, granted_at=job.now), granted=True)
+
+    async def renew(self, job: Job, caller: Caller) -> Result:
+        """PATCH; when Graph has lost the subscription, a new one at once."""
+        status = job.resource.status
+        if status.subscription_id is None:
+            return await self.create(job, caller)
+        try:
+            return await self._patch(job, caller, status.subscription_id)
+        except GraphError as error:
+            if error.meaning is Meaning.GONE:
+                return await self._recreate(job, caller)
+            if error.meaning is Meaning.INVALID:
+                return await self._recreate(job, caller, replaces=status.subscription_id)
+            raise
+
+    async def verify(self, job: Job, caller: Caller) -> Result:
+        """Ask Graph whether the subscription lives; a lost one is created anew at once (design, rule 4)."""
+        status = job.resource.status
+        if status.subscription_id is None:
+            return await self.create(job, caller)
+        found = await self._get(caller, status.subscription_id)
+        if found is None:
+            return await self._recreate(job, caller)
+        return Result(Deed.VERIFY, _held(found, granted_at=_known_grant(job, found)))
+
+    async def adopt(self, job: Job, caller: Caller, wanted: str) -> Result:
+        """Keep the subscription that the row names, if it lives and is this mailbox's. Of two that live, the row's is kept."""
+        found = await self._get(caller, wanted)
+        current = job.resource.status.subscription_id
+        refusal = "it does not exist at Graph" if found is None else self._not_ours(job, found)
+        if found is None or refusal:
+            refused = f"subscription {wanted} is not adopted: {refusal}"
+            return Result(Deed.ADOPT, current_held(job.resource), refused=refused)
+        replaced = (current,) if current is not None and current != wanted else ()
+        return Result(Deed.ADOPT, _held(found), leftovers=replaced)
+
+    async def delete(self, job: Job, caller: Caller) -> Result:
+        """Delete the subscription, and any that an unanswered create may have left."""
+        doomed = {job.resource.status.subscription_id} - {None}
+        if job.look_up:
+            doomed |= {found.id for found in await self._marked(job, caller)}
+        for subscription_id in sorted(found for found in doomed if found):
+            await self.discard(caller, subscription_id)
+        return Result(Deed.DELETE, None)
+
+    async def discard(self, caller: Caller, subscription_id: str) -> None:
+        """Delete one subscription; one that is gone already is as good."""
+        await caller.call(lambda graph, token, spender: graph.delete(subscription_id, token=token, spender=spender))
+
+    async def _recreate(self, job: Job, caller: Caller, *, replaces: str | None = None) -> Result:
+        """A new subscription for one that is lost, or in place of one that cannot be renewed."""
+        try:
+            result = await self.create(job, caller)
+        except MicrosoftError as error:
+            result = Result(Deed.CREATE, None, verdict=verdict_of(error, job.resource.status.consecutive_failures))
+        if replaces is None:
+            return replace(result, deed=Deed.RECREATE)
+        if result.held is None:
+            return replace(result, deed=Deed.RECREATE, held=current_held(job.resource))
+        return replace(result, deed=Deed.RECREATE, leftovers=(*result.leftovers, replaces))
+
+    async def _keep_existing(self, job: Job, caller: Caller, error: GraphError) -> Result:
+        """Graph refuses a twin and names the one that stands in the way: it is ours if it serves this mailbox."""
+        found = await self._get(caller, error.subscription_id or "")
+        if found is None or self._not_ours(job, found):
+            raise error
+        return Result(Deed.ADOPT, _held(found), note=f"Graph had {found.id} already")
+
+    def _not_ours(self, job: Job, found: Subscription) -> str:
+        """Why a subscription is not this mailbox's; empty when it is (design: application, resource and URL are checked)."""
+        spec, credential = job.resource.spec, job.access.credential
+        marker = read_marker(found.notification_url)
+        if marker is not None and marker != self.marker(job.resource):
+            return "its marker is another one's"
+        if found.application_id and found.application_id.lower() != credential.client_id.lower():
+            return "it belongs to another application"
+        if not same_resource(found.resource, mail_resource(spec.folders[0], spec.mailbox, credential.kind)):
+            return f"it watches {found.resource}"
+        if without_marker(found.notification_url) != spec.notification_url:
+            return "it delivers to another URL"
+        return ""
+
+    async def _marked(self, job: Job, caller: Caller) -> list[Subscription]:
+        """The subscriptions that carry this mailbox's marker, newest expiry first. Absence from a list proves nothing."""
+
+        async def collect(graph: GraphClient, token: str, spender: Spender) -> list[Subscription]:
+            return [found async for found in graph.list_all(token=token, spender=spender)]
+
+        marker = self.marker(job.resource)
+        listed = await caller.call(collect)
+        ours = [found for found in listed if read_marker(found.notification_url) == marker]
+        return sorted(ours, key=lambda found: found.expires_at, reverse=True)
+
+    async def _get(self, caller: Caller, subscription_id: str) -> Subscription | None:
+        try:
+            return await caller.call(
+                lambda graph, token, spender: graph.get(subscription_id, token=token, spender=spender)
+            )
+        except GraphError as error:
+            if error.meaning is Meaning.GONE:
+                return None
+            raise
+
+    async def _post(self, job: Job, caller: Caller, expires_at: datetime) -> Subscription:
+        spec = job.resource.spec
+        request = SubscriptionRequest(
+            resource=mail_resource(spec.folders[0], spec.mailbox, job.access.credential.kind),
+            notification_url=self.notification_url(job.resource),
+            expires_at=expires_at,
+            change_types=tuple(spec.change_types),
+            lifecycle_notification_url=spec.lifecycle_notification_url,
+            client_state=job.access.client_state,
+        )
+        return await caller.call(lambda graph, token, spender: graph.create(request, token=token, spender=spender))
+
+    async def _patch(self, job: Job, caller: Caller, subscription_id: str) -> Result:
+        """Extend it, and move it to the wanted URL. An endpoint that does not answer must not cost the subscription its life."""
+        url = self._changed_url(job.resource)
+
+        async def patch(expires_at: datetime, notification_url: str | None) -> Subscription:
+            return await caller.call(
+                lambda graph, token, spender: graph.renew(
+                    subscription_id, expires_at, notification_url, token=token, spender=spender
+                )
+            )
+
+        verdict = None
+        try:
+            renewed = await self._with_ceiling(job, lambda expires_at: patch(expires_at, url))
+        except GraphError as error:
+            if error.meaning is not Meaning.ENDPOINT or url is None:
+                raise
+            verdict = replace(verdict_of(error, job.resource.status.consecutive_failures), counted=False)
+            renewed = await self._with_ceiling(job, lambda expires_at: patch(expires_at, None))
+        return Result(Deed.RENEW, _held(renewed, granted_at=job.now), granted=True, verdict=verdict)
+
+    def _changed_url(self, resource: GraphMailSubscription) -> str | None:
+        first = resource.status.folder(resource.spec.folders[0])
+        wanted = self.notification_url(resource)
+        return None if first is not None and first.notification_url == wanted else wanted
+
+    async def _with_ceiling(self, job: Job, attempt: Callable[[datetime], Awaitable[Subscription]]) -> Subscription:
+        """Ask for the wanted lifetime, or what this directory is known to allow; a refusal says how much, and is tried once more."""
+        directory = job.access.credential.directory
+        lifetime = min(job.resource.spec.lifetime_time, self._ceilings.get(directory, timedelta.max))
+        try:
+            return await attempt(job.now + lifetime)
+        except GraphError as error:
+            if error.meaning is not Meaning.CEILING or error.ceiling is None:
+                raise
+            allowed = timedelta(minutes=error.ceiling) - timedelta(seconds=30)
+            self._ceilings[directory] = allowed
+            return await attempt(job.now + allowed)
+
+
+def current_held(resource: GraphMailSubscription) -> Held | None:
+    """What Graph holds as far as the status knows."""
+    status = resource.status
+    if status.subscription_id is None or status.expiration_time is None:
+        return None
+    first = status.folder(resource.spec.folders[0])
+    return Held(
+        status.subscription_id,
+        status.expiration_time,
+        first.notification_url if first else None,
+        first.granted_time if first else None,
+    )
+
+
+def _held(subscription: Subscription, *, granted_at: datetime | None = None) -> Held:
+    return Held(subscription.id, subscription.expires_at, subscription.notification_url or None, granted_at)
+
+
+def _known_grant(job: Job, found: Subscription) -> datetime | None:
+    """When the running lifetime was granted, if it is still the one that we know."""
+    known = current_held(job.resource)
+    unchanged = known is not None and abs(known.expires_at - found.expires_at) < timedelta(seconds=2)
+    return known.granted_at if known is not None and unchanged else None

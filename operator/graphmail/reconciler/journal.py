@@ -1,0 +1,184 @@
+"""Where what was done is written down: the provider's row in Postgres, the resource's status, events, metrics and the log.
+
+The record of an id comes before anything else (design, rule 3): first Postgres, then the status, then all the rest.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+
+from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable
+from graphmail.database import Claim, Database, DatabaseError, DatabaseUnavailable, Fenced, Refusal
+from graphmail.fleet import Entry
+from graphmail.observability.events import EventReason
+from graphmail.observability.metrics import Store
+from graphmail.provider import Outcome, ProviderKey
+from graphmail.reconciler.result import Result
+from graphmail.reconciler.status import status_body
+from graphmail.resource import CredentialSource, GraphMailSubscription, Status
+from graphmail.resource.conditions import ConditionType
+from graphmail.resource.names import OPERATOR
+from graphmail.stores import Stores
+
+_log = structlog.get_logger("graphmail.journal")
+
+
+class Announcer(Protocol):
+    """Tells people about a resource: a Kubernetes event."""
+
+    def __call__(self, resource: GraphMailSubscription, reason: EventReason, message: str, /) -> None:
+        """`message` is for people, and holds no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """After more than this many consecutive failures a provider counts as being in error."""
+
+    failures: int = 3
+
+    def exceeded(self, result: Result, failures: int) -> bool:
+        """At once for what only a person can mend."""
+        verdict = result.verdict
+        return verdict is not None and (verdict.terminal or (verdict.counted and failures > self.failures))
+
+
+class Journal:
+    """Writes outcomes to both stores.
+
+    Args:
+        database: None when the operator runs without Postgres.
+        clock: the time now, as rows have it.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        database: Database | None,
+        stores: Stores,
+        threshold: Threshold,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._cluster = cluster
+        self._database = database
+        self._stores = stores
+        self._threshold = threshold
+        self._clock = clock
+
+    def has_row(self, resource: GraphMailSubscription) -> bool:
+        """The resource mirrors a provider's row."""
+        return self._database is not None and resource.spec.credentials.source is CredentialSource.PROVIDER_ROW
+
+    def outcome(self, resource: GraphMailSubscription, result: Result, failures: int) -> Outcome:
+        """The result as Postgres records it."""
+        verdict = result.verdict
+        return Outcome(
+            key=key_of(resource),
+            at=self._clock(),
+            success=result.success,
+            subscription_id=result.held.subscription_id if result.held else None,
+            expires_at=result.held.expires_at if result.held else None,
+            renewed=result.granted,
+            failure_reason=f"{verdict.reason}: {verdict.message}" if verdict else None,
+            consecutive_failures=failures,
+            provider_error=self._threshold.exceeded(result, failures),
+            tokens=result.tokens,
+        )
+
+    async def record(self, entry: Entry, claim: Claim | None, outcome: Outcome, *, settled: bool) -> bool:
+        """Write an outcome to Postgres, or keep it for later when Postgres is away or refuses it.
+
+        Args:
+            claim: the right to write; None when the work was done without one, since Postgres was away.
+            settled: nothing that was begun is open any more at Graph.
+
+        Returns:
+            False when the claim was taken over meanwhile: nothing was written, and a new subscription must not stay.
+        """
+        if self._database is None:
+            return True
+        if entry.unsynced is None:
+            entry.unsynced_over = entry.resource.status.subscription_id
+        entry.unsynced = outcome
+        if claim is None:
+            await self.catch_up(entry)
+            return True
+        credential = entry.access.credential if entry.access else None
+        try:
+            written = await self._database.record(claim, outcome, credential=credential, settled=settled)
+        except DatabaseError as error:
+            self._missed(error)
+            return True
+        self._stores.back(Store.POSTGRES)
+        entry.unsynced = None
+        return not isinstance(written, Fenced)
+
+    async def catch_up(self, entry: Entry) -> None:
+        """Write to Postgres the outcome that it missed."""
+        if self._database is None:
+            return
+        missed, over = entry.unsynced, entry.unsynced_over
+        if missed is None:
+            missed, over = _rebuilt(entry.resource), entry.resource.status.subscription_id
+        credential = entry.access.credential if entry.access else None
+        try:
+            written = await self._database.record_late(missed, known_subscription_id=over, credential=credential)
+        except DatabaseError as error:
+            self._missed(error)
+            return
+        self._stores.back(Store.POSTGRES)
+        if isinstance(written, Refusal):
+            entry.unsynced = missed
+        else:
+            entry.unsynced = None
+
+    def _missed(self, error: DatabaseError) -> None:
+        if isinstance(error, DatabaseUnavailable):
+            self._stores.lost(Store.POSTGRES)
+        else:
+            _log.error("Postgres refuses an outcome; it is kept in memory and tried again", error=str(error))
+
+    async def write_status(self, entry: Entry, status: Status) -> None:
+        """Write a status, unless it says what the API server has already; keep it in memory while the API server is away."""
+        if status == entry.resource.status and not entry.unwritten:
+            return
+        entry.keep_status(status, unwritten=True)
+        try:
+            body = await self._cluster.apply_status(status_body(entry.resource, status), manager=OPERATOR)
+        except ClusterUnavailable:
+            self._stores.lost(Store.KUBERNETES)
+            return
+        except ClusterError as error:
+            _log.error("the API server refuses the status; it is kept in memory and tried again", error=str(error))
+            return
+        self._stores.back(Store.KUBERNETES)
+        entry.unwritten = False
+        if body is None:
+            entry.gone = True
+        else:
+            entry.take(body)
+
+
+def _rebuilt(resource: GraphMailSubscription) -> Outcome:
+    """What Postgres missed before this process started, as the status tells it."""
+    status = resource.status
+    stalled = status.condition(ConditionType.STALLED)
+    failed = stalled is not None or status.consecutive_failures > 0
+    ready = status.condition(ConditionType.READY)
+    return Outcome(
+        key=key_of(resource),
+        at=status.last_attempt_time or datetime.now(UTC),
+        success=not failed,
+        subscription_id=status.subscription_id,
+        expires_at=status.expiration_time,
+        failure_reason=f"{ready.reason}: {ready.message}" if failed and ready else None,
+        consecutive_failures=status.consecutive_failures,
+        provider_error=stalled is not None,
+    )
+
+
+def key_of(resource: GraphMailSubscription) -> ProviderKey:
+    """The provider that the resource is about."""
+    return ProviderKey(resource.spec.tenant, resource.spec.provider_id)

@@ -1,0 +1,87 @@
+"""What came of work on one mailbox: what Graph holds now, and what stood in the way."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Self
+
+from graphmail.backoff import Pace
+from graphmail.provider import RotatedTokens
+
+
+class Deed(StrEnum):
+    """What was done, or attempted, at Graph: the `action` of metrics, events and logs."""
+
+    CREATE = "create"
+    RENEW = "renew"
+    RECREATE = "recreate"
+    VERIFY = "verify"
+    ADOPT = "adopt"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A subscription as Graph holds it now."""
+
+    subscription_id: str
+    expires_at: datetime
+    notification_url: str | None
+    granted_at: datetime | None
+    """When the running lifetime was granted to us; None for one that was found and not renewed yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A failure, as the operator understands it. Its text may be published: it holds no secret."""
+
+    reason: str
+    message: str
+    """What happened, and what a person must do, where one must."""
+    pace: Pace | None
+    """How soon another try is worth it; None: never by itself, a person must act."""
+    authorized: bool | None = None
+    """False: the credential is at fault; None: it says nothing about the credential."""
+    counted: bool = True
+    """Counts as a failure of this provider. A throttle, or a Graph that fails for most of the fleet, does not."""
+    told: timedelta | None = None
+    """What Graph's Retry-After said."""
+    awaits_credentials: bool = False
+    """Nobody has consented yet: no failure, and nothing to do until somebody has."""
+
+    @property
+    def terminal(self) -> bool:
+        """Only a person can mend it."""
+        return self.pace is None and not self.awaits_credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one piece of work."""
+
+    deed: Deed
+    held: Held | None
+    """What Graph holds for the mailbox now, as far as known; None: nothing."""
+    granted: bool = False
+    """A lifetime was granted in this work."""
+    verdict: Verdict | None = None
+    """What stood in the way; None: it worked."""
+    observed_credential: str | None = None
+    tokens: RotatedTokens | None = None
+    leftovers: tuple[str, ...] = ()
+    """Subscriptions to be deleted at Graph once the new one is on record: create before delete (design, rule 2)."""
+    unknown: bool = False
+    """A create may have been committed, and its answer is lost: it is looked up before another one (design, rule 3)."""
+    refused: str = ""
+    """Why the subscription that the row names is not adopted."""
+    note: str = ""
+    """What is worth telling about a success."""
+
+    @property
+    def success(self) -> bool:
+        """Nothing stood in the way."""
+        return self.verdict is None
+
+    def with_verdict(self, verdict: Verdict) -> Self:
+        """The same with another understanding of the failure."""
+        return replace(self, verdict=verdict)

@@ -1,0 +1,309 @@
+"""The operator put together: every part is made here, once, and given what it needs."""
+
+import asyncio
+import contextlib
+import os
+import random
+import secrets
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+import kopf
+import structlog
+
+from graphmail.cluster import Cluster, ClusterError, load_configuration
+from graphmail.database import Database, DatabaseError, DatabaseUnavailable
+from graphmail.engine import Engine
+from graphmail.fleet import Fleet
+from graphmail.graph import Budget, GraphClient, KindLimit, Limits, SignIn
+from graphmail.handlers import kopf_settings, register
+from graphmail.mirror import Mirror, Template
+from graphmail.observability.events import EventBook
+from graphmail.observability.health import Heartbeat, Readiness
+from graphmail.observability.metrics import Metrics, Store
+from graphmail.observability.probes import ProbeServer, probe_app
+from graphmail.poster import Poster
+from graphmail.reconciler import AccessDesk, Farewell, Hands, Journal, Reconciler, Threshold, Weather
+from graphmail.settings import Settings
+from graphmail.stores import Stores
+
+_log = structlog.get_logger("graphmail")
+
+STOP_SECONDS = 20.0
+"""What running work gets at the end; below the pod's grace period."""
+AT_ONCE = 64
+"""Mailboxes that are worked on at the same time: enough to spend Graph's whole quota, few enough to be claimed without waiting."""
+_WAIT_SECONDS = 2.0
+_GAUGE_SECONDS = 5.0
+
+
+class StartError(Exception):
+    """The operator cannot start; the text says what is wrong, and how to mend it."""
+
+
+def utc_now() -> datetime:
+    """The clock of rows, events and tokens."""
+    return datetime.now(UTC)
+
+
+def holder_name() -> str:
+    """This process in claims: the pod's name, or the host's and the process's, and a random part."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """The parts that run."""
+
+    settings: Settings
+    cluster: Cluster
+    engine: Engine
+    mirror: Mirror | None
+    stores: Stores
+    poster: Poster
+    readiness: Readiness
+    heartbeat: Heartbeat
+    metrics: Metrics
+    fleet: Fleet
+    graph: GraphClient
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until told to stop. A part that ends by a defect ends the whole: the pod's restart is cheap and harmless."""
+        kopf_ready = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            helpers = [group.create_task(part, name=name) for name, part in self._helpers(kopf_ready).items()]
+            await self._kopf(stop, kopf_ready)
+            _log.info("stopping: running work is finished, nothing more is begun")
+            await self.engine.stop(STOP_SECONDS)
+            await self.poster.drain()
+            for helper in helpers:
+                helper.cancel()
+
+    def _helpers(self, kopf_ready: asyncio.Event) -> dict[str, Coroutine[Any, Any, None]]:
+        settings = self.settings
+        parts: dict[str, Coroutine[Any, Any, None]] = {
+            "heartbeat": self.heartbeat.run(),
+            "stores": self.stores.watch(),
+            "events": self.poster.run(),
+            "gauges": self._gauges(),
+            "ready kubernetes": self._ready("kubernetes", kopf_ready),
+        }
+        if self.mirror is not None:
+            parts["ready mirror"] = self._ready("mirror", self.mirror.compared)
+            parts["mirror"] = self.mirror.run(
+                poll_seconds=settings.mirror_poll.total_seconds(),
+                compare_seconds=settings.mirror_compare.total_seconds(),
+            )
+        return parts
+
+    async def _kopf(self, stop: asyncio.Event, ready: asyncio.Event) -> None:
+        async with self.cluster.new_session() as session:
+            connection = kopf.AiohttpSession(server=self.cluster.server, aiohttp_session=session)
+            await kopf.operator(
+                registry=register(self.engine, connection, tick_seconds=self.settings.tick.total_seconds()),
+                settings=kopf_settings(),
+                standalone=True,
+                namespaces=[self.cluster.namespace],
+                stop_flag=stop,
+                ready_flag=ready,
+            )
+
+    async def _ready(self, part: str, event: asyncio.Event) -> None:
+        await event.wait()
+        self.readiness.set_ready(part)
+
+    async def _gauges(self) -> None:
+        while True:
+            self.metrics.clock_skew(self.graph.clock_offset)
+            self.metrics.unsynced(sum(entry.unsynced is not None for entry in self.fleet))
+            await asyncio.sleep(_GAUGE_SECONDS)
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Run the operator with these settings until `stop` is set.
+
+    Raises:
+        StartError: it cannot start.
+        ClusterConfigError: there is no usable configuration for an API server.
+    """
+    async with _assembled(settings, stop) as operator:
+        if operator is not None:
+            _log.info("serving", namespace=settings.namespace, postgres=settings.database_url is not None)
+            await operator.run(stop)
+
+
+@asynccontextmanager
+async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Operator | None]:
+    """All parts, opened; None when the operator was told to stop while it waited for the API server."""
+    fleet = Fleet()
+    metrics = Metrics(fleet.resources, version("graphmail-operator"))
+    heartbeat = Heartbeat()
+    readiness = Readiness("kubernetes", *(["mirror"] if settings.database_url else []))
+    async with AsyncExitStack() as opened:
+        opened.enter_context(ProbeServer(probe_app(metrics.registry, heartbeat, readiness), settings.metrics_address))
+        cluster = await opened.enter_async_context(Cluster(load_configuration(), settings.namespace))
+        if not await _found_cluster(cluster, heartbeat, stop):
+            yield None
+            return
+        database = await _open_database(settings, opened)
+        graph = await opened.enter_async_context(
+            GraphClient(
+                settings.graph_base_url,
+                Budget(_limits(settings)),
+                observer=metrics.request,
+                connections=settings.graph_connections,
+            )
+        )
+        signin = await opened.enter_async_context(SignIn(settings.login_base_url, settings.graph_base_url))
+        yield _assemble(
+            settings,
+            Parts(fleet, metrics, heartbeat, readiness, cluster, database, graph, signin),
+            installation=settings.installation_for(await cluster.namespace_uid()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is opened before the rest is made from it."""
+
+    fleet: Fleet
+    metrics: Metrics
+    heartbeat: Heartbeat
+    readiness: Readiness
+    cluster: Cluster
+    database: Database | None
+    graph: GraphClient
+    signin: SignIn
+
+
+def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operator:
+    cluster, database, metrics, fleet = parts.cluster, parts.database, parts.metrics, parts.fleet
+    now = parts.graph.graph_time
+    stores = Stores(_probes(cluster, database), changed=lambda store, up: metrics.store(store, up=up))
+    poster = Poster(cluster, EventBook(), metrics, utc_now)
+    journal = Journal(cluster, database, stores, Threshold(settings.failure_threshold), utc_now)
+    reconciler = Reconciler(
+        hands=Hands(parts.graph, parts.signin, installation),
+        desk=AccessDesk(cluster, database, settings.notification_url),
+        journal=journal,
+        database=database,
+        stores=stores,
+        weather=Weather(utc_now),
+        metrics=metrics,
+        announce=poster,
+        policy=settings.policy,
+        batch=settings.batch_size,
+        now=now,
+        random=random.SystemRandom().random,
+    )
+    engine = Engine(
+        fleet=fleet,
+        reconciler=reconciler,
+        farewell=Farewell(
+            reconciler=reconciler,
+            journal=journal,
+            database=database,
+            announce=poster,
+            metrics=metrics,
+            abandon_after=settings.abandon_after,
+        ),
+        metrics=metrics,
+        now=now,
+        tick_seconds=settings.tick.total_seconds(),
+        at_once=AT_ONCE,
+    )
+    mirror = None
+    if database is not None and settings.notification_url is not None:
+        mirror = Mirror(
+            database=database,
+            cluster=cluster,
+            fleet=fleet,
+            stores=stores,
+            metrics=metrics,
+            announce=poster,
+            template=Template(cluster.namespace, settings.notification_url, settings.respect_polling),
+            clock=now,
+            noticed=engine.wake,
+        )
+    return Operator(
+        settings, cluster, engine, mirror, stores, poster, parts.readiness, parts.heartbeat, metrics, fleet, parts.graph
+    )
+
+
+def _probes(cluster: Cluster, database: Database | None) -> dict[Store, Callable[[], Awaitable[bool]]]:
+    probes: dict[Store, Callable[[], Awaitable[bool]]] = {Store.KUBERNETES: cluster.ready}
+    if database is not None:
+        probes[Store.POSTGRES] = partial(_answers, database)
+    return probes
+
+
+async def _answers(database: Database) -> bool:
+    try:
+        await database.clock()
+    except DatabaseError:
+        return False
+    return True
+
+
+async def _found_cluster(cluster: Cluster, heartbeat: Heartbeat, stop: asyncio.Event) -> bool:
+    """Wait for the API server; False when told to stop meanwhile.
+
+    Raises:
+        StartError: it answers, and our resource cannot be served there.
+    """
+    told = False
+    while not stop.is_set():
+        heartbeat.beat()
+        try:
+            if await cluster.ready():
+                return True
+        except ClusterError as error:
+            raise StartError(_cluster_remedy(error, cluster.namespace)) from error
+        if not told:
+            _log.warning("the API server cannot be reached; waiting for it", server=cluster.server)
+            told = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _WAIT_SECONDS)
+    return False
+
+
+def _cluster_remedy(error: ClusterError, namespace: str) -> str:
+    if error.status == 404:
+        return "the API server does not know graphmailsubscriptions: kubectl apply -f crds/graphmailsubscriptions.yaml"
+    if error.status in {401, 403}:
+        return f"the API server refuses us: {error}. Grant the rights of docs/security.md in namespace {namespace}"
+    return f"the API server refuses to list graphmailsubscriptions: {error}"
+
+
+async def _open_database(settings: Settings, opened: AsyncExitStack) -> Database | None:
+    """The database, which may be away; one that answers must have its migrations.
+
+    Raises:
+        StartError: the URL cannot be read, or a migration is missing.
+    """
+    if settings.database_url is None:
+        return None
+    url = settings.database_url.get_secret_value()
+    try:
+        database = await opened.enter_async_context(Database.open(url, holder=holder_name()))
+        await database.schema()
+    except DatabaseUnavailable:
+        _log.warning("Postgres cannot be reached; what exists is kept alive, the rest waits for it")
+    except DatabaseError as error:
+        raise StartError(f"GRAPHMAIL_DATABASE_URL: {error}") from error
+    return database
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        write=KindLimit(settings.quota_writes_per_app, settings.quota_writes_per_tenant),
+        reauthorize=KindLimit(settings.quota_reauthorize_per_app, settings.quota_reauthorize_per_tenant),
+        read=KindLimit(settings.quota_reads_per_app, settings.quota_reads_per_tenant),
+        list=KindLimit(settings.quota_lists_per_app, settings.quota_lists_per_tenant),
+    )

@@ -1,0 +1,69 @@
+"""Which of the two stores can be reached: with one of them away, only renewals go on (design, rule 5)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+
+from graphmail.observability.metrics import Store
+
+_log = structlog.get_logger("graphmail.stores")
+
+
+class Stores:
+    """The stores in use, and whether they answer.
+
+    Args:
+        probes: for each store in use, a call that says whether it answers; it is made only while the store counts as away.
+        changed: told of each change, with the store and whether it is up now.
+    """
+
+    def __init__(
+        self,
+        probes: Mapping[Store, Callable[[], Awaitable[bool]]],
+        *,
+        changed: Callable[[Store, bool], None] | None = None,
+    ) -> None:
+        self._probes = dict(probes)
+        self._up = dict.fromkeys(probes, True)
+        self._changed = changed or (lambda _store, _up: None)
+        for store in probes:
+            self._changed(store, True)
+
+    @property
+    def away(self) -> bool:
+        """At least one store in use cannot be reached."""
+        return not all(self._up.values())
+
+    def up(self, store: Store) -> bool:
+        """Whether that store answered last; a store that is not in use counts as up."""
+        return self._up.get(store, True)
+
+    def lost(self, store: Store) -> None:
+        """A call to that store has failed to reach it."""
+        self._set(store, up=False)
+
+    def back(self, store: Store) -> None:
+        """A call to that store has succeeded."""
+        self._set(store, up=True)
+
+    async def watch(self, *, seconds: float = 5.0) -> None:
+        """Ask the stores that are away, until cancelled, whether they are back."""
+        while True:
+            for store in [store for store, up in self._up.items() if not up]:
+                if await self._probes[store]():
+                    self.back(store)
+            await asyncio.sleep(seconds)
+
+    def _set(self, store: Store, *, up: bool) -> None:
+        if store not in self._up or self._up[store] is up:
+            return
+        self._up[store] = up
+        self._changed(store, up)
+        if up:
+            _log.info("store is back", store=store.value)
+        else:
+            _log.warning(
+                "store cannot be reached: renewals go on, nothing is created, replaced or deleted until it is back",
+                store=store.value,
+            )
