@@ -1,0 +1,130 @@
+"""The metrics by name, and what they mean. Names follow Prometheus' best practices for naming: base units, counters end in `_total`."""
+
+from typing import Literal, NamedTuple
+
+
+class Family(NamedTuple):
+    """One metric: all its series."""
+
+    name: str
+    kind: Literal["gauge", "counter", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+MAILBOX = ("namespace", "name", "tenant", "provider_id", "mailbox")
+"""The labels of what is told of each mailbox."""
+
+EXPIRATION = Family(
+    "graphmail_subscription_expiration_timestamp_seconds",
+    "gauge",
+    "When the subscription expires, as Graph granted it.",
+    MAILBOX,
+)
+RENEWAL_DUE = Family(
+    "graphmail_subscription_renewal_timestamp_seconds", "gauge", "When the subscription will be renewed.", MAILBOX
+)
+READY = Family(
+    "graphmail_subscription_ready", "gauge", "1 while the resource's condition Ready is True, else 0.", MAILBOX
+)
+FAILURES = Family(
+    "graphmail_subscription_consecutive_failures", "gauge", "Failed attempts since the last success.", MAILBOX
+)
+SUBSCRIPTIONS = Family(
+    "graphmail_subscriptions",
+    "gauge",
+    "Resources by state: each is counted once, as suspended, stalled (a person must act), awaiting_credentials, ready or not_ready.",
+    ("state",),
+)
+
+RENEWALS = Family(
+    "graphmail_renewals_total",
+    "counter",
+    "Finished work at Graph by action (create, renew, recreate, adopt, delete) and outcome (success, failure).",
+    ("action", "outcome"),
+)
+RECONCILE_ERRORS = Family("graphmail_reconcile_errors_total", "counter", "Failed attempts by reason.", ("reason",))
+GAPS = Family("graphmail_gaps_total", "counter", "Replacements that had to delete before they could create.")
+GAP_SECONDS = Family(
+    "graphmail_gap_seconds_total", "counter", "Time without a subscription that such replacements made."
+)
+ABANDONED = Family(
+    "graphmail_abandoned_total", "counter", "Subscriptions left at Graph because no credential was left to delete them."
+)
+PEER_CHANGES = Family(
+    "graphmail_peer_changes_total", "counter", "Subscription ids or expiries that appeared in Postgres without us."
+)
+
+REQUESTS = Family(
+    "graphmail_graph_requests_total",
+    "counter",
+    "Requests to Graph by route, method and the answer's status (`error` when there was none).",
+    ("route", "method", "code"),
+)
+REQUEST_SECONDS = Family(
+    "graphmail_graph_request_duration_seconds",
+    "histogram",
+    "Time from sending a request to Graph to its answer, without waiting for quota.",
+    ("route", "method"),
+)
+CLOCK_SKEW = Family(
+    "graphmail_clock_skew_seconds",
+    "gauge",
+    "Graph's clock less ours, from its Date header; absent until it has answered.",
+)
+
+MIRROR_SUCCESS = Family(
+    "graphmail_mirror_last_success_timestamp_seconds",
+    "gauge",
+    "When the mirror last read Postgres without a failure; absent until it has.",
+)
+MIRROR_ROWS = Family(
+    "graphmail_mirror_rows", "gauge", "Providers that the mirror last saw; absent until it has read them."
+)
+MIRROR_BLOCKED = Family(
+    "graphmail_mirror_blocked_deletions", "gauge", "Deletions held back until a person confirms them."
+)
+UNSYNCED = Family("graphmail_postgres_unsynced", "gauge", "Outcomes that wait to be written to Postgres.")
+STORE_UP = Family(
+    "graphmail_store_up",
+    "gauge",
+    "1 while the store (postgres, kubernetes) can be reached, else 0; absent until it was tried.",
+    ("store",),
+)
+EVENTS_DROPPED = Family(
+    "graphmail_events_dropped_total", "counter", "Events not posted, since too many were in flight."
+)
+BUILD_INFO = Family("graphmail_build_info", "gauge", "Always 1; the label says which version runs.", ("version",))
+
+FAMILIES: tuple[Family, ...] = (
+    EXPIRATION,
+    RENEWAL_DUE,
+    READY,
+    FAILURES,
+    SUBSCRIPTIONS,
+    RENEWALS,
+    RECONCILE_ERRORS,
+    GAPS,
+    GAP_SECONDS,
+    ABANDONED,
+    PEER_CHANGES,
+    REQUESTS,
+    REQUEST_SECONDS,
+    CLOCK_SKEW,
+    MIRROR_SUCCESS,
+    MIRROR_ROWS,
+    MIRROR_BLOCKED,
+    UNSYNCED,
+    STORE_UP,
+    EVENTS_DROPPED,
+    BUILD_INFO,
+)
+
+
+def markdown_table() -> str:
+    """The table of docs/observability.md."""
+    rows = [
+        f"| `{family.name}` | {family.kind} | {', '.join(f'`{label}`' for label in family.labels)} | {family.help} |"
+        for family in FAMILIES
+    ]
+    return "\n".join(["| metric | type | labels | what |", "|---|---|---|---|", *rows]) + "\n"

@@ -1,0 +1,62 @@
+"""Whether the operator is alive, and whether it is ready: two small states that the event loop writes and the probes' thread reads."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+
+
+class Heartbeat:
+    """The event loop's sign of life. The clock counts seconds and never goes back."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last = clock()
+
+    def beat(self) -> None:
+        """The loop has moved."""
+        self._last = self._clock()
+
+    def age(self) -> float:
+        """Seconds since the loop last moved; before the first beat, since the start."""
+        return self._clock() - self._last
+
+    async def run(self, every: float = 1.0) -> None:
+        """Beat from the loop until cancelled, `every` so many seconds."""
+        while True:
+            self.beat()
+            await asyncio.sleep(every)
+
+
+class Readiness:
+    """Named parts that must be ready. A part that was never heard of is not."""
+
+    def __init__(self, *parts: str) -> None:
+        self._lock = threading.Lock()
+        self._missing: dict[str, str] = dict.fromkeys(parts, "not started")
+        self._parts = parts
+
+    def set_ready(self, part: str) -> None:
+        """This part is ready."""
+        with self._lock:
+            self._missing.pop(self._known(part), None)
+
+    def set_missing(self, part: str, why: str) -> None:
+        """This part is not ready; `why` is shown to whoever asks, so it holds no secret."""
+        with self._lock:
+            self._missing[self._known(part)] = why
+
+    def missing(self) -> dict[str, str]:
+        """What is not ready, and why; empty when all is."""
+        with self._lock:
+            return dict(self._missing)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of all parts."""
+        return self._parts
+
+    def _known(self, part: str) -> str:
+        if part not in self._parts:
+            raise KeyError(f"{part!r} is none of the parts: {', '.join(self._parts)}")
+        return part

@@ -1,0 +1,146 @@
+"""The operator's metrics. What is told of each mailbox is worked out when it is scraped, so that no series goes stale."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import cast
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from graphmail.observability import families
+from graphmail.observability.exposition import fleet_text
+from graphmail.observability.families import Family
+from graphmail.resource import GraphMailSubscription
+
+Subscriptions = Callable[[], Iterable[GraphMailSubscription]]
+"""All resources as the process knows them. Called on the thread that serves the scrape: `lambda: list(cache.values())` is safe."""
+
+ACTIONS = ("create", "renew", "recreate", "adopt", "delete")
+"""The actions whose series exist from the start, so that a rate over the first one is not missed."""
+
+_LATENCIES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Store(StrEnum):
+    """What the operator keeps things in."""
+
+    POSTGRES = "postgres"
+    KUBERNETES = "kubernetes"
+
+
+class _LateGauge:
+    """A gauge that is absent until it is first set: a 0 would read as the year 1970, or as a clock without skew."""
+
+    def __init__(self, family: Family, registry: CollectorRegistry) -> None:
+        self._family = family
+        self._registry = registry
+        self._gauge: Gauge | None = None
+
+    def set(self, value: float) -> None:
+        if self._gauge is None:
+            self._gauge = Gauge(self._family.name, self._family.help, registry=None)
+            self._gauge.set(value)
+            self._registry.register(self._gauge)
+        self._gauge.set(value)
+
+
+class Metrics:
+    """Counts what the operator does. Each instance has a registry of its own; its methods may be called on any thread.
+
+    Making one turns off prometheus-client's `_created` series for the process: they would double the number of series for nobody.
+    """
+
+    def __init__(self, subscriptions: Subscriptions, version: str) -> None:
+        cast("Callable[[], None]", disable_created_metrics)()
+        self._subscriptions = subscriptions
+        self.registry = CollectorRegistry()
+        """All but what is told of each mailbox."""
+        self._renewals = self._counter(families.RENEWALS)
+        self._errors = self._counter(families.RECONCILE_ERRORS)
+        self._gaps = self._counter(families.GAPS)
+        self._gap_seconds = self._counter(families.GAP_SECONDS)
+        self._abandoned = self._counter(families.ABANDONED)
+        self._peer_changes = self._counter(families.PEER_CHANGES)
+        self._requests = self._counter(families.REQUESTS)
+        latency = families.REQUEST_SECONDS
+        self._latency = Histogram(
+            latency.name, latency.help, latency.labels, buckets=_LATENCIES, registry=self.registry
+        )
+        self._skew = _LateGauge(families.CLOCK_SKEW, self.registry)
+        self._mirror_success = _LateGauge(families.MIRROR_SUCCESS, self.registry)
+        self._mirror_rows = _LateGauge(families.MIRROR_ROWS, self.registry)
+        self._mirror_blocked = self._gauge(families.MIRROR_BLOCKED)
+        self._unsynced = self._gauge(families.UNSYNCED)
+        self._store_up = self._gauge(families.STORE_UP)
+        self._events_dropped = self._counter(families.EVENTS_DROPPED)
+        self._gauge(families.BUILD_INFO).labels(version).set(1)
+        for action in ACTIONS:
+            for outcome in ("success", "failure"):
+                self._renewals.labels(action, outcome)
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    def _counter(self, family: Family) -> Counter:
+        return Counter(family.name, family.help, family.labels, registry=self.registry)
+
+    def _gauge(self, family: Family) -> Gauge:
+        return Gauge(family.name, family.help, family.labels, registry=self.registry)
+
+    def render(self) -> bytes:
+        """All metrics, in Prometheus' text format (version 0.0.4)."""
+        return fleet_text(self._subscriptions()).encode() + generate_latest(self.registry)
+
+    def request(self, route: str, method: str, code: int | str, seconds: float) -> None:
+        """A call to Graph has ended: `code` is its status, or `error` when there was no answer."""
+        self._requests.labels(route, method, str(code)).inc()
+        self._latency.labels(route, method).observe(seconds)
+
+    def renewal(self, action: str, *, succeeded: bool) -> None:
+        """Work at Graph is finished; `action` is one of `ACTIONS`."""
+        self._renewals.labels(action, "success" if succeeded else "failure").inc()
+
+    def reconcile_error(self, reason: str) -> None:
+        """An attempt has failed; `reason` is a word from a fixed list, never a text."""
+        self._errors.labels(reason).inc()
+
+    def gap(self, duration: timedelta) -> None:
+        """A replacement had to delete first, and no subscription existed for this long."""
+        self._gaps.inc()
+        self._gap_seconds.inc(max(duration.total_seconds(), 0.0))
+
+    def abandoned(self) -> None:
+        """A subscription was left at Graph for want of a credential."""
+        self._abandoned.inc()
+
+    def peer_change(self) -> None:
+        """An id or expiry appeared in Postgres without us."""
+        self._peer_changes.inc()
+
+    def clock_skew(self, offset: timedelta) -> None:
+        """Graph's clock less ours."""
+        self._skew.set(offset.total_seconds())
+
+    def mirror_read(self, at: datetime, rows: int) -> None:
+        """The mirror has read Postgres at this time, and there are this many providers."""
+        self._mirror_success.set(at.timestamp())
+        self._mirror_rows.set(rows)
+
+    def mirror_blocked(self, deletions: int) -> None:
+        """So many deletions wait for a person's confirmation now."""
+        self._mirror_blocked.set(deletions)
+
+    def unsynced(self, outcomes: int) -> None:
+        """So many outcomes wait to be written to Postgres now."""
+        self._unsynced.set(outcomes)
+
+    def store(self, store: Store, *, up: bool) -> None:
+        """Whether the store could be reached just now."""
+        self._store_up.labels(store.value).set(float(up))
+
+    def event_dropped(self) -> None:
+        """An event was not posted, since too many were in flight."""
+        self._events_dropped.inc()

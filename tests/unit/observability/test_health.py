@@ -1,0 +1,60 @@
+"""The event loop's sign of life, and the parts that must be ready."""
+
+import asyncio
+
+import pytest
+
+from graphmail.observability.health import Heartbeat, Readiness
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_heartbeats_age_counts_from_the_last_beat() -> None:
+    clock = Clock()
+    heartbeat = Heartbeat(clock)
+    clock.now += 7
+    assert heartbeat.age() == 7
+    heartbeat.beat()
+    clock.now += 2.5
+    assert heartbeat.age() == 2.5
+
+
+async def test_a_running_loop_beats_by_itself() -> None:
+    clock = Clock()
+    heartbeat = Heartbeat(clock)
+    clock.now += 100
+    task = asyncio.create_task(heartbeat.run(every=3600))
+    await asyncio.sleep(0)
+    assert heartbeat.age() == 0
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_a_part_that_was_never_heard_of_is_not_ready() -> None:
+    readiness = Readiness("kubernetes", "postgres")
+    assert readiness.missing() == {"kubernetes": "not started", "postgres": "not started"}
+
+
+def test_a_part_may_become_ready_and_missing_again() -> None:
+    readiness = Readiness("kubernetes", "postgres")
+    readiness.set_ready("kubernetes")
+    readiness.set_ready("postgres")
+    readiness.set_ready("postgres")
+    assert readiness.missing() == {}
+    readiness.set_missing("postgres", "cannot be reached")
+    assert readiness.missing() == {"postgres": "cannot be reached"}
+
+
+def test_a_misspelt_part_is_an_error_and_not_a_part_that_is_ready_for_ever() -> None:
+    readiness = Readiness("kubernetes")
+    with pytest.raises(KeyError, match="kubernets"):
+        readiness.set_ready("kubernets")
+    with pytest.raises(KeyError, match="kubernets"):
+        readiness.set_missing("kubernets", "why")
