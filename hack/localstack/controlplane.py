@@ -151,16 +151,22 @@ class ControlPlane:
 
     def run_kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """What kubectl prints for these arguments. Raises LocalStackError with what it complains about."""
-        command = [str(self.kubectl), f"--kubeconfig={self.kubeconfig}", *arguments]
+        # Without a cache of its own, kubectl writes into ~/.kube.
+        own = [f"--kubeconfig={self.kubeconfig}", f"--cache-dir={self.state_dir / 'kubectl-cache'}"]
+        command = [str(self.kubectl), *own, *arguments]
         answer = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
         if answer.returncode:
             raise LocalStackError(f"kubectl {' '.join(arguments)}: {answer.stderr.strip()}")
         return answer.stdout
 
-    def request(self, method: str, path: str, body: Any = None) -> Any:
-        """A call of the API as an administrator, JSON in and out. Raises ApiRefusedError for an answer of 400 and above."""
+    def request(self, method: str, path: str, body: Any = None, *, timeout: float = 10.0) -> Any:
+        """A call of the API as an administrator, JSON in and out.
+
+        Raises ApiRefusedError for an answer of 400 and above, and OSError (TimeoutError after ``timeout`` seconds, for one) when
+        there is no answer.
+        """
         context = ssl.create_default_context(cafile=str(self.ca_file))
-        connection = http.client.HTTPSConnection("127.0.0.1", self._ports().api, timeout=10, context=context)
+        connection = http.client.HTTPSConnection("127.0.0.1", self._ports().api, timeout=timeout, context=context)
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         with closing(connection):
             connection.request(method, path, None if body is None else json.dumps(body), headers)
@@ -253,7 +259,7 @@ class ControlPlane:
 
     def _api_ready(self) -> bool:
         try:
-            return bool(self.request("GET", "/readyz") == "ok")
+            return bool(self.request("GET", "/readyz", timeout=2.0) == "ok")
         except (OSError, http.client.HTTPException, LocalStackError):
             return False
 

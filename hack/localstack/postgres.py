@@ -7,6 +7,7 @@ socket file alone and keeps a list of its users; other servers from PyPI need a 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import time
@@ -19,7 +20,7 @@ from psycopg import sql
 from localstack.cache import locked
 from localstack.messages import LocalStackError
 from localstack.postgres_placement import SUPERUSER, Placement, initialise
-from localstack.processes import BackgroundProcess, ProcessDiedError, Record, free_port, started
+from localstack.processes import BackgroundProcess, ProcessDiedError, free_port
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -29,8 +30,8 @@ START_SECONDS = 60.0
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
+    # What is committed outlives a killed server, though not a crash of the machine. synchronous_commit stays on for that.
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "max_connections": "200",
     "shared_buffers": "64MB",
@@ -135,7 +136,8 @@ class PostgresServer:
     # How it is done
 
     def _start(self) -> None:
-        self._forget_stale_lock()
+        self._process.stop()
+        self._disarm_stale_lock()
         place, port = self._stored_place_and_port() or (
             initialise(self.state_dir / "postgres", self._programs),
             free_port(),
@@ -176,17 +178,18 @@ class PostgresServer:
             return False
         return row is not None and Path(row[0]).resolve() == place.data.resolve()
 
-    def _forget_stale_lock(self) -> None:
-        """Remove Postgres' own lock when its holder is dead and the kernel has given its number to another process.
+    def _disarm_stale_lock(self) -> None:
+        """Put our own number into Postgres' lock, whose holder is dead by now.
 
-        Postgres compares numbers only, and would refuse to start: usual in a container that was started again.
+        Postgres compares numbers only: it would refuse to start when the kernel has given the old one to another process, as is
+        usual in a container that was started again, or when nobody has waited for the dead one yet. Its parent's number it takes
+        for stale, and it still looks for sessions of the old server, which it would not if the lock were removed.
         """
-        record, stored = Record.read(self._process.pidfile), self._stored_place_and_port()
-        if not record or not stored or record.alive():
-            return
-        lock = stored[0].data / "postmaster.pid"
-        if lock.exists() and lock.read_text().split(maxsplit=1)[:1] == [str(record.pid)] and started(record.pid):
-            lock.unlink()
+        stored = self._stored_place_and_port()
+        lock = stored[0].data / "postmaster.pid" if stored else None
+        if lock and lock.exists():
+            _, _, rest = lock.read_text().partition("\n")
+            lock.write_text(f"{os.getpid()}\n{rest}")
 
     def _stored(self) -> tuple[Placement, int]:
         if stored := self._stored_place_and_port():
