@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import aiohttp
 import stamina
+import yaml
 from kubernetes import client as kubernetes_client
 from kubernetes import config as kubernetes_config
 
@@ -50,20 +51,26 @@ class ClusterConfigError(Exception):
     """There is no usable configuration for an API server."""
 
 
-def load_configuration() -> kubernetes_client.Configuration:
+def load_configuration(kubeconfig: str | None = None, context: str | None = None) -> kubernetes_client.Configuration:
     """The configuration of `KUBECONFIG` when it is set, else the pod's own, else the user's kubeconfig.
+
+    Args:
+        kubeconfig: this file instead of all of those.
+        context: this context of the kubeconfig instead of its current one.
 
     Raises:
         ClusterConfigError: none of them is there, or it cannot be used.
     """
     configuration = kubernetes_client.Configuration()
+    file = kubeconfig or os.environ.get("KUBECONFIG") or None
     try:
-        if "KUBECONFIG" not in os.environ and _SERVICE_ACCOUNT_TOKEN.exists():
+        if file is None and context is None and _SERVICE_ACCOUNT_TOKEN.exists():
             kubernetes_config.load_incluster_config(client_configuration=configuration)
         else:
-            kubernetes_config.load_kube_config(client_configuration=configuration)
-    except kubernetes_config.ConfigException as error:
-        raise ClusterConfigError(f"no API server: {error}. Set KUBECONFIG to a kubeconfig, or run in a pod") from error
+            kubernetes_config.load_kube_config(config_file=file, context=context, client_configuration=configuration)
+    except (kubernetes_config.ConfigException, yaml.YAMLError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise ClusterConfigError(f"no API server: {reason}. Set KUBECONFIG to a kubeconfig, or run in a pod") from error
     return configuration
 
 
@@ -187,6 +194,25 @@ class Cluster:
         path = f"/api/v1/namespaces/{self.namespace}/events/{quote(name)}"
         await self._call("PATCH", path, body=patch, content_type=_MERGE)
 
+    async def serves_subscriptions(self) -> bool:
+        """Whether the API server knows our resource: its CRD is there, in our version."""
+        return await self._found(self._call("GET", f"/apis/{GROUP}/{VERSION}", tries=1)) is not None
+
+    async def whoami(self) -> str:
+        """The user name that the API server knows us by (Kubernetes 1.28 and newer)."""
+        path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+        review = await self._call("POST", path, body=_review("authentication.k8s.io/v1", "SelfSubjectReview"))
+        return str(review["status"]["userInfo"]["username"])
+
+    async def may(self, verb: str, resource: str, *, group: str = "", subresource: str = "", name: str = "") -> bool:
+        """Whether we have that right in the namespace."""
+        attributes = {"namespace": self.namespace, "verb": verb, "group": group, "resource": resource}
+        optional = {"subresource": subresource, "name": name}
+        attributes |= {field: value for field, value in optional.items() if value}
+        body = _review("authorization.k8s.io/v1", "SelfSubjectAccessReview", spec={"resourceAttributes": attributes})
+        answer = await self._call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", body=body)
+        return bool(answer["status"].get("allowed"))
+
     async def ready(self) -> bool:
         """Whether the API server answers at all, and lets us read our resources."""
         try:
@@ -254,6 +280,10 @@ class Cluster:
             raise ClusterUnavailable(
                 0, type(error).__name__, f"the API server {self.server} cannot be reached"
             ) from error
+
+
+def _review(api_version: str, kind: str, **content: Any) -> dict[str, Any]:
+    return {"apiVersion": api_version, "kind": kind, **content}
 
 
 def _read(status: int, answer: bytes) -> dict[str, Any]:
