@@ -317,8 +317,9 @@ class GraphMailSubscription(_Part):
         """
         metadata = Metadata.model_validate(dict(body["metadata"]))
         spec = Spec.model_validate(dict(body["spec"]))
+        written = body.get("status")
         try:
-            status = Status.model_validate(dict(body.get("status") or {}))
+            status = Status.model_validate(dict(written) if isinstance(written, Mapping) else {})
         except ValidationError:
             status = Status()
         return cls(metadata=metadata, spec=spec, status=status)
