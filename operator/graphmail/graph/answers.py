@@ -44,6 +44,9 @@ def refusal(answer: Answer) -> GraphRefused:
     facts = Facts(answer.operation, answer.status, code, message, inner_status(message), foreign)
     row = row_for(facts)
     meaning = row.meaning if row else Meaning.UNKNOWN
+    ceiling = _ceiling(message) if meaning is Meaning.CEILING else None
+    if meaning is Meaning.CEILING and ceiling is None:
+        meaning = Meaning.UNKNOWN
     return GraphRefused(
         meaning,
         message or _without_words(answer, foreign=foreign),
@@ -51,9 +54,9 @@ def refusal(answer: Answer) -> GraphRefused:
         code=code or None,
         retry_after=_wait(answer),
         remedy=row.remedy if row else None,
-        request_id=short_id(answer.headers.get("request-id")) or short_id(inner.get("request-id")),
+        request_id=_request_id(answer, inner),
         client_request_id=answer.client_request_id,
-        ceiling=_ceiling(message) if meaning is Meaning.CEILING else None,
+        ceiling=ceiling,
         subscription_id=existing_id(message) if meaning is Meaning.ALREADY_EXISTS else None,
     )
 
@@ -93,6 +96,11 @@ def _error(content: Any) -> dict[str, Any]:
 def _wait(answer: Answer) -> float | None:
     now = http_date(answer.headers.get("date")) or answer.received_at
     return retry_after(answer.headers.get("retry-after"), now=now)
+
+
+def _request_id(answer: Answer, inner: dict[str, Any]) -> str | None:
+    named = (answer.headers.get("request-id"), inner.get("request-id"))
+    return next((found for value in named if (found := short_id(value, answer.secrets))), None)
 
 
 def _ceiling(message: str) -> int | None:

@@ -12,7 +12,7 @@ WELL_KNOWN_FOLDERS = frozenset({
 """Graph's names for folders that every mailbox has (Microsoft Graph, resource type mailFolder), valid in any language."""
 
 _ID = re.compile(r"[A-Za-z0-9_=-]{16,}")
-_SEGMENT = re.compile(r"(?P<name>[^/('?]+)(?:\((?:'(?P<quoted>(?:[^']|'')*)'|(?P<bare>[^)']*))\))?(?:/|(?=\?)|$)")
+_SEGMENT = re.compile(r"(?P<name>[^/(?]+)(?:\((?:'(?P<quoted>(?:[^']|'')*)'|(?P<bare>[^)']*))\))?(?:/|(?=\?)|$)")
 _ROOT = re.compile(r"^(?:https://[^/]+)?/*(?:(?:v1\.0|beta)/)?", re.IGNORECASE)
 
 

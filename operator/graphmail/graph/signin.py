@@ -67,11 +67,12 @@ class SignIn:
         *,
         clock: Callable[[], datetime] = _utc_now,
         verify: bool | str | None = None,
+        login: Login | None = None,
     ) -> None:
-        """`login_base_url`: `https://login.microsoftonline.com` or another cloud's. `verify`: see `Login`."""
+        """`login_base_url`: `https://login.microsoftonline.com` or another cloud's. `verify`: see `Login`; an own one replaces both."""
         self._resource = graph_resource(graph_base_url)
         self._clock = clock
-        self._login = Login(login_base_url, verify=verify, clock=clock)
+        self._login = login or Login(login_base_url, verify=verify, clock=clock)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sign-in")
         self._flights: Flights[_Kept] = Flights()
         self._apps: dict[_AppKey, _Kept] = {}

@@ -163,7 +163,7 @@ def sign_in_refusal(answer: SignInAnswer) -> SignInError:
         retry_after=retry_after(answer.headers.get("retry-after"), now=now),
         remedy=_fill(row.remedy, answer) if row and row.remedy else None,
         aadsts=numbers[0] if numbers else None,
-        correlation_id=short_id(content.get("correlation_id")),
+        correlation_id=short_id(content.get("correlation_id"), answer.secrets),
     )
 
 

@@ -29,10 +29,9 @@ def publishable(value: Any, secrets: tuple[str, ...] = ()) -> str:
     return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 1] + "…"
 
 
-def short_id(value: Any) -> str | None:
+def short_id(value: Any, secrets: tuple[str, ...] = ()) -> str | None:
     """An id of a request, or None when it is none."""
-    text = publishable(value)[:MAX_ID]
-    return text or None
+    return publishable(value, secrets)[:MAX_ID] or None
 
 
 def retry_after(value: str | None, *, now: datetime) -> float | None:
