@@ -85,6 +85,10 @@ class Policy:
 
     tick: timedelta = timedelta(minutes=15)
     """How often each resource is looked at; a renewal is planned one tick early, so that no tick comes too late."""
+    look_ahead: timedelta = timedelta(hours=24)
+    """Renew this long before expiry, where the resource does not say."""
+    lifetime: timedelta = timedelta(minutes=10_000)
+    """The lifetime asked for at Graph, where the resource does not say."""
     verification_interval: timedelta | None = timedelta(hours=1)
     """How often Graph is asked whether the subscription lives; None: never."""
     renewal_interval: timedelta | None = None
@@ -183,9 +187,9 @@ def renewal_time(resource: GraphMailSubscription, policy: Policy) -> datetime | 
     status = resource.status
     if status.expiration_time is None:
         return None
-    margin = resource.spec.look_ahead_time
+    margin = resource.spec.look_ahead_time or policy.look_ahead
     tick = policy.tick
-    jitter = resource.spec.lifetime_time * JITTER_SHARE
+    jitter = (resource.spec.lifetime_time or policy.lifetime) * JITTER_SHARE
     granted = _granted(resource)
     if granted is not None:
         margin = min(margin, granted / 2)

@@ -189,7 +189,7 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
     poster = Poster(cluster, EventBook(), metrics, utc_now)
     journal = Journal(cluster, database, stores, Threshold(settings.failure_threshold), utc_now)
     reconciler = Reconciler(
-        hands=Hands(parts.graph, parts.signin, installation),
+        hands=Hands(parts.graph, parts.signin, installation, settings.lifetime),
         desk=AccessDesk(cluster, database, settings.notification_url),
         journal=journal,
         database=database,

@@ -4,6 +4,7 @@ import asyncio
 import select
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any, Self
 
 import psycopg
@@ -25,6 +26,9 @@ _ATTEMPTS = 3
 """How often a statement runs that Postgres rolled back to end a deadlock."""
 _BATCH = 500
 """Rows that are made into Python objects before other tasks get their turn."""
+_TIMESTAMPTZ = 1184
+"""Postgres's type id of timestamptz."""
+_UTC_NAMES = frozenset({"UTC", "Etc/UTC"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +72,6 @@ def connection_string(url: str, settings: PoolSettings) -> str:
     return make_conninfo("", **{**defaults, **given})
 
 
-async def _still_connected(connection: AsyncConnection[Any]) -> None:
-    """Refuse a pooled connection that the server has closed, without a round trip for a healthy one.
-
-    An idle connection has nothing to read; where there is something, it is mostly the server's farewell, so it is asked.
-    """
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
-    if poll.poll(0):
-        await AsyncConnectionPool.check_connection(connection)
-
-
 def _remembering(failures: list[str]) -> type[AsyncConnection[Row]]:
     """A connection class that leaves in `failures` why the last attempt to connect failed; the pool itself tells only its log."""
 
@@ -109,7 +102,7 @@ class Pool:
             min_size=1,
             max_size=settings.connections,
             open=False,
-            check=_still_connected,
+            check=self._still_connected,
             name=settings.application_name,
             timeout=settings.wait_timeout,
             # Short, since the pool doubles its pauses within this time: after a long outage it must not sleep through the return.
@@ -123,6 +116,22 @@ class Pool:
     async def close(self) -> None:
         """Close every connection."""
         await self._pool.close()
+
+    async def _still_connected(self, connection: AsyncConnection[Row]) -> None:
+        """Refuse a connection that the server has closed, without a round trip for a healthy one.
+
+        An idle connection has nothing to read; where there is something, it is mostly the server's farewell, so it is asked. The others
+        of the pool have heard it too: all are replaced at once, since the pool would pause between one broken one and the next.
+        """
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
+        if not poll.poll(0):
+            return
+        try:
+            await AsyncConnectionPool.check_connection(connection)
+        except psycopg.Error:
+            await self._pool.drain()
+            raise
 
     async def rows(self, statement: str, parameters: Mapping[str, Any]) -> list[Row]:
         """Run one statement and return its rows.
@@ -192,4 +201,19 @@ async def _fetch(cursor: psycopg.AsyncCursor[Row]) -> list[Row]:
         if len(batch) < _BATCH:
             break
         await asyncio.sleep(0)
-    return rows
+    return _in_utc(cursor, rows)
+
+
+def _in_utc(cursor: psycopg.AsyncCursor[Row], rows: list[Row]) -> list[Row]:
+    """The rows with their moments in UTC.
+
+    psycopg gives them in the session's zone, which we do not set. Between two moments of one zone Python subtracts what the clocks on
+    the wall show: across a change to summer time that is an hour wrong.
+    """
+    if cursor.connection.info.parameter_status("TimeZone") in _UTC_NAMES:
+        return rows
+    moments = {index for index, column in enumerate(cursor.description or ()) if column.type_code == _TIMESTAMPTZ}
+    return [
+        tuple(value.astimezone(UTC) if index in moments and value else value for index, value in enumerate(row))
+        for row in rows
+    ]

@@ -4,10 +4,13 @@ The first line is that no secret gets there: dataclasses hide theirs from their 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 MASK = "***"
+_DEEPEST = 6
 
 _SECRET_NAME = re.compile(
     r"(?i)(access|refresh|id|bearer|verification)_?token|client_?(secret(?!_ref)|state|assertion)|passw(or)?d|authorization|database_?url"
@@ -32,12 +35,19 @@ _PATTERNS = (
 
 def redact(text: str) -> str:
     """The text with everything that looks like a token, a secret or a password replaced by `***`."""
+    if not _may_hold_a_secret(text):
+        return text
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
 
 
-def redact_value(name: str, value: Any) -> Any:
+def _may_hold_a_secret(text: str) -> bool:
+    """Whether any pattern can match at all: ids and plain words, most of what is logged, need no search."""
+    return "=" in text or ":" in text or "eyJ" in text or "bearer" in text.lower()
+
+
+def redact_value(name: str, value: Any, depth: int = 0) -> Any:
     """A value for a log line: plain data without secrets; whatever is not plain data becomes its redacted representation.
 
     The name counts too: what is called `client_secret` is masked whatever it looks like.
@@ -48,12 +58,8 @@ def redact_value(name: str, value: Any) -> Any:
         return MASK
     if isinstance(value, str):
         return redact(str(value))
-    if isinstance(value, Mapping):
-        return {str(key): redact_value(str(key), item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [redact_value(name, item) for item in _ordered(value)]
-    return redact(repr(value))
-
-
-def _ordered(values: Iterable[Any]) -> Iterable[Any]:
-    return sorted(values, key=repr) if isinstance(values, set | frozenset) else values
+    if isinstance(value, Mapping) and depth < _DEEPEST:
+        return {str(key): redact_value(str(key), item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple) and depth < _DEEPEST:
+        return [redact_value(name, item, depth + 1) for item in value]
+    return redact(str(value) if isinstance(value, datetime | UUID) else repr(value))

@@ -1,5 +1,6 @@
 """What is done at Graph for one mailbox: create, renew, verify, adopt, delete. Nothing here is written down; that is the caller's part."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -25,12 +26,14 @@ from graphmail.graph import (
     with_fresh_token,
     without_marker,
 )
-from graphmail.provider import RotatedTokens
+from graphmail.provider import CredentialKind, RotatedTokens
 from graphmail.reconciler.result import Deed, Held, Result
 from graphmail.reconciler.verdicts import verdict_of, waiting
 from graphmail.resource import GraphMailSubscription
 
 T = TypeVar("T")
+
+_USER_ID = re.compile(r"users/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +91,13 @@ class Hands:
 
     Args:
         installation: what tells this installation's subscriptions from any other's: the first part of the marker.
+        lifetime: asked for at Graph, where the resource does not say.
     """
 
-    def __init__(self, graph: GraphClient, signin: SignIn, installation: str) -> None:
+    def __init__(self, graph: GraphClient, signin: SignIn, installation: str, lifetime: timedelta) -> None:
         self._graph = graph
         self._signin = signin
+        self._lifetime = lifetime
         self._installation = installation
         self._ceilings: dict[str, timedelta] = {}
 
@@ -206,7 +211,7 @@ class Hands:
             return "its marker is another one's"
         if found.application_id and found.application_id.lower() != credential.client_id.lower():
             return "it belongs to another application"
-        if not same_resource(found.resource, mail_resource(spec.folders[0], spec.mailbox, credential.kind)):
+        if not _watches(found.resource, job.resource):
             return f"it watches {found.resource}"
         if without_marker(found.notification_url) != spec.notification_url:
             return "it delivers to another URL"
@@ -274,7 +279,7 @@ class Hands:
     async def _with_ceiling(self, job: Job, attempt: Callable[[datetime], Awaitable[Subscription]]) -> Subscription:
         """Ask for the wanted lifetime, or what this directory is known to allow; a refusal says how much, and is tried once more."""
         directory = job.access.credential.directory
-        lifetime = min(job.resource.spec.lifetime_time, self._ceilings.get(directory, timedelta.max))
+        lifetime = min(job.resource.spec.lifetime_time or self._lifetime, self._ceilings.get(directory, timedelta.max))
         try:
             return await attempt(job.now + lifetime)
         except GraphError as error:
@@ -301,6 +306,13 @@ def current_held(resource: GraphMailSubscription) -> Held | None:
 
 def _held(subscription: Subscription, *, granted_at: datetime | None = None) -> Held:
     return Held(subscription.id, subscription.expires_at, subscription.notification_url or None, granted_at)
+
+
+def _watches(resource: str, ours: GraphMailSubscription) -> bool:
+    """Whether it is this mailbox's folder. A user's object id proves nothing against an address: the same user has both."""
+    named = _USER_ID.sub(f"users/{ours.spec.mailbox}/", resource, count=1)
+    kinds = (CredentialKind.DELEGATED, CredentialKind.APP_ONLY)
+    return any(same_resource(named, mail_resource(ours.spec.folders[0], ours.spec.mailbox, kind)) for kind in kinds)
 
 
 def _known_grant(job: Job, found: Subscription) -> datetime | None:

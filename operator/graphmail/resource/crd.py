@@ -66,8 +66,8 @@ def _duration(field: str) -> list[dict[str, str]]:
 
 
 def _compared(comparison: str, message: str, *fields: str) -> dict[str, str]:
-    """A rule over durations, silent where one is no duration: CEL's own error would hide the message of the field's rule."""
-    unless = " || ".join(f"!self.{field}.matches(r'{duration.PATTERN}')" for field in fields)
+    """A rule over durations, silent where one is absent or no duration: CEL's own error would hide the message of the field's rule."""
+    unless = " || ".join(f"!has(self.{field}) || !self.{field}.matches(r'{duration.PATTERN}')" for field in fields)
     return _rule(f"{unless} || {comparison}", message, fieldPath=f".{fields[0]}")
 
 

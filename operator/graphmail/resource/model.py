@@ -142,18 +142,19 @@ class Spec(_Part):
         pattern=HTTPS_URL,
         description="The https URL that Graph posts lifecycle notifications to. Graph takes it only when a subscription is created.",
     )
-    look_ahead: str = Field(
-        default="24h",
+    look_ahead: str | None = Field(
+        default=None,
         max_length=20,
         pattern=duration.PATTERN,
         description="Renew at least this long before the subscription expires, such as 24h or 90m. When Graph grants less than twice "
-        "this, half of what it granted counts instead.",
+        "this, half of what it granted counts instead. Default: the operator's own lookahead, 24h unless it is set otherwise.",
     )
-    lifetime: str = Field(
-        default="166h40m",
+    lifetime: str | None = Field(
+        default=None,
         max_length=20,
         pattern=duration.PATTERN,
-        description="Lifetime asked for at Graph, at most 168h. Graph may grant less; what it granted is what counts.",
+        description="Lifetime asked for at Graph, at most 168h. Graph may grant less; what it granted is what counts. "
+        "Default: the operator's own setting, 166h40m unless it is set otherwise.",
     )
     suspend: bool = Field(
         default=False,
@@ -173,14 +174,14 @@ class Spec(_Part):
     )
 
     @property
-    def look_ahead_time(self) -> timedelta:
-        """`lookAhead` as a time span."""
-        return duration.parse_duration(self.look_ahead)
+    def look_ahead_time(self) -> timedelta | None:
+        """`lookAhead` as a time span; None: the operator's own counts."""
+        return None if self.look_ahead is None else duration.parse_duration(self.look_ahead)
 
     @property
-    def lifetime_time(self) -> timedelta:
-        """`lifetime` as a time span."""
-        return duration.parse_duration(self.lifetime)
+    def lifetime_time(self) -> timedelta | None:
+        """`lifetime` as a time span; None: the operator's own counts."""
+        return None if self.lifetime is None else duration.parse_duration(self.lifetime)
 
 
 class Condition(_Part):

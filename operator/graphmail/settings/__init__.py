@@ -7,13 +7,11 @@ _PORT, _SERVICE_HOST or _SERVICE_PORT, or contains _PORT_ or _SERVICE_PORT_; add
 
 from collections.abc import Mapping
 
-from graphmail.settings.model import POD_NAMESPACE_FILE, LogFormat, LogLevel, Settings, SettingsError
+from graphmail.settings.model import POD_NAMESPACE_FILE, Settings, SettingsError
 from graphmail.settings.variables import Variable, read_variables, unknown_names
 
 __all__ = [
     "POD_NAMESPACE_FILE",
-    "LogFormat",
-    "LogLevel",
     "Settings",
     "SettingsError",
     "Variable",

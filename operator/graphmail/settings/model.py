@@ -5,12 +5,13 @@ import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Self, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
 
 from graphmail.decision import Policy
+from graphmail.observability.logs import LogFormat, LogLevel
 from graphmail.settings.values import GraphUrl, HttpsUrl, MetricsUrl, Number, PostgresUrl, lower
 from graphmail.settings.variables import read_variables, setting
 
@@ -19,9 +20,6 @@ POD_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespa
 
 MIRROR_QUERIES_PER_MINUTE = 30
 """The most that the mirror asks of Postgres (design, rule 13)."""
-
-LogFormat = Literal["auto", "json", "console"]
-LogLevel = Literal["debug", "info", "warning", "error"]
 
 
 class SettingsError(ValueError):
@@ -228,6 +226,8 @@ class Settings(BaseModel):
         """The part of the settings that decides what is due."""
         return Policy(
             tick=self.tick,
+            look_ahead=self.look_ahead,
+            lifetime=self.lifetime,
             verification_interval=self.verification_interval,
             renewal_interval=self.renewal_interval,
         )

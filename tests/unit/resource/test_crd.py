@@ -97,8 +97,6 @@ def test_defaults_stand_in_the_spec_alone() -> None:
     assert defaults == {
         ".spec.folders": ["inbox"],
         ".spec.changeTypes": ["created"],
-        ".spec.lookAhead": "24h",
-        ".spec.lifetime": "166h40m",
         ".spec.suspend": False,
         ".spec.suspendPolicy": "Retain",
         ".spec.deletionPolicy": "Delete",

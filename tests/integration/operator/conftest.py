@@ -1,0 +1,78 @@
+"""The stage that the tests of the whole operator play on."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from graphmail.database import migrate
+from graphsim.server import Simulator
+from localstack.controlplane import ControlPlane
+from support.product import Endpoint, Product
+from support.stage import Stage
+
+CRD = Path(__file__).parents[3] / "crds" / "graphmailsubscriptions.yaml"
+
+
+@pytest.fixture(scope="session")
+def crd(control_plane: ControlPlane) -> None:
+    """The API server knows our resource."""
+    control_plane.run_kubectl("apply", "--server-side", "-f", str(CRD))
+    control_plane.run_kubectl(
+        "wait", "--for=condition=Established", "crd/graphmailsubscriptions.graphmail.dev", "--timeout=30s"
+    )
+
+
+@pytest.fixture
+async def simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Simulator]:
+    """Graph and sign-in, trusted through SSL_CERT_FILE as an operator would."""
+    async with Simulator(tmp_path / "graphsim") as running:
+        monkeypatch.setenv("SSL_CERT_FILE", str(running.ca_path))
+        yield running
+
+
+@pytest.fixture
+async def endpoint(simulator: Simulator, tmp_path: Path) -> AsyncIterator[Endpoint]:
+    """The product's webhook route, over TLS that the simulator trusts."""
+    issued = simulator.runtime.authority.issue("localhost", "127.0.0.1")
+    certificate, key = tmp_path / "webhook.pem", tmp_path / "webhook.key"
+    certificate.write_text(issued.certificate)
+    key.write_text(issued.private_key)
+    async with Endpoint(certificate, key) as serving:
+        yield serving
+
+
+@pytest.fixture
+async def stage(
+    control_plane: ControlPlane,
+    crd: None,
+    namespace: str,
+    product_database_url: str,
+    simulator: Simulator,
+    endpoint: Endpoint,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Stage]:
+    """All parts but the operator, with one tenant of the product, one Entra tenant and one app."""
+    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
+    await migrate(product_database_url)
+    product = Product(product_database_url)
+    entra = simulator.world.add_tenant("Contoso")
+    yield Stage(
+        control_plane=control_plane,
+        namespace=namespace,
+        product=product,
+        simulator=simulator,
+        endpoint=endpoint,
+        environment={
+            "GRAPHMAIL_DATABASE_URL": product_database_url,
+            "GRAPHMAIL_NAMESPACE": namespace,
+            "APPLICATION_URL": endpoint.url,
+            "MICROSOFT_GRAPH_BASE_URL": simulator.graph_url,
+            "MICROSOFT_LOGIN_BASE_URL": simulator.login_url,
+            "GRAPHMAIL_METRICS_URL": "http://127.0.0.1:0/metrics",
+        },
+        entra=entra,
+        app=simulator.world.add_app("product"),
+        tenant=product.add_tenant(),
+    )
+    product.close()
