@@ -94,7 +94,8 @@ def test_a_person_s_renewal_goes_first_an_uncovered_mailbox_next_and_bulk_last(r
 
 def test_a_forced_renewal_that_comes_late_takes_the_next_turn(run: Run) -> None:
     async def scenario() -> list[tuple[float, str]]:
-        budget, log = Budget(TEN), []
+        budget = Budget(TEN)
+        log: list[tuple[float, str]] = []
         async with asyncio.TaskGroup() as group:
             for number in range(8):
                 group.create_task(call(budget, spender(f"m{number}"), log))

@@ -67,6 +67,7 @@ def test_an_answer_without_a_readable_expiry_keeps_its_id(expiry: Any) -> None:
     answer=st.fixed_dictionaries({}, optional={name: json_values | st.just(value) for name, value in ANSWER.items()})
 )
 def test_any_json_is_read_or_refused_clearly(answer: dict[str, Any]) -> None:
+    subscription_id: str | None
     try:
         subscription_id = Subscription.parse(answer).id
     except UnusableSubscription as error:
