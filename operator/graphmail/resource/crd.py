@@ -79,6 +79,11 @@ RULES: Mapping[str, Sequence[Mapping[str, str]]] = {
             "lookAhead",
             "lifetime",
         ),
+        _compared(
+            f"duration(self.lookAhead) < duration('{MAX_LIFETIME}')",
+            f"lookAhead must be shorter than {MAX_LIFETIME}, the longest life that Graph grants",
+            "lookAhead",
+        ),
         _compared("duration(self.lookAhead) > duration('0s')", "lookAhead must be longer than 0s", "lookAhead"),
         _compared(
             f"duration(self.lifetime) <= duration('{MAX_LIFETIME}')",

@@ -36,13 +36,13 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
     lifetime = draw(LIVES)
     look_ahead = draw(st.integers(1, int(lifetime.total_seconds()) - 1).map(lambda seconds: timedelta(seconds=seconds)))
     secret = {"source": "Secret", "secretName": "s"}
+    own = {"lifetime": format_duration(lifetime), "lookAhead": format_duration(look_ahead)}
     return {
         "tenant": "t",
         "providerID": "p",
         "mailbox": "a@example.com",
         "notificationURL": "https://example.com/hook",
-        "lifetime": format_duration(lifetime),
-        "lookAhead": format_duration(look_ahead),
+        **{name: own[name] for name in draw(st.sets(st.sampled_from(sorted(own))))},
         "suspend": draw(st.booleans()),
         "suspendPolicy": draw(st.sampled_from(["Retain", "Delete"])),
         "deletionPolicy": draw(st.sampled_from(["Retain", "Delete"])),
@@ -195,8 +195,8 @@ def granted(draw: st.DrawFn, *, microseconds: bool = False) -> tuple[GraphMailSu
 
 
 def must_by(resource: GraphMailSubscription, start: datetime, life: timedelta) -> datetime:
-    """The last moment at which a renewal keeps what `lookAhead` promises."""
-    return start + life - min(parse_duration(resource.spec.look_ahead), life / 2)
+    """The last moment at which a renewal keeps what `lookAhead` promises: the resource's own, or else the operator's 24 hours."""
+    return start + life - min(parse_duration(resource.spec.look_ahead or "24h"), life / 2)
 
 
 @given(granted(), POLICIES)

@@ -62,6 +62,11 @@ def test_a_field_of_a_later_version_is_passed_over() -> None:
     assert status.subscription_id == "sub-1"
 
 
+def test_a_resource_may_have_a_look_ahead_and_a_lifetime_of_its_own() -> None:
+    spec = parsed(lookAhead="1h30m", lifetime="45h").spec
+    assert (spec.look_ahead_time, spec.lifetime_time) == (timedelta(minutes=90), timedelta(hours=45))
+
+
 def test_a_spec_that_the_crd_would_refuse_is_refused_with_the_fields_name() -> None:
     with pytest.raises(ValidationError, match="lookAhead"):
         parsed(lookAhead="1 day")
