@@ -1,0 +1,87 @@
+"""The `graphmail` command. kubectl finds it as a plugin too: `kubectl graphmail`."""
+
+import sys
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from graphmail.cli.conduct import complain
+from graphmail.cli.failures import FAILED
+
+COMMANDS = ("run", "migrate", "status", "renew", "backfill", "mirror", "check", "uninstall")
+"""Each is a module of this package, with a `PAGE` and a function of its name. Only the one that is called for is imported."""
+
+_HELP = """Keep Microsoft Graph mail subscriptions alive: the operator, and what one needs around it.
+
+\b
+  graphmail migrate    prepare the product's database
+  graphmail check      see whether everything that the operator needs is there
+  graphmail run        run the operator
+  graphmail status     see how the mailboxes stand
+
+Settings come from the environment (docs/settings.md). Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. kubectl
+finds the same command as `kubectl graphmail`.
+"""
+
+
+class _Commands(typer.core.TyperGroup):
+    """Imports a command when it is called for: most need a part of the operator that takes a second to import."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """In the order of a first day's work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command, or None: there is none of that name."""
+        return _load(cmd_name) if cmd_name in COMMANDS else None
+
+
+def _load(name: str) -> Any:
+    module = import_module(f"graphmail.cli.{name}")
+    app = _app(add_completion=False)
+    app.command(name, help=module.PAGE.render())(getattr(module, name))
+    command = typer.main.get_command(app)
+    command.name = name
+    return command
+
+
+def _app(**settings: Any) -> typer.Typer:
+    return typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, **settings)
+
+
+def build() -> typer.Typer:
+    """Put the command together."""
+    app = _app(cls=_Commands, no_args_is_help=True, help=_HELP)
+    app.callback()(_root)
+    return app
+
+
+def _print_version(*, wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"graphmail {version('graphmail-operator')}\n")
+        raise typer.Exit
+
+
+def _root(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=lambda value: _print_version(wanted=value), is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """What stands before the command."""
+
+
+def main() -> None:
+    """Run the command; what went wrong is told in a line each on standard error."""
+    name = Path(sys.argv[0]).name
+    try:
+        build()(prog_name="kubectl graphmail" if name.startswith("kubectl") else "graphmail")
+    except Exception as error:
+        complain(error)
+        sys.exit(FAILED)

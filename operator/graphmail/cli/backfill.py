@@ -1,0 +1,75 @@
+"""`graphmail backfill`: every row gets its resource, and what rows know of subscriptions is taken over."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from graphmail.cli.clusters import Target
+from graphmail.cli.comparison import Report, Wish, compare
+from graphmail.cli.conduct import conduct
+from graphmail.cli.configuration import read_settings
+from graphmail.cli.failures import FAILED
+from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption
+from graphmail.cli.output import Screen
+from graphmail.cli.page import Page
+
+PAGE = Page(
+    """
+    Compare all provider rows with all resources once: every row gets its resource, and a subscription whose id only the row knows is
+    marked for adoption (graphmail.dev/adopt-subscription-id). The operator then asks Graph for it, and keeps it if it is the mailbox's.
+
+    A running operator does the same every minute; this is for a first look, before it runs. Nothing is deleted, and Graph is not
+    called. It may be run again at any time.
+    """,
+    {
+        "graphmail backfill --dry-run": "say what would be done, and change nothing",
+        "graphmail backfill": "do it",
+    },
+    settings=(
+        "GRAPHMAIL_DATABASE_URL",
+        "APPLICATION_URL",
+        "GRAPHMAIL_WEBHOOK_PATH",
+        "GRAPHMAIL_NAMESPACE",
+        "GRAPHMAIL_RESPECT_POLLING",
+    ),
+)
+
+
+def backfill(
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
+    namespace: NamespaceOption = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Compare all rows with all resources once."""
+    conduct(_backfill(namespace, kubeconfig, context, dry_run=dry_run))
+
+
+async def _backfill(namespace: str | None, kubeconfig: str | None, context: str | None, *, dry_run: bool) -> int:
+    settings = read_settings(PAGE, namespace=namespace)
+    target = Target(settings.namespace, kubeconfig, context)
+    report = await compare(settings, target, Wish(rehearse=dry_run, deletable=()))
+    screen = Screen.of_process()
+    for line in describe(report, dry_run=dry_run):
+        screen.say(line)
+    return FAILED if report.refused else 0
+
+
+def describe(report: Report, *, dry_run: bool) -> Sequence[str]:
+    """What was done, or would be done, a line each."""
+    would = "would be " if dry_run else ""
+    lines = [f"{report.rows} provider rows"]
+    counted = {"created": report.created, "brought up to date": report.updated, "marked for adoption": report.adopting}
+    lines += [f"{len(found)} {would}{what}" for what, found in counted.items()]
+    lines += [
+        f"  {one.spec.mailbox}: {one.metadata.annotations['graphmail.dev/adopt-subscription-id']}"
+        for one in report.adopting
+    ]
+    if report.refused:
+        lines.append(f"{len(report.refused)} refused by the API server: {', '.join(map(str, report.refused))}")
+    rowless = len(report.spared) + report.withheld
+    if rowless:
+        lines.append(f"{rowless} resources have no row any more: see `graphmail mirror`")
+    return lines

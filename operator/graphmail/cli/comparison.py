@@ -1,0 +1,170 @@
+"""One full comparison of the mirror, carried out or rehearsed, with an account of what it changed.
+
+A rehearsal is the same comparison against the same API server, which is told to change nothing (`dryRun=All`): it checks rights and
+rules as in earnest, and says what would become of each resource.
+"""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from kubernetes.client import Configuration
+
+from graphmail.cli.clusters import Target, connected
+from graphmail.cli.databases import open_database
+from graphmail.cluster import Cluster
+from graphmail.database import Database, Discovery
+from graphmail.fleet import Fleet
+from graphmail.mirror import Mirror, Template
+from graphmail.observability.metrics import Metrics
+from graphmail.provider import Provider, ProviderKey
+from graphmail.resource import GraphMailSubscription
+from graphmail.resource.names import ANNOTATION_ADOPT, resource_name
+from graphmail.settings import Settings
+from graphmail.stores import Stores
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a comparison may do.
+
+    `deletable`: names of the resources that may be deleted; None: all that the mirror wants to delete.
+    """
+
+    rehearse: bool = False
+    confirm_deletions: bool = False
+    deletable: Collection[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a comparison changed, or would change."""
+
+    rows: int
+    created: Sequence[GraphMailSubscription]
+    updated: Sequence[GraphMailSubscription]
+    adopting: Sequence[GraphMailSubscription]
+    """Their rows know an id that their status does not: the operator asks Graph for it, and keeps it."""
+    deleted: Sequence[GraphMailSubscription]
+    spared: Sequence[GraphMailSubscription]
+    """The mirror wanted to delete them, and was not allowed to."""
+    withheld: int
+    """Deletions that wait for a person's confirmation."""
+    refused: Sequence[ProviderKey]
+    """The API server refuses their resources; the log says why."""
+
+
+async def compare(settings: Settings, target: Target, wish: Wish) -> Report:
+    """Compare every row with every resource.
+
+    Raises:
+        CommandFailed: no database or no URL of the product is set, or the API server refuses or cannot be reached.
+        ClusterConfigError: there is no usable configuration for an API server.
+        DatabaseError: Postgres cannot be asked, or refuses.
+    """
+    kind = _RehearsedDatabase if wish.rehearse else _Database
+    client = _Cluster(target.configuration(), target.namespace, wish)
+    async with open_database(settings, kind) as database, connected(client) as cluster:
+        return await _compare(settings, cluster, database, wish)
+
+
+async def _compare(settings: Settings, cluster: "_Cluster", database: "_Database", wish: Wish) -> Report:
+    fleet = Fleet()
+    mirror = Mirror(
+        database=database,
+        cluster=cluster,
+        fleet=fleet,
+        stores=Stores({}),
+        metrics=Metrics(fleet.resources, version("graphmail-operator")),
+        announce=lambda *_: None,
+        template=Template(cluster.namespace, settings.notification_url or "", settings.respect_polling),
+        clock=lambda: datetime.now(UTC),
+        noticed=lambda _: None,
+    )
+    compared = await mirror.compare(confirm_deletions=wish.confirm_deletions)
+    return _report(fleet, cluster, database.rows, compared.withheld)
+
+
+def _report(fleet: Fleet, cluster: "_Cluster", rows: Sequence[Provider], withheld: int) -> Report:
+    resources = {resource.metadata.name: resource for resource in fleet.resources()}
+    applied = [resources[name] for name in cluster.applied if name in resources]
+    names = {row.key: resource_name(row.key.tenant, row.key.provider_id, row.mailbox) for row in rows}
+    return Report(
+        rows=len(rows),
+        created=[one for one in applied if one.metadata.name not in cluster.listed],
+        updated=[one for one in applied if one.metadata.name in cluster.listed],
+        adopting=[resource for resource in resources.values() if _adopts(resource)],
+        deleted=[resources[name] for name in cluster.deleted],
+        spared=[resources[name] for name in cluster.spared],
+        withheld=withheld,
+        refused=[key for key, name in names.items() if name not in resources],
+    )
+
+
+def _adopts(resource: GraphMailSubscription) -> bool:
+    wanted, status = resource.metadata.annotations.get(ANNOTATION_ADOPT), resource.status
+    return bool(wanted) and wanted not in {status.subscription_id, status.last_handled_adoption}
+
+
+class _Cluster(Cluster):
+    """The API server, with an account of what was changed there."""
+
+    def __init__(self, configuration: Configuration, namespace: str, wish: Wish) -> None:
+        super().__init__(configuration, namespace)
+        self._wish = wish
+        self.listed: set[str] = set()
+        self.applied: list[str] = []
+        self.deleted: list[str] = []
+        self.spared: list[str] = []
+
+    async def subscriptions(self) -> AsyncIterator[dict[str, Any]]:
+        """All of them, and who they were before anything was changed."""
+        async for body in super().subscriptions():
+            self.listed.add(body["metadata"]["name"])
+            yield body
+
+    async def apply(self, body: Mapping[str, Any], *, manager: str) -> dict[str, Any]:
+        """Apply it, or have it tried."""
+        applied = await super().apply(body, manager=manager)
+        self.applied.append(body["metadata"]["name"])
+        return applied
+
+    async def delete(self, name: str, *, uid: str) -> bool:
+        """Delete it, or have it tried; False: it is gone, or must not be deleted."""
+        if self._wish.deletable is not None and name not in self._wish.deletable:
+            self.spared.append(name)
+            return False
+        deleted = await super().delete(name, uid=uid)
+        if deleted:
+            self.deleted.append(name)
+        return deleted
+
+    async def _call(
+        self, method: str, path: str, *, params: Mapping[str, str] | None = None, **others: Any
+    ) -> dict[str, Any]:
+        if self._wish.rehearse and method != "GET":
+            params = {**(params or {}), "dryRun": "All"}
+        return await super()._call(method, path, params=params, **others)
+
+
+class _Database(Database):
+    """Postgres, and the rows that it showed last."""
+
+    rows: Sequence[Provider] = ()
+
+    async def providers(self, changed_since: datetime | None = None) -> Discovery:
+        """All of them, which are kept."""
+        discovery = await super().providers(changed_since)
+        self.rows = discovery.providers
+        return discovery
+
+
+class _RehearsedDatabase(_Database):
+    """Postgres, to which nothing is written."""
+
+    async def mark_delivering(self, keys: Collection[ProviderKey]) -> list[ProviderKey]:
+        """Nothing is marked."""
+        del keys
+        return []

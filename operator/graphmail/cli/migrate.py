@@ -1,0 +1,60 @@
+"""`graphmail migrate`: bring the database to what this operator needs."""
+
+from typing import Annotated
+
+import typer
+
+from graphmail.cli.conduct import conduct
+from graphmail.cli.configuration import read_settings
+from graphmail.cli.databases import database_url
+from graphmail.cli.output import Screen
+from graphmail.cli.page import Page
+from graphmail.database import MigrationReport
+from graphmail.database import migrate as apply
+
+PAGE = Page(
+    """
+    Prepare the product's database for this operator, and say what was changed. It may be run at any time, again, and twice at once.
+
+    Columns that the operator writes are added to the product's tables where they are missing; everything else goes to a schema of its
+    own, graphmail. A lock that somebody holds is waited for two seconds at a time, so that the product never waits for us.
+    """,
+    {
+        "graphmail migrate": "prepare the product's database",
+        "graphmail migrate --standalone": "without the product: make minimal tables in place of its",
+        "graphmail migrate --grant-to graphmail_operator": "and let this role run the operator",
+    },
+    settings=("GRAPHMAIL_DATABASE_URL",),
+    cluster=False,
+)
+
+
+def migrate(
+    *,
+    standalone: Annotated[
+        bool, typer.Option("--standalone", help="Make minimal tables where the product's are missing.")
+    ] = False,
+    grant_to: Annotated[
+        str | None, typer.Option("--grant-to", metavar="ROLE", help="Grant this role what a running operator needs.")
+    ] = None,
+) -> None:
+    """Prepare the database."""
+    conduct(_migrate(standalone=standalone, grant_to=grant_to))
+
+
+async def _migrate(*, standalone: bool, grant_to: str | None) -> None:
+    url = database_url(read_settings(PAGE))
+    screen = Screen.of_process()
+    report = await apply(url, standalone=standalone, grant_to=grant_to, say=screen.note)
+    for told in describe(report):
+        screen.say(told)
+
+
+def describe(report: MigrationReport) -> list[str]:
+    """What was changed, a line each."""
+    lines = [f"created table {table}" for table in report.created_tables]
+    lines += [f"added column {column}" for column in report.added_columns]
+    lines += [f"applied migration {name}" for name in report.applied]
+    if report.granted_to is not None:
+        lines.append(f"granted {report.granted_to} what a running operator needs")
+    return lines if report.changed or report.granted_to else ["nothing to do: the database is ready"]

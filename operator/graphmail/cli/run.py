@@ -1,0 +1,69 @@
+"""`graphmail run`: the operator itself."""
+
+import asyncio
+import gc
+import os
+import signal
+from collections.abc import Iterable
+
+import structlog
+import uvloop
+
+from graphmail.cli.conduct import Work, conduct
+from graphmail.cli.configuration import read_settings
+from graphmail.cli.page import Page
+from graphmail.observability.logs import configure_logging
+from graphmail.runtime import serve
+from graphmail.settings import unknown_variables
+
+PAGE = Page(
+    """
+    Run the operator until SIGTERM or Ctrl-C. Work that has begun is finished first, then it ends with 0; a second Ctrl-C does not wait.
+
+    It keeps the subscription of each GraphMailSubscription of its namespace alive. With GRAPHMAIL_DATABASE_URL each mail provider of the
+    product gets one; without it, those that people write are served. Try `graphmail check` before the first run.
+    """,
+    {
+        "graphmail run": "run with the settings of the environment",
+        "GRAPHMAIL_LOG_FORMAT=json graphmail run": "with a log for machines",
+        "set -a; . .demo/env; graphmail run": "against what `make demo DEMO_PAUSE=1` left running",
+    },
+    settings=None,
+)
+
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+
+def run() -> None:
+    """Run the operator."""
+    # Tens of thousands of long-lived objects: with the usual thresholds the collector walks them all the time.
+    gc.set_threshold(100_000, 20, 100)
+    conduct(_run(), run=_on_uvloop)
+
+
+def _on_uvloop(work: Work) -> int | None:
+    return uvloop.run(work)
+
+
+async def _run() -> None:
+    settings = read_settings(PAGE)
+    configure_logging(settings.log_format, settings.log_level)
+    log = structlog.get_logger("graphmail")
+    for warning in unknown_variables(os.environ):
+        log.warning(warning)
+    stop = asyncio.Event()
+    _stop_at(STOPPING, stop)
+    await serve(settings, stop)
+
+
+def _stop_at(signals: Iterable[signal.Signals], stop: asyncio.Event) -> None:
+    """Set `stop` at the first of these signals; the second does what it does to any program."""
+    loop = asyncio.get_running_loop()
+
+    def told() -> None:
+        stop.set()
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+    for number in signals:
+        loop.add_signal_handler(number, told)

@@ -1,0 +1,67 @@
+"""Which mailboxes a command is about, and how to find them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from graphmail.cli.failures import CommandFailed
+from graphmail.cluster import Cluster
+from graphmail.resource import GraphMailSubscription
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Names, or a tenant and a provider, or none of them for all."""
+
+    names: Sequence[str] = ()
+    tenant: str | None = None
+    provider: str | None = None
+
+    def includes(self, resource: GraphMailSubscription) -> bool:
+        """Whether that mailbox is one of them."""
+        spec = resource.spec
+        return (
+            (not self.names or resource.metadata.name in self.names)
+            and self.tenant in {None, spec.tenant}
+            and self.provider in {None, spec.provider_id}
+        )
+
+    def describe(self) -> str:
+        """For messages: ` of tenant acme`."""
+        parts = {"tenant": self.tenant, "provider": self.provider}
+        words = [f"{word} {value}" for word, value in parts.items() if value is not None]
+        return f" of {' and '.join(words)}" if words else ""
+
+
+async def selected(cluster: Cluster, selection: Selection) -> list[GraphMailSubscription]:
+    """The mailboxes that are selected; a resource that is not what the CRD promises is left out.
+
+    Raises:
+        CommandFailed: a name is none.
+        ClusterError: the API server refuses, or cannot be reached.
+    """
+    if selection.names:
+        return [await _named(cluster, name) for name in dict.fromkeys(selection.names)]
+    found = []
+    async for body in cluster.subscriptions():
+        try:
+            resource = GraphMailSubscription.parse(body)
+        except ValidationError:
+            continue
+        if selection.includes(resource):
+            found.append(resource)
+    return found
+
+
+async def _named(cluster: Cluster, name: str) -> GraphMailSubscription:
+    body = await cluster.subscription(name)
+    if body is None:
+        raise CommandFailed(
+            f"there is no mailbox {name} in namespace {cluster.namespace}: `graphmail status -o wide` lists the names"
+        )
+    try:
+        return GraphMailSubscription.parse(body)
+    except ValidationError as error:
+        fields = ", ".join(".".join(map(str, fault["loc"])) for fault in error.errors(include_input=False))
+        raise CommandFailed(f"{name} is not what the CRD promises, see its fields {fields}") from None
