@@ -40,10 +40,16 @@ SUBSCRIPTIONS = Family(
 RENEWALS = Family(
     "graphmail_renewals_total",
     "counter",
-    "Finished work at Graph by action (create, renew, recreate, adopt, delete) and outcome (success, failure).",
+    "Finished work at Graph by action (create, renew, recreate, verify, adopt, delete) and outcome (success, failure). "
+    "A verification counts only when it found something.",
     ("action", "outcome"),
 )
-RECONCILE_ERRORS = Family("graphmail_reconcile_errors_total", "counter", "Failed attempts by reason.", ("reason",))
+RECONCILE_ERRORS = Family(
+    "graphmail_reconcile_errors_total",
+    "counter",
+    "Failed attempts by the reason that the condition has too, or `Defect`.",
+    ("reason",),
+)
 GAPS = Family("graphmail_gaps_total", "counter", "Replacements that had to delete before they could create.")
 GAP_SECONDS = Family(
     "graphmail_gap_seconds_total", "counter", "Time without a subscription that such replacements made."
