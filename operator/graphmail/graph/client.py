@@ -57,6 +57,7 @@ class GraphClient:
         http: httpx.AsyncClient | None = None,
     ) -> None:
         """`base_url` goes up to and with the version: `https://graph.microsoft.com/v1.0`. An own `http` client replaces `verify`."""
+        self.budget = budget
         self._base = f"{base_url.rstrip('/')}/subscriptions"
         self._clock = clock
         timeouts = timeouts or Timeouts()
