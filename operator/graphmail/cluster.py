@@ -69,7 +69,7 @@ def load_configuration(kubeconfig: str | None = None, context: str | None = None
         else:
             kubernetes_config.load_kube_config(config_file=file, context=context, client_configuration=configuration)
     except (kubernetes_config.ConfigException, yaml.YAMLError, OSError) as error:
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split()).rstrip(".")
         raise ClusterConfigError(f"no API server: {reason}. Set KUBECONFIG to a kubeconfig, or run in a pod") from error
     return configuration
 
