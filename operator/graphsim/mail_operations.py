@@ -1,5 +1,6 @@
 """The little of Outlook mail that a renewal loop reads: the signed-in user, the folders, the newest messages."""
 
+import math
 import re
 from typing import Any
 
@@ -67,19 +68,23 @@ def _named_folder(call: GraphCall, mailbox: Mailbox) -> Folder:
 
 
 def _newest(call: GraphCall, found: list[Message]) -> list[dict[str, Any]]:
-    after = _received_after(call.query.get("$filter", ""))
-    newest_first = sorted((one for one in found if one.received_at >= after), key=lambda one: -one.received_at)
+    earliest = _earliest_second(call.query.get("$filter", ""))
+    newest_first = sorted((one for one in found if int(one.received_at) >= earliest), key=lambda one: -one.received_at)
     return [_message_body(message) for message in newest_first[: _top(call)]]
 
 
-def _received_after(text: str) -> float:
+def _earliest_second(text: str) -> int:
+    """Read `receivedDateTime ge …` or `gt …`; Graph shows and compares whole seconds."""
     if not text:
-        return 0.0
+        return 0
     match = _RECEIVED_AFTER.fullmatch(text)
     if match is None:
         raise GraphError(400, "ErrorInvalidUrlQueryFilter", "The query filter contains one or more invalid nodes.")
-    strictly = 0.000001 if match[1].lower() == "gt" else 0.0
-    return parse_graph_timestamp(match[2]) + strictly
+    try:
+        moment = parse_graph_timestamp(match[2])
+    except ValueError:
+        raise GraphError(400, "BadRequest", f"Invalid filter clause: '{match[2]}' is no date and time.") from None
+    return math.floor(moment) + 1 if match[1].lower() == "gt" else math.ceil(moment)
 
 
 def _top(call: GraphCall) -> int:

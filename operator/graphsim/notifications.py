@@ -123,7 +123,7 @@ class Notifier:
 
     async def _retry(self, delivery: Delivery, body: bytes) -> None:
         for wait in self._world.settings.notification_retry_seconds:
-            await self._world.clock.wait_until(self._world.clock.now() + wait)
+            await self._world.clock.wait_until(delivery.attempts[-1].at + wait)
             await self._attempt(delivery, body)
             if delivery.state != "retrying":
                 return

@@ -3,6 +3,7 @@
 `Simulator` runs inside the caller's event loop, for tests and for the command line alike.
 """
 
+import asyncio
 import contextlib
 import ssl
 import time
@@ -128,8 +129,19 @@ async def _listen(
 ) -> int:
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
-    opening.push_async_callback(runner.cleanup)
+    opening.push_async_callback(_close, runner)
     site = web.TCPSite(runner, host, port, ssl_context=tls, backlog=1024)
     await site.start()
     address = runner.addresses[0]
     return int(address[1])
+
+
+async def _close(runner: web.AppRunner) -> None:
+    """End a server for good: whoever still holds a TLS connection would be waited for otherwise, half a minute each."""
+    handlers = runner.server.connections if runner.server is not None else []
+    transports = [handler.transport for handler in handlers if handler.transport is not None]
+    await runner.cleanup()
+    for transport in transports:
+        transport.abort()
+    if transports:
+        await asyncio.sleep(0)
