@@ -3,6 +3,7 @@
 import errno
 import gzip
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 STALE_AFTER = 30.0
 """Seconds after which a silent event loop counts as stuck: the start of 20,000 timers takes it a second or two."""
 
+_log = structlog.get_logger("graphmail.probes")
 _TAKEN = {errno.EADDRINUSE, errno.EACCES}
 _TEXT = (("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store"))
 
@@ -48,7 +50,7 @@ def probe_app(
     def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path == "/metrics":
-            return _metrics(metrics(), environ, start_response)
+            return _metrics(metrics, environ, start_response)
         if path not in pages:
             start_response("404 Not Found", list(_TEXT))
             return [b"there are /metrics, /healthz and /readyz\n"]
@@ -59,8 +61,16 @@ def probe_app(
     return app
 
 
-def _metrics(text: bytes, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+def _metrics(
+    metrics: Callable[[], bytes], environ: "WSGIEnvironment", start_response: "StartResponse"
+) -> Iterable[bytes]:
     """20,000 mailboxes make 13 MB: packed lightly, 1 MB. Prometheus always accepts that."""
+    try:
+        text = metrics()
+    except Exception:
+        _log.exception("the metrics could not be rendered")
+        start_response("500 Internal Server Error", list(_TEXT))
+        return [b"the metrics could not be rendered; the log says why\n"]
     headers = [("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)]
     if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
         headers.append(("Content-Encoding", "gzip"))
@@ -103,6 +113,11 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
         self.setup_environ()
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A connection that broke off; the base class would print a traceback past the log."""
+        kind = sys.exc_info()[0]
+        _log.debug("a connection to the probes broke off", error=kind.__name__ if kind else None)
+
 
 class _Server6(_Server):
     address_family = socket.AF_INET6
@@ -112,12 +127,17 @@ class ProbeServer:
     """Serves the probes from `start` until `stop`; a context manager too.
 
     When the port is taken, a free one is served on instead and the log says which: an operator without metrics still keeps mailboxes alive.
+
+    Args:
+        app: what is served.
+        address: host and port; port 0 is a free one.
+        stop_within: seconds that `stop` may take; the thread wakes as often, to see whether it must end.
     """
 
-    def __init__(self, app: "WSGIApplication", address: tuple[str, int]) -> None:
+    def __init__(self, app: "WSGIApplication", address: tuple[str, int], *, stop_within: float = 0.5) -> None:
         self._app = app
         self._address = address
-        self._log = structlog.get_logger("graphmail.probes")
+        self._stop_within = stop_within
         self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -129,9 +149,11 @@ class ProbeServer:
         """
         self._server = self._bind()
         self._server.set_app(self._app)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="probes", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(self._stop_within,), name="probes", daemon=True
+        )
         self._thread.start()
-        self._log.info("serving metrics and probes", url=self.url)
+        _log.info("serving metrics and probes", url=self.url)
 
     def stop(self) -> None:
         """Stop serving; what was being answered is dropped."""
@@ -160,7 +182,7 @@ class ProbeServer:
             if error.errno not in _TAKEN or port == 0:
                 raise AddressError(f"cannot serve metrics on {host}:{port}: {error.strerror or error}") from error
             server = self._server_on(0)
-            self._log.error(
+            _log.error(
                 f"port {port} for metrics and probes cannot be used ({error.strerror}): a free one is used instead; end what "
                 f"holds it, or set GRAPHMAIL_METRICS_URL to another port",
                 port=port,

@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,6 +104,7 @@ def test_a_long_message_is_cut() -> None:
     assert message.endswith("x…")
 
 
+@hypothesis.settings(deadline=None)
 @given(name=st.from_regex(DNS_SUBDOMAIN, fullmatch=True).filter(lambda name: len(name) <= 253))
 def test_the_name_of_an_event_is_valid_for_any_name_of_a_resource(name: str) -> None:
     made = event(about=resource(name))["metadata"]["name"]
@@ -226,6 +228,7 @@ def test_what_is_in_flight_is_never_forgotten() -> None:
     assert book.done(other, Ended.POSTED) is None
 
 
+@hypothesis.settings(deadline=None)
 @given(
     steps=st.lists(
         st.tuples(st.sampled_from("abc"), st.integers(0, 4_000), st.sampled_from(["hold", "posted", "gone"])),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,6 +122,7 @@ def test_each_resource_is_counted_in_exactly_one_state(
     assert counted == {each.value: 3.0 if each is state else 0.0 for each in State}
 
 
+@hypothesis.settings(deadline=None)
 @given(
     mailbox=st.text(
         st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"], exclude_characters="/?#"),

@@ -2,10 +2,12 @@
 
 import gzip
 import socket
+import struct
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 import structlog.testing
@@ -13,7 +15,14 @@ import structlog.testing
 from graphmail.observability.health import Heartbeat, Readiness
 from graphmail.observability.probes import AddressError, ProbeServer, probe_app
 
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
 TEXT = b"# HELP graphmail_mirror_rows Providers.\n# TYPE graphmail_mirror_rows gauge\ngraphmail_mirror_rows 3\n"
+
+
+def server(app: "WSGIApplication", host: str = "127.0.0.1", port: int = 0) -> ProbeServer:
+    return ProbeServer(app, (host, port), stop_within=0.01)
 
 
 class House:
@@ -24,7 +33,7 @@ class House:
         self.heartbeat = Heartbeat(lambda: self.now)
         self.readiness = Readiness("kubernetes", "postgres")
         self.app = probe_app(lambda: TEXT, self.heartbeat, self.readiness, stale_after=30)
-        self.server = ProbeServer(self.app, ("127.0.0.1", 0))
+        self.server = server(self.app)
 
     def get(self, path: str, **headers: str) -> tuple[int, str]:
         url = self.server.url.removesuffix("/metrics") + path
@@ -82,6 +91,29 @@ def test_any_other_path_is_not_found_and_says_what_there_is(house: House) -> Non
     assert house.get("/") == (404, "there are /metrics, /healthz and /readyz\n")
 
 
+def test_metrics_that_cannot_be_rendered_are_an_error_in_the_log_and_the_probes_go_on() -> None:
+    def broken() -> bytes:
+        raise KeyError("no such thing")
+
+    house = House()
+    house.server = server(probe_app(broken, house.heartbeat, house.readiness))
+    with house.server, structlog.testing.capture_logs() as logs:
+        assert house.get("/metrics") == (500, "the metrics could not be rendered; the log says why\n")
+        assert house.get("/healthz") == (200, "ok\n")
+    assert [(line["log_level"], line["event"]) for line in logs] == [("error", "the metrics could not be rendered")]
+
+
+def test_a_client_that_leaves_early_spills_nothing_on_standard_error(
+    house: House, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_connection(("127.0.0.1", house.server.port)) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.sendall(b"GET /metrics HTTP/1.0\r\n")
+    assert house.get("/healthz") == (200, "ok\n")
+    house.server.stop()
+    assert capfd.readouterr().err == ""
+
+
 def test_a_slow_scrape_does_not_keep_the_probes_waiting() -> None:
     begun, let_go = threading.Event(), threading.Event()
 
@@ -91,7 +123,7 @@ def test_a_slow_scrape_does_not_keep_the_probes_waiting() -> None:
         return TEXT
 
     house = House()
-    house.server = ProbeServer(probe_app(slow, house.heartbeat, house.readiness), ("127.0.0.1", 0))
+    house.server = server(probe_app(slow, house.heartbeat, house.readiness))
     with house.server:
         scrape = threading.Thread(target=house.get, args=("/metrics",))
         scrape.start()
@@ -104,26 +136,26 @@ def test_a_slow_scrape_does_not_keep_the_probes_waiting() -> None:
 def test_a_taken_port_is_named_in_the_log_and_a_free_one_is_used_instead() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other, structlog.testing.capture_logs() as logs:
         taken = other.getsockname()[1]
-        with ProbeServer(House().app, ("127.0.0.1", taken)) as server:
-            assert server.port not in {0, taken}
-            with urllib.request.urlopen(server.url, timeout=10) as answer:
+        with server(House().app, port=taken) as probes:
+            assert probes.port not in {0, taken}
+            with urllib.request.urlopen(probes.url, timeout=10) as answer:
                 assert answer.read() == TEXT
             (error,) = [line for line in logs if line["log_level"] == "error"]
             assert error["port"] == taken
-            assert error["instead"] == server.port
+            assert error["instead"] == probes.port
             assert f"port {taken} " in error["event"]
             assert "GRAPHMAIL_METRICS_URL" in error["event"]
 
 
 def test_a_host_that_is_none_of_ours_is_refused() -> None:
     with pytest.raises(AddressError, match=r"192\.0\.2\.1:9464"):
-        ProbeServer(House().app, ("192.0.2.1", 9464)).start()
+        server(House().app, "192.0.2.1", 9464).start()
 
 
 def test_the_port_is_free_again_after_the_stop(house: House) -> None:
     port = house.server.port
     house.server.stop()
-    with ProbeServer(house.app, ("127.0.0.1", port)) as again:
+    with server(house.app, port=port) as again:
         assert again.port == port
 
 
@@ -136,7 +168,7 @@ def test_stopping_twice_is_harmless(house: House) -> None:
 @pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
 def test_ipv6_addresses_are_served_too() -> None:
     house = House()
-    house.server = ProbeServer(house.app, ("::1", 0))
+    house.server = server(house.app, "::1")
     with house.server:
         assert house.server.url.startswith("http://[::1]:")
         assert house.get("/healthz") == (200, "ok\n")

@@ -5,6 +5,7 @@ import string
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +71,7 @@ FORMS = st.sampled_from(
 )
 
 
+@hypothesis.settings(deadline=None)
 @given(
     form=FORMS,
     secret=st.text(string.ascii_letters + string.digits + "~._-", min_size=8),

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +30,7 @@ def test_a_wrong_database_url_shows_no_password(value: str) -> None:
     assert "odd:signs" not in str(caught.value)
 
 
+@hypothesis.settings(deadline=None)
 @given(password=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8))
 def test_no_password_reaches_message_cause_or_representation(password: str) -> None:
     marked = f"begin{password}end"

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -130,6 +131,7 @@ def test_all_wrong_values_are_named_at_once() -> None:
     ]
 
 
+@hypothesis.settings(deadline=None)
 @given(
     name=st.sampled_from([variable.name for variable in variables()]),
     text=st.text(st.characters(exclude_categories=["Cs"])) | st.integers().map(str) | st.floats().map(str),
