@@ -13,6 +13,7 @@ from graphmail.cli.failures import FAILED
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption
 from graphmail.cli.output import Screen
 from graphmail.cli.page import Page
+from graphmail.resource.names import ANNOTATION_ADOPT
 
 PAGE = Page(
     """
@@ -63,12 +64,8 @@ def describe(report: Report, *, dry_run: bool) -> Sequence[str]:
     lines = [f"{report.rows} provider rows"]
     counted = {"created": report.created, "brought up to date": report.updated, "marked for adoption": report.adopting}
     lines += [f"{len(found)} {would}{what}" for what, found in counted.items()]
-    lines += [
-        f"  {one.spec.mailbox}: {one.metadata.annotations['graphmail.dev/adopt-subscription-id']}"
-        for one in report.adopting
-    ]
-    if report.refused:
-        lines.append(f"{len(report.refused)} refused by the API server: {', '.join(map(str, report.refused))}")
+    lines += [f"  {one.spec.mailbox}: {one.metadata.annotations[ANNOTATION_ADOPT]}" for one in report.adopting]
+    lines += [f"refused by the API server: {mailbox}: {why}" for mailbox, why in report.refused.items()]
     rowless = len(report.spared) + report.withheld
     if rowless:
         lines.append(f"{rowless} resources have no row any more: see `graphmail mirror`")

@@ -4,6 +4,7 @@ A rehearsal is the same comparison against the same API server, which is told to
 rules as in earnest, and says what would become of each resource.
 """
 
+import logging
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,14 +15,14 @@ from kubernetes.client import Configuration
 
 from graphmail.cli.clusters import Target, connected
 from graphmail.cli.databases import open_database
-from graphmail.cluster import Cluster
-from graphmail.database import Database, Discovery
+from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable
+from graphmail.database import Database
 from graphmail.fleet import Fleet
 from graphmail.mirror import Mirror, Template
 from graphmail.observability.metrics import Metrics
-from graphmail.provider import Provider, ProviderKey
+from graphmail.provider import ProviderKey
 from graphmail.resource import GraphMailSubscription
-from graphmail.resource.names import ANNOTATION_ADOPT, resource_name
+from graphmail.resource.names import ANNOTATION_ADOPT
 from graphmail.settings import Settings
 from graphmail.stores import Stores
 
@@ -52,8 +53,8 @@ class Report:
     """The mirror wanted to delete them, and was not allowed to."""
     withheld: int
     """Deletions that wait for a person's confirmation."""
-    refused: Sequence[ProviderKey]
-    """The API server refuses their resources; the log says why."""
+    refused: Mapping[str, str]
+    """Mailboxes whose resources the API server refuses, and what it says."""
 
 
 async def compare(settings: Settings, target: Target, wish: Wish) -> Report:
@@ -64,13 +65,14 @@ async def compare(settings: Settings, target: Target, wish: Wish) -> Report:
         ClusterConfigError: there is no usable configuration for an API server.
         DatabaseError: Postgres cannot be asked, or refuses.
     """
-    kind = _RehearsedDatabase if wish.rehearse else _Database
+    kind = _RehearsedDatabase if wish.rehearse else Database
     client = _Cluster(target.configuration(), target.namespace, wish)
     async with open_database(settings, kind) as database, connected(client) as cluster:
         return await _compare(settings, cluster, database, wish)
 
 
-async def _compare(settings: Settings, cluster: "_Cluster", database: "_Database", wish: Wish) -> Report:
+async def _compare(settings: Settings, cluster: "_Cluster", database: Database, wish: Wish) -> Report:
+    logging.getLogger(Mirror.__module__).setLevel(logging.CRITICAL)  # the report says it all
     fleet = Fleet()
     mirror = Mirror(
         database=database,
@@ -84,22 +86,21 @@ async def _compare(settings: Settings, cluster: "_Cluster", database: "_Database
         noticed=lambda _: None,
     )
     compared = await mirror.compare(confirm_deletions=wish.confirm_deletions)
-    return _report(fleet, cluster, database.rows, compared.withheld)
+    return _report(fleet, cluster, compared.rows, compared.withheld)
 
 
-def _report(fleet: Fleet, cluster: "_Cluster", rows: Sequence[Provider], withheld: int) -> Report:
+def _report(fleet: Fleet, cluster: "_Cluster", rows: int, withheld: int) -> Report:
     resources = {resource.metadata.name: resource for resource in fleet.resources()}
     applied = [resources[name] for name in cluster.applied if name in resources]
-    names = {row.key: resource_name(row.key.tenant, row.key.provider_id, row.mailbox) for row in rows}
     return Report(
-        rows=len(rows),
+        rows=rows,
         created=[one for one in applied if one.metadata.name not in cluster.listed],
         updated=[one for one in applied if one.metadata.name in cluster.listed],
         adopting=[resource for resource in resources.values() if _adopts(resource)],
         deleted=[resources[name] for name in cluster.deleted],
         spared=[resources[name] for name in cluster.spared],
         withheld=withheld,
-        refused=[key for key, name in names.items() if name not in resources],
+        refused=cluster.refused,
     )
 
 
@@ -118,6 +119,7 @@ class _Cluster(Cluster):
         self.applied: list[str] = []
         self.deleted: list[str] = []
         self.spared: list[str] = []
+        self.refused: dict[str, str] = {}
 
     async def subscriptions(self) -> AsyncIterator[dict[str, Any]]:
         """All of them, and who they were before anything was changed."""
@@ -127,7 +129,13 @@ class _Cluster(Cluster):
 
     async def apply(self, body: Mapping[str, Any], *, manager: str) -> dict[str, Any]:
         """Apply it, or have it tried."""
-        applied = await super().apply(body, manager=manager)
+        try:
+            applied = await super().apply(body, manager=manager)
+        except ClusterUnavailable:
+            raise
+        except ClusterError as error:
+            self.refused[body["spec"]["mailbox"]] = str(error)
+            raise
         self.applied.append(body["metadata"]["name"])
         return applied
 
@@ -142,26 +150,23 @@ class _Cluster(Cluster):
         return deleted
 
     async def _call(
-        self, method: str, path: str, *, params: Mapping[str, str] | None = None, **others: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        params: Mapping[str, str] | None = None,
+        **others: Any,
     ) -> dict[str, Any]:
-        if self._wish.rehearse and method != "GET":
+        if self._wish.rehearse and method == "DELETE":
+            # A DELETE that has a body is read from there alone: the API server would pass over the parameter, and delete.
+            body = {**(body or {}), "dryRun": ["All"]}
+        elif self._wish.rehearse and method != "GET":
             params = {**(params or {}), "dryRun": "All"}
-        return await super()._call(method, path, params=params, **others)
+        return await super()._call(method, path, body=body, params=params, **others)
 
 
-class _Database(Database):
-    """Postgres, and the rows that it showed last."""
-
-    rows: Sequence[Provider] = ()
-
-    async def providers(self, changed_since: datetime | None = None) -> Discovery:
-        """All of them, which are kept."""
-        discovery = await super().providers(changed_since)
-        self.rows = discovery.providers
-        return discovery
-
-
-class _RehearsedDatabase(_Database):
+class _RehearsedDatabase(Database):
     """Postgres, to which nothing is written."""
 
     async def mark_delivering(self, keys: Collection[ProviderKey]) -> list[ProviderKey]:

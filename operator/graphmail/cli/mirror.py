@@ -95,8 +95,8 @@ def _tell(report: Report, screen: Screen) -> None:
     )
     if report.spared:
         screen.say(f"{len(report.spared)} more have lost their row meanwhile and were left alone: run it again")
-    if report.refused:
-        screen.say(f"{len(report.refused)} refused by the API server: {', '.join(map(str, report.refused))}")
+    for mailbox, why in report.refused.items():
+        screen.say(f"refused by the API server: {mailbox}: {why}")
 
 
 def _show(resources: Sequence[GraphMailSubscription], screen: Screen) -> None:
