@@ -15,12 +15,12 @@ Work = Coroutine[Any, Any, int | None]
 
 
 def conduct(work: Work, *, run: Callable[[Work], int | None] = asyncio.run) -> None:
-    """Carry out a command's work; logs of the parts that it uses go to standard error, from warnings on.
+    """Carry out a command's work; of the logs of the parts that it uses, only errors are shown.
 
     Raises:
         typer.Exit: always; a code of 0 included.
     """
-    configure_logging("console", "warning")
+    configure_logging("console", "error")
     raise typer.Exit(_code(work, run))
 
 

@@ -80,9 +80,12 @@ class Screen:
         """Somebody reads this as it comes."""
         return self._terminal
 
-    def say(self, text: str = "") -> None:
-        """One line of the answer."""
-        self._out.write(_printable(text) + "\n")
+    def say(self, text: str, *, style: str = "") -> None:
+        """One line of the answer; on a terminal in that style."""
+        if self._terminal and style:
+            Console(file=self._out, soft_wrap=True).print(Text(_printable(text), style=style))
+        else:
+            self._out.write(_printable(text) + "\n")
         self._out.flush()
 
     def note(self, text: str) -> None:

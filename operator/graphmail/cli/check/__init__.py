@@ -1,0 +1,106 @@
+"""`graphmail check`: whether everything that the operator needs is there, and how to mend what is not."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from graphmail.cli.check.endpoint import check_endpoint
+from graphmail.cli.check.environment import check_settings
+from graphmail.cli.check.findings import Finding, Verdict, failed
+from graphmail.cli.check.ground import Check, Ground, Wish
+from graphmail.cli.check.kubernetes import check_kubernetes
+from graphmail.cli.check.microsoft import check_microsoft
+from graphmail.cli.check.postgres import check_postgres
+from graphmail.cli.check.rival import check_rival
+from graphmail.cli.conduct import conduct
+from graphmail.cli.failures import FAILED, explain
+from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption, OutputOption
+from graphmail.cli.output import OutputFormat, Screen
+from graphmail.cli.page import Page
+
+PAGE = Page(
+    """
+    Try everything that the operator needs, in order: settings, Postgres, the API server, Microsoft sign-in, Graph, the notification
+    URL; and look for a rival that renews the same mailboxes. Each line says what was found; what is wrong comes with a remedy.
+
+    Nothing is changed. Sign-in is tried as an app, or with a token that a row still has; an expired token of a user is refreshed only
+    with --sign-in, and the new one is then kept in the row. Exit code 1: something failed. Warnings do not count.
+    """,
+    {
+        "graphmail check": "before the first run, and when something is wrong",
+        "graphmail check --provider 7b1d...": "with the credential of this provider",
+        "graphmail check --provider 7b1d... --sign-in": "and fetch a new token",
+        "graphmail check -o json": "for programs",
+    },
+    settings=None,
+)
+
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("settings", partial(check_settings, page=PAGE)),
+    ("database", check_postgres),
+    ("api server", check_kubernetes),
+    ("sign-in", check_microsoft),
+    ("notifications", check_endpoint),
+    ("rival", check_rival),
+)
+"""In this order: each stands on what those before it found usable."""
+
+STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red", Verdict.SKIPPED: "dim"}
+
+
+def check(
+    *,
+    provider: Annotated[
+        str | None,
+        typer.Option("--provider", "-p", metavar="ID", help="Try Microsoft with this provider's credential."),
+    ] = None,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", "-t", metavar="ID", help="Tenant of that provider, or any provider of it.")
+    ] = None,
+    sign_in: Annotated[
+        bool, typer.Option("--sign-in", help="Fetch a new token, and keep it in the provider's row.")
+    ] = False,
+    output: OutputOption = OutputFormat.TABLE,
+    namespace: NamespaceOption = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Try everything that the operator needs."""
+    conduct(_check(Wish(provider, tenant, sign_in, namespace, kubeconfig, context), output))
+
+
+async def _check(wish: Wish, output: OutputFormat) -> int:
+    screen = Screen.of_process()
+    findings = []
+    with screen.progress("checking") as show:
+        async for finding in examine(wish):
+            findings.append(finding)
+            show(f"checked {finding.check}")
+            if output is OutputFormat.TABLE:
+                tell(finding, screen)
+    if output is OutputFormat.JSON:
+        screen.json([finding.as_json() for finding in findings])
+    return FAILED if any(finding.verdict is Verdict.FAILED for finding in findings) else 0
+
+
+async def examine(wish: Wish) -> AsyncIterator[Finding]:
+    """Everything that is found, as it is found."""
+    async with AsyncExitStack() as opened:
+        ground = Ground(wish, opened)
+        for name, look in CHECKS:
+            try:
+                async for finding in look(ground):
+                    yield finding
+            except Exception as error:
+                # One check that goes wrong must not hide what the others find.
+                yield failed(name, "; ".join(explain(error)))
+
+
+def tell(finding: Finding, screen: Screen) -> None:
+    """A finding for people: its verdict first, so that trouble is seen at a glance."""
+    screen.say(f"{finding.verdict.value:<7}  {finding.check:<13}  {finding.found}", style=STYLES[finding.verdict])
+    if finding.remedy:
+        screen.say(f"{'':<7}  {'':<13}  -> {finding.remedy}")

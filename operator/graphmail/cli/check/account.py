@@ -1,0 +1,95 @@
+"""Whose credential Microsoft is tried with: one provider's, as a person says, or one that costs nothing to try."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from graphmail.cli.check.ground import Ground
+from graphmail.cli.failures import CommandFailed
+from graphmail.database import Database
+from graphmail.graph.signin import MARGIN
+from graphmail.provider import Credential, CredentialKind, Provider, ProviderKey
+from graphmail.reconciler import AccessDesk
+from graphmail.reconciler.access import NoAccess
+from graphmail.resource import CredentialSource
+
+LOOKED_AT = 20
+"""Rows that are read, secrets and all, in search of a token that is still valid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A mailbox to try Microsoft with."""
+
+    mailbox: str
+    credential: Credential
+    subscription_id: str | None
+    """As its row knows it."""
+    key: ProviderKey | None = None
+    """Its row, where tokens are kept; None for a resource with a Secret."""
+
+    @property
+    def delegated(self) -> bool:
+        """A user has consented; tokens are shared with the product."""
+        return self.credential.kind is CredentialKind.DELEGATED
+
+    @property
+    def fresh(self) -> bool:
+        """The row's own access token is still good."""
+        expires = self.credential.access_token_expires_at
+        return bool(self.credential.access_token) and expires is not None and expires > datetime.now(UTC) + MARGIN
+
+    @property
+    def free(self) -> bool:
+        """Microsoft can be tried without using up anything that the product shares."""
+        return self.fresh or not self.delegated
+
+
+async def choose(ground: Ground) -> Account | None:
+    """The account to try; None: nobody has a credential yet.
+
+    Raises:
+        CommandFailed: the provider that was asked for is not there.
+        DatabaseError, ClusterError: a store cannot be asked, or refuses.
+    """
+    if ground.database is None:
+        return await _from_secret(ground)
+    asked = _asked(ground)
+    candidates = asked if asked is not None else [row for row in ground.providers if row.active and row.credential]
+    accounts = [account for row in candidates[:LOOKED_AT] if (account := await _from_row(ground.database, row))]
+    return next((account for account in accounts if account.free), accounts[0] if accounts else None)
+
+
+def _asked(ground: Ground) -> list[Provider] | None:
+    """The provider that the command line names; None: it names none."""
+    wish = ground.wish
+    if wish.provider is None and wish.tenant is None:
+        return None
+    found = [
+        row
+        for row in ground.providers
+        if wish.provider in {None, row.key.provider_id} and wish.tenant in {None, row.key.tenant}
+    ]
+    if not found:
+        raise CommandFailed("Postgres has no such Microsoft provider: see --provider and --tenant")
+    return found
+
+
+async def _from_row(database: Database, row: Provider) -> Account | None:
+    state = await database.provider_state(row.key)
+    if state is None or state.credential.kind is CredentialKind.NONE:
+        return None
+    return Account(state.mailbox, state.credential, state.subscription_id, row.key)
+
+
+async def _from_secret(ground: Ground) -> Account | None:
+    if ground.cluster is None:
+        return None
+    desk = AccessDesk(ground.cluster, None, None)
+    for resource in ground.resources:
+        if resource.spec.credentials.source is CredentialSource.SECRET:
+            try:
+                access = await desk.of(resource)
+            except NoAccess:
+                continue
+            return Account(resource.spec.mailbox, access.credential, resource.status.subscription_id)
+    return None

@@ -1,0 +1,28 @@
+"""The settings, as the operator would read them."""
+
+import os
+from collections.abc import AsyncIterator
+
+from graphmail.cli.check.findings import Finding, failed, ok, warning
+from graphmail.cli.check.ground import Ground
+from graphmail.cli.configuration import read_settings
+from graphmail.cli.page import Page
+from graphmail.settings import SettingsError, unknown_variables
+
+NAME = "settings"
+SEE = "see docs/settings.md"
+
+
+async def check_settings(ground: Ground, page: Page) -> AsyncIterator[Finding]:
+    """All of them are right, and none is misspelt."""
+    try:
+        ground.settings = read_settings(page, namespace=ground.wish.namespace)
+    except SettingsError as error:
+        for problem in error.problems:
+            yield failed(NAME, problem, SEE)
+        return
+    unknown = unknown_variables(os.environ)
+    for name in unknown:
+        yield warning(NAME, name, SEE)
+    if not unknown:
+        yield ok(NAME, f"all are right; namespace {ground.settings.namespace}")

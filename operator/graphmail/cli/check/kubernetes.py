@@ -1,0 +1,98 @@
+"""The API server: reachable, with our CRD, and with the rights that the operator needs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+from graphmail.cli.check.findings import Finding, failed, ok, skipped
+from graphmail.cli.check.ground import Ground
+from graphmail.cli.clusters import explain_cluster
+from graphmail.cli.selection import Selection, selected
+from graphmail.cluster import Cluster, ClusterConfigError, ClusterError
+from graphmail.resource.names import GROUP, PLURAL
+from graphmail.settings import Settings
+
+INSTALL = "kubectl apply -f crds/graphmailsubscriptions.yaml"
+
+
+class Right(NamedTuple):
+    """What the operator does in its namespace."""
+
+    verb: str
+    resource: str
+    group: str = ""
+    subresource: str = ""
+
+    def __str__(self) -> str:
+        resource = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+        return f"{self.verb} {resource}"
+
+
+WATCHING = tuple(Right(verb, PLURAL, GROUP) for verb in ("get", "list", "watch", "patch"))
+MIRRORING = tuple(Right(verb, PLURAL, GROUP) for verb in ("create", "delete"))
+TELLING = (Right("patch", PLURAL, GROUP, "status"), Right("create", "events"), Right("patch", "events"))
+SECRETS = Right("get", "secrets")
+NAMESPACE = Right("get", "namespaces")
+
+
+def rights(settings: Settings) -> list[Right]:
+    """What the operator needs with these settings."""
+    mirroring = MIRRORING if settings.database_url is not None else ()
+    return [*WATCHING, *mirroring, *TELLING, SECRETS, *([] if settings.installation else [NAMESPACE])]
+
+
+async def check_kubernetes(ground: Ground) -> AsyncIterator[Finding]:
+    """It answers, knows our resource, and lets us do our work."""
+    settings = ground.settings
+    if settings is None:
+        yield skipped("api server", "settings are wrong")
+        return
+    try:
+        cluster = await ground.opened.enter_async_context(ground.wish.target(settings).client())
+        yield ok("api server", f"{cluster.server} answers, and knows us as {await _name(cluster)}")
+        async for finding in _resources(ground, cluster, settings):
+            yield finding
+    except ClusterConfigError as error:
+        yield failed("api server", str(error))
+    except ClusterError as error:
+        yield failed("api server", explain_cluster(error, settings.namespace))
+
+
+async def _resources(ground: Ground, cluster: Cluster, settings: Settings) -> AsyncIterator[Finding]:
+    if not await cluster.serves_subscriptions():
+        yield failed("crd", "the API server does not know graphmailsubscriptions", INSTALL)
+        return
+    yield ok("crd", "graphmailsubscriptions are served")
+    wanted = rights(settings)
+    granted = await asyncio.gather(
+        *(
+            cluster.may(
+                right.verb,
+                right.resource,
+                group=right.group,
+                subresource=right.subresource,
+                name=settings.namespace if right is NAMESPACE else "",
+            )
+            for right in wanted
+        )
+    )
+    missing = [str(right) for right, given in zip(wanted, granted, strict=True) if not given]
+    if missing:
+        remedy = "grant it with a Role and a RoleBinding, or check with the operator's own credentials"
+        yield failed("rights", f"missing in namespace {settings.namespace}: {', '.join(missing)}", remedy)
+    else:
+        yield ok("rights", f"all {len(wanted)} that the operator needs in namespace {settings.namespace}")
+    if str(WATCHING[1]) not in missing:
+        ground.resources = await selected(cluster, Selection())
+        ground.cluster = cluster
+    if settings.installation or str(NAMESPACE) not in missing:
+        ground.installation = settings.installation_for("" if settings.installation else await cluster.namespace_uid())
+
+
+async def _name(cluster: Cluster) -> str:
+    try:
+        return await cluster.whoami()
+    except ClusterError as error:
+        if error.status != 404:
+            raise
+        return "somebody (it is too old to say whom)"
