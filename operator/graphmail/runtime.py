@@ -146,7 +146,7 @@ async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[O
     heartbeat = Heartbeat()
     readiness = Readiness("kubernetes", *(["mirror"] if settings.database_url else []))
     async with AsyncExitStack() as opened:
-        opened.enter_context(ProbeServer(probe_app(metrics.registry, heartbeat, readiness), settings.metrics_address))
+        opened.enter_context(ProbeServer(probe_app(metrics.render, heartbeat, readiness), settings.metrics_address))
         cluster = await opened.enter_async_context(Cluster(load_configuration(), settings.namespace))
         if not await _found_cluster(cluster, heartbeat, stop):
             yield None
