@@ -200,6 +200,12 @@ def renewal_time(resource: GraphMailSubscription, policy: Policy) -> datetime | 
     return due.replace(microsecond=0)
 
 
+def adoption_pending(resource: GraphMailSubscription) -> str | None:
+    """The subscription that the provider's row names and that was not looked up at Graph yet; None: there is none."""
+    wanted, status = resource.metadata.annotations.get(ANNOTATION_ADOPT), resource.status
+    return None if wanted in {None, "", status.subscription_id, status.last_handled_adoption} else wanted
+
+
 def verification_time(resource: GraphMailSubscription, policy: Policy, known: Known) -> datetime | None:
     """When Graph is to be asked next whether the subscription lives; None: never.
 
@@ -265,10 +271,11 @@ def _suspended(case: _Case) -> Decision | None:
     spec, status = case.resource.spec, case.resource.status
     if not spec.suspend:
         return None
-    if spec.suspend_policy is SuspendPolicy.DELETE and case.held:
+    if spec.suspend_policy is SuspendPolicy.DELETE and (case.held or adoption_pending(case.resource)):
         return (
             (_blocked(case) if _unblocked_by(case) is None else None)
             or _backoff(case)
+            or _named_by_row(case)
             or case.decision(
                 Action.DELETE, Reason.SUSPENDED, "suspended; suspendPolicy Delete takes the subscription away"
             )
@@ -338,8 +345,8 @@ def _adoption(case: _Case) -> Decision | None:
 
 def _named_by_row(case: _Case) -> Decision | None:
     """The row knows an id that the status does not: it is asked for at Graph before anything is created."""
-    wanted, status = case.annotation(ANNOTATION_ADOPT), case.resource.status
-    if not wanted or wanted in {status.subscription_id, status.last_handled_adoption}:
+    wanted = adoption_pending(case.resource)
+    if wanted is None:
         return None
     return case.decision(Action.ADOPT, Reason.ADOPTION_REQUESTED, f"the row names subscription {wanted}")
 

@@ -26,6 +26,7 @@ class Access:
     row_subscription_id: str | None
     """The id that the provider's row names, as last read; None for a resource without a row."""
     row_active: bool = True
+    row_expires_at: datetime | None = None
 
 
 @dataclass(slots=True)

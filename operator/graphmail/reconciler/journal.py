@@ -4,7 +4,7 @@ The record of an id comes before anything else (design, rule 3): first Postgres,
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -12,6 +12,7 @@ import structlog
 
 from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable
 from graphmail.database import Claim, Database, DatabaseError, DatabaseUnavailable, Fenced, Refusal
+from graphmail.decision import adoption_pending
 from graphmail.fleet import Entry
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Store
@@ -99,6 +100,7 @@ class Journal:
         """
         if self._database is None:
             return True
+        outcome = _with_the_rows_own(entry, outcome)
         if entry.unsynced is None:
             entry.unsynced_over = entry.resource.status.subscription_id
         entry.unsynced = outcome
@@ -177,6 +179,14 @@ def _rebuilt(resource: GraphMailSubscription) -> Outcome:
         consecutive_failures=status.consecutive_failures,
         provider_error=stalled is not None,
     )
+
+
+def _with_the_rows_own(entry: Entry, outcome: Outcome) -> Outcome:
+    """A failure leaves alone the id that the row names while it was not looked up at Graph: an id is never lost (design, rule 3)."""
+    access = entry.access
+    if outcome.success or outcome.subscription_id or access is None or adoption_pending(entry.resource) is None:
+        return outcome
+    return replace(outcome, subscription_id=access.row_subscription_id, expires_at=access.row_expires_at)
 
 
 def key_of(resource: GraphMailSubscription) -> ProviderKey:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from graphmail.backoff import Pace
 from graphmail.decision import Policy, Reason, renewal_time
 from graphmail.reconciler.result import Deed, Held, Result
 from graphmail.resource import FolderState, FolderSubscription, GraphMailSubscription, Status
@@ -55,12 +56,18 @@ def status_after(resource: GraphMailSubscription, result: Result, around: Surrou
         "pending_create_time": (before.pending_create_time or around.now) if result.unknown else None,
         "last_handled_renewal": annotations.get(ANNOTATION_RENEW) or before.last_handled_renewal,
     }
-    if result.deed is Deed.ADOPT or result.success:
+    if _looked_up(result):
         updates["last_handled_adoption"] = annotations.get(ANNOTATION_ADOPT) or before.last_handled_adoption
     if result.granted and result.held is not None:
         updates["last_renewal_time"] = result.held.granted_at
     updates |= _held_fields(resource, result.held)
     return _finish(resource, before.model_copy(update=updates), _work_conditions(resource, result, around), around)
+
+
+def _looked_up(result: Result) -> bool:
+    """The id that the row names was looked up. A look that failed for now is repeated: else a twin would be made beside it, and it lost."""
+    lasting = result.verdict is None or result.verdict.pace is Pace.SLOW
+    return result.deed is Deed.ADOPT and lasting
 
 
 def status_reported(resource: GraphMailSubscription, around: Surroundings) -> Status:

@@ -289,6 +289,11 @@ ROWS: dict[str, tuple[Given, Action, Reason]] = {
         Action.DELETE,
         Reason.SUSPENDED,
     ),
+    "one that only an inactive row knows is looked up first": (
+        given(spec=SUSPEND_AND_DELETE, conditions=SUSPENDED, status=NONE_YET, annotations=ADOPT_OTHER),
+        Action.ADOPT,
+        Reason.ADOPTION_REQUESTED,
+    ),
     "when it is gone nothing is done": (
         given(spec=SUSPEND_AND_DELETE, conditions=SUSPENDED, status=NONE_YET),
         Action.NOTHING,
