@@ -42,7 +42,7 @@ class _Commands(typer.core.TyperGroup):
 def _load(name: str) -> Any:
     module = import_module(f"graphmail.cli.{name}")
     app = _app(add_completion=False)
-    app.command(name, help=module.PAGE.render())(getattr(module, name))
+    app.command(name, help=module.PAGE.render(), short_help=module.PAGE.summary)(getattr(module, name))
     command = typer.main.get_command(app)
     command.name = name
     return command

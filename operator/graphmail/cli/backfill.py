@@ -16,12 +16,14 @@ from graphmail.cli.page import Page
 from graphmail.resource.names import ANNOTATION_ADOPT
 
 PAGE = Page(
+    "Give every provider row its resource, once.",
     """
-    Compare all provider rows with all resources once: every row gets its resource, and a subscription whose id only the row knows is
-    marked for adoption (graphmail.dev/adopt-subscription-id). The operator then asks Graph for it, and keeps it if it is the mailbox's.
+    All rows are compared with all resources: every row gets its resource, and a subscription whose id only the row knows is
+    marked for adoption (graphmail.dev/adopt-subscription-id). The operator then asks Graph for it, and keeps it if it is the
+    mailbox's.
 
-    A running operator does the same every minute; this is for a first look, before it runs. Nothing is deleted, and Graph is not
-    called. It may be run again at any time.
+    A running operator does the same every minute; this is for a first look, before it runs. Nothing is deleted, and Graph is
+    not called. It may be run again at any time.
     """,
     {
         "graphmail backfill --dry-run": "say what would be done, and change nothing",

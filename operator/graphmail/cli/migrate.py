@@ -13,11 +13,13 @@ from graphmail.database import MigrationReport
 from graphmail.database import migrate as apply
 
 PAGE = Page(
+    "Prepare the product's database, and say what was changed.",
     """
-    Prepare the product's database for this operator, and say what was changed. It may be run at any time, again, and twice at once.
+    It may be run at any time, again, and twice at once.
 
-    Columns that the operator writes are added to the product's tables where they are missing; everything else goes to a schema of its
-    own, graphmail. A lock that somebody holds is waited for two seconds at a time, so that the product never waits for us.
+    Columns that the operator writes are added to the product's tables where they are missing; everything else goes to a
+    schema of its own, graphmail. A lock that somebody holds is waited for two seconds at a time, so that the product never
+    waits for us.
     """,
     {
         "graphmail migrate": "prepare the product's database",

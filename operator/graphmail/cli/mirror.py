@@ -18,9 +18,8 @@ from graphmail.resource import GraphMailSubscription
 from graphmail.settings import Settings
 
 PAGE = Page(
+    "Compare rows with resources once, and confirm withheld deletions.",
     """
-    Compare all provider rows with all resources once, and delete the resources whose rows are gone.
-
     When rows vanish, their resources are deleted, and the operator then deletes their subscriptions at Graph. More than a fifth at once,
     or an empty answer of Postgres, looks like an accident: such deletions are withheld until somebody confirms them here. They are
     shown first, and what was not shown is not deleted.

@@ -15,6 +15,8 @@ class Page:
     The settings are what it reads of the environment, and nothing else is handed to it: the help cannot lie.
     """
 
+    summary: str
+    """One line; it stands in the list of commands too."""
     text: str
     examples: Mapping[str, str]
     """What to type, and what it is for."""
@@ -27,7 +29,9 @@ class Page:
         """The help as typer prints it; a form feed's worth of `\\b` keeps the lines of the examples."""
         width = max(len(example) for example in self.examples)
         lines = (f"  {example.ljust(width)}  {purpose}" for example, purpose in self.examples.items())
-        return "\n\n".join([dedent(self.text).strip(), "\b\nExamples:\n" + "\n".join(lines), self._reads()])
+        return "\n\n".join(
+            [self.summary, dedent(self.text).strip(), "\b\nExamples:\n" + "\n".join(lines), self._reads()]
+        )
 
     def _reads(self) -> str:
         own = CLUSTER_VARIABLES if self.cluster else ()

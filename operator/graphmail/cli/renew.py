@@ -25,12 +25,13 @@ from graphmail.cluster import Cluster, ClusterUnavailable
 from graphmail.resource import GraphMailSubscription
 
 PAGE = Page(
+    "Renew subscriptions now, and wait for what comes of it.",
     """
-    Renew subscriptions now, whenever they expire, and wait for what comes of it. A mailbox that waits for a person is tried anew.
+    A subscription is renewed however long it still lives, and a mailbox that waits for a person is tried anew.
 
-    The operator does the work: this sets the annotation graphmail.dev/renew-requested-at, and waits for its echo in the status. While
-    an earlier request waits, a second one is refused; --again asks all the same. You need the rights to get, list and patch
-    graphmailsubscriptions.
+    The operator does the work: this sets the annotation graphmail.dev/renew-requested-at, and waits for its echo in the
+    status. While an earlier request waits, a second one is refused; --again asks all the same. You need the rights to get,
+    list and patch graphmailsubscriptions.
     """,
     {
         "graphmail renew ann-contoso-example-1f0c3a2b": "one mailbox, by its resource's name",
@@ -59,7 +60,7 @@ class Wish:
 
 def renew(
     *,
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Names of resources.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names of resources.")] = None,
     tenant: TenantOption = None,
     provider: ProviderOption = None,
     everything: Annotated[bool, typer.Option("--all", help="All mailboxes of the namespace.")] = False,

@@ -17,11 +17,13 @@ from graphmail.runtime import serve
 from graphmail.settings import unknown_variables
 
 PAGE = Page(
+    "Run the operator until SIGTERM or Ctrl-C.",
     """
-    Run the operator until SIGTERM or Ctrl-C. Work that has begun is finished first, then it ends with 0; a second Ctrl-C does not wait.
+    Work that has begun is finished first; then it ends with exit code 0. A second Ctrl-C does not wait.
 
-    It keeps the subscription of each GraphMailSubscription of its namespace alive. With GRAPHMAIL_DATABASE_URL each mail provider of the
-    product gets one; without it, those that people write are served. Try `graphmail check` before the first run.
+    It keeps the subscription of each GraphMailSubscription of its namespace alive. With GRAPHMAIL_DATABASE_URL each mail
+    provider of the product gets one; without it, those that people write are served. Try `graphmail check` before the first
+    run.
     """,
     {
         "graphmail run": "run with the settings of the environment",

@@ -21,9 +21,8 @@ from graphmail.cli.spans import when
 from graphmail.resource.model import write_time
 
 PAGE = Page(
+    "Show how the mailboxes stand, and what to do about it.",
     """
-    Show how the mailboxes stand: ready or not, when each expires and is renewed, why it is not ready, and what to do.
-
     Trouble comes first, then what expires first. Only the API server is asked, with your own rights: to list
     graphmailsubscriptions is enough. In a pipe, each mailbox is one line, and nothing is cut.
     """,

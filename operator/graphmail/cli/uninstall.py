@@ -15,12 +15,14 @@ from graphmail.cluster import Cluster, ClusterError
 from graphmail.resource.names import FINALIZER
 
 PAGE = Page(
+    "Let go of all resources; leave the subscriptions alone.",
     """
-    Let go of all resources, so that they and the CRD can be deleted without the operator. Stop the operator first.
+    Afterwards they and the CRD can be deleted without the operator. Stop the operator first.
 
-    The finalizer graphmail.dev/subscription is taken off each resource of the namespace. Nothing happens at Graph: subscriptions live on
-    until they expire, in seven days at most, and keep delivering until then. Nothing happens in Postgres either. Resources stay where
-    they are, but for those that are being deleted already: they go at once. A new operator takes everything up again.
+    The finalizer graphmail.dev/subscription is taken off each resource of the namespace. Nothing happens at Graph:
+    subscriptions live on until they expire, in seven days at most, and deliver until then. Nothing happens in Postgres
+    either. Resources stay where they are, but for those that are being deleted already: they go at once. A new operator takes
+    everything up again.
     """,
     {
         "graphmail uninstall": "say what will happen, ask, and do it",

@@ -22,8 +22,9 @@ from graphmail.cli.output import OutputFormat, Screen
 from graphmail.cli.page import Page
 
 PAGE = Page(
+    "Try everything that the operator needs.",
     """
-    Try everything that the operator needs, in order: settings, Postgres, the API server, Microsoft sign-in, Graph, the notification
+    In order: settings, Postgres, the API server, Microsoft sign-in, Graph, the notification
     URL; and look for a rival that renews the same mailboxes. Each line says what was found; what is wrong comes with a remedy.
 
     Nothing is changed. Sign-in is tried as an app, or with a token that a row still has; an expired token of a user is refreshed only

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from graphmail.cli.check.ground import Ground
 from graphmail.cli.failures import CommandFailed
+from graphmail.cli.selection import Selection
 from graphmail.database import Database
 from graphmail.graph.signin import MARGIN
 from graphmail.provider import Credential, CredentialKind, Provider, ProviderKey
@@ -85,7 +86,8 @@ async def _from_secret(ground: Ground) -> Account | None:
     if ground.cluster is None:
         return None
     desk = AccessDesk(ground.cluster, None, None)
-    for resource in ground.resources:
+    selection = Selection(tenant=ground.wish.tenant, provider=ground.wish.provider)
+    for resource in filter(selection.includes, ground.resources):
         if resource.spec.credentials.source is CredentialSource.SECRET:
             try:
                 access = await desk.of(resource)

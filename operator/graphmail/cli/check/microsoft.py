@@ -55,7 +55,7 @@ async def _sign_in(
         token = await signin.token(account.credential, refused=refused)
     except SignInError as error:
         return None, failed("sign-in", f"{account.mailbox}: {error}", error.remedy or "")
-    if token.rotated is not None and account.key is not None:
+    if token.rotated is not None:
         return token, await _kept(settings, account, token)
     if account.delegated:
         left = human(token.expires_at - datetime.now(UTC)) if token.expires_at else "an unknown time"
@@ -66,7 +66,7 @@ async def _sign_in(
 async def _kept(settings: Settings, account: Account, token: Token) -> Finding:
     """Store what a refresh brought (design, rule 7)."""
     if token.rotated is None or account.key is None or settings.database_url is None:
-        return ok("sign-in", f"{account.mailbox} got a new token")
+        return ok("sign-in", f"{account.mailbox} got a new token, which is not kept: a Secret is only read")
     try:
         async with open_pool(settings.database_url.get_secret_value()) as pool:
             stored = await store_tokens(pool, account.key, token.rotated)
