@@ -19,7 +19,7 @@ from demo.filling import Before, Filler
 from demo.scenario import FORCED, PROVIDERS, TENANTS, WRITTEN_TO
 from demo.show import heading, paragraph
 from demo.stack import CHECKOUT, PROGRAMS, Stack, complaint, end_running, only_one
-from demo.story import Storyteller
+from demo.story import Storyteller, eventually
 from graphsim.client import ControlError
 from localstack.cache import Cache
 from localstack.messages import LocalStackError, home_relative, say, step
@@ -28,8 +28,12 @@ from localstack.toolchain import CLUSTER_TOOLS, Toolchain
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from demo.verdict import Check
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOOK_SECONDS = 1.0
+LATE_SECONDS = 15.0
+"""What an event, which is posted in the background, may be late by."""
 
 
 class Mode(Enum):
@@ -50,8 +54,9 @@ class Mode(Enum):
 
 def demo(state_dir: Path, mode: Mode) -> None:
     """Run the demo. Raises LocalStackError when a part does not come up, or a provider did not end as it should."""
-    for number in _SIGNALS[1:]:
-        signal.signal(number, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has asked to go on
+            signal.signal(number, signal.default_int_handler)
     Toolchain(Cache.default(), os.environ).prepare(CLUSTER_TOOLS)
     with only_one(state_dir), _explained(state_dir):
         stack = Stack(state_dir)
@@ -111,19 +116,31 @@ def _stay(stack: Stack) -> None:
 
 def _check(stack: Stack, before: Mapping[str, Before]) -> None:
     heading("Did each provider end as it should?")
-    seen, now = observed.observe(stack), datetime.now(UTC)
-    story = verdict.Story(forced=True, written=True)
-    checks = []
+    judged: dict[str, list[Check]] = {}
+
+    def passed() -> bool:
+        judged.update(_judge(stack, before))
+        return all(check.ok for checks in judged.values() for check in checks)
+
+    eventually(passed, LATE_SECONDS)
     for provider in PROVIDERS:
         say(f"\n{provider.mailbox} ({provider.tenant.name}): {provider.title}")
-        judged = verdict.judge(provider, before[provider.id], seen[provider.id], now, story)
-        for check in judged:
+        for check in judged[provider.id]:
             say(check.line())
-        checks += judged
-    failed = sum(not check.ok for check in checks)
-    say(f"\n{len(PROVIDERS)} providers, {len(checks)} checks: {len(checks) - failed} ok, {failed} FAILED")
+    total = sum(len(checks) for checks in judged.values())
+    failed = sum(not check.ok for checks in judged.values() for check in checks)
+    say(f"\n{len(PROVIDERS)} providers, {total} checks: {total - failed} ok, {failed} FAILED")
     if failed:
         raise LocalStackError(f"{failed} checks failed; the operator's log is {home_relative(stack.operator.log)}")
+
+
+def _judge(stack: Stack, before: Mapping[str, Before]) -> dict[str, list[Check]]:
+    """The checks of each provider, by its id."""
+    seen, now, story = observed.observe(stack), datetime.now(UTC), verdict.Story(forced=True, written=True)
+    return {
+        provider.id: verdict.judge(provider, before[provider.id], seen[provider.id], now, story)
+        for provider in PROVIDERS
+    }
 
 
 def _invite(stack: Stack) -> None:

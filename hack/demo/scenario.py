@@ -131,7 +131,7 @@ TAKEN_AWAY = Expected(
     Afterwards.NOTHING,
     ready=False,
     reason="Suspended",
-    events=frozenset({"Deleted"}),
+    events=frozenset({"Adopted", "Deleted"}),
     held=False,
     provider_status="disconnected",
 )

@@ -21,7 +21,7 @@ import psycopg
 from demo import webhook
 from graphsim.client import SimulatorControl
 from localstack.controlplane import ControlPlane
-from localstack.messages import LocalStackError, home_relative, tail
+from localstack.messages import LocalStackError, home_relative, say, tail
 from localstack.postgres import PostgresServer
 from localstack.processes import BackgroundProcess, Record, free_port, started, stop_all
 
@@ -108,6 +108,8 @@ class Stack:
 
         Raises LocalStackError when a part does not come up, with the end of its log.
         """
+        if any(part.pid for part in self._parts.values()):
+            say("Ending what an earlier demo has left running.")
         self.stop()
         self.state_dir.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor() as side_by_side:

@@ -13,6 +13,7 @@ import httpx
 from demo import observed, verdict
 from demo.scenario import FORCED, PROVIDERS, TENANTS, WRITTEN_TO, Provider
 from demo.show import command, heading, moment, paragraph, span, table
+from demo.stack import complaint
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.names import ANNOTATION_RENEW
 from localstack.messages import LocalStackError, home_relative, say
@@ -88,14 +89,19 @@ class Storyteller:
     def outcome(self) -> None:
         """What became of each provider."""
         heading("A moment later")
-        self._await_settled()
+        late = self._await_settled()
         self._kubectl(GET)
         by_name = observed.resources(self.stack)
         heading("What became of them")
         table(
             ["MAILBOX", "WAS", "READY", "REASON", "WHAT HAPPENED"],
             [
-                (provider.mailbox, provider.title, *_ready(by_name.get(provider.resource)), provider.becomes)
+                (
+                    provider.mailbox,
+                    provider.title,
+                    *_ready(by_name.get(provider.resource)),
+                    "Not as expected, see the log." if provider in late else provider.becomes,
+                )
                 for provider in PROVIDERS
             ],
         )
@@ -177,7 +183,7 @@ class Storyteller:
         wanted = re.compile(rf"^({'|'.join(METRICS)})[{{ ]")
         lines = [line for line in text.splitlines() if wanted.match(line)]
         lines = [line for line in lines if not line.startswith(_PER_MAILBOX) or FORCED.resource in line]
-        lines = [line for line in lines if not line.endswith(" 0.0")]
+        lines = [re.sub(r",tenant=.*}", ",...}", line) for line in lines if not line.endswith(" 0.0")]
         command(f"curl -s {self.stack.metrics_url}      # {len(lines)} lines of it", "\n".join(lines))
 
     def events(self) -> None:
@@ -202,25 +208,32 @@ class Storyteller:
     def _row(self, provider: Provider) -> dict[str, Any]:
         return observed.rows(self.stack.database_url)[provider.id]
 
-    def _await_settled(self) -> None:
-        """Wait until every resource is as the scenario says. What is not in time is told, and the story goes on."""
+    def _await_settled(self) -> list[Provider]:
+        """Wait until every resource is as the scenario says. What is not in time is told and returned, and the story goes on."""
         late: list[Provider] = []
 
         def settled() -> bool:
             late[:] = verdict.settled(self.before, observed.observe(self.stack))
             return not late
 
-        if not eventually(settled, SETTLE_SECONDS):
-            names = ", ".join(provider.mailbox for provider in late)
-            paragraph(
-                f"Not yet as expected after {SETTLE_SECONDS:.0f} s: {names}. See {home_relative(self.stack.operator.log)}."
-            )
+        if not self._eventually(settled, SETTLE_SECONDS):
+            names, log = ", ".join(provider.mailbox for provider in late), home_relative(self.stack.operator.log)
+            paragraph(f"Not as expected after {SETTLE_SECONDS:.0f} s: {names}. The operator's log is {log}.")
+        return late
 
     def _await(self, what: str, condition: Callable[[], bool], seconds: float) -> None:
-        if not eventually(condition, seconds):
+        if not self._eventually(condition, seconds):
             paragraph(f"Waited {seconds:.0f} s in vain for {what}. See {home_relative(self.stack.operator.log)}.")
-        if self.stack.operator.pid is None:
-            raise LocalStackError(f"the operator has ended; see {self.stack.operator.log}")
+
+    def _eventually(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Whether the condition holds in time. Raises LocalStackError when the operator ends meanwhile."""
+
+        def over() -> bool:
+            if self.stack.operator.pid is None:
+                raise LocalStackError(complaint(self.stack.operator))
+            return condition()
+
+        return eventually(over, seconds)
 
 
 def eventually(condition: Callable[[], bool], seconds: float) -> bool:

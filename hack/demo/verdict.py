@@ -99,7 +99,7 @@ def _in_postgres(provider: Provider, before: Before, seen: Seen, story: Story) -
     expected, row = provider.expected, seen.row
     subscription = _wanted_id(provider, before, seen)
     yield _same(POSTGRES, "webhook_subscription_id", subscription, row["webhook_subscription_id"])
-    yield _same(POSTGRES, "webhook_expires_at is Graph's", _expiry(seen.at_graph), row["webhook_expires_at"])
+    yield _same(POSTGRES, "webhook_expires_at is Graph's", _expiry(seen.at_graph), _whole(row["webhook_expires_at"]))
     yield _same(POSTGRES, "status of the provider", expected.provider_status, row["status"])
     if row["has_legacy"]:
         legacy = row["legacy_subscription_id"]
@@ -159,7 +159,12 @@ def _wanted_id(provider: Provider, before: Before, seen: Seen) -> str | None:
 
 
 def _expiry(live: tuple[SubscriptionView, ...]) -> datetime | None:
-    return live[0].expires_at if live else None
+    return _whole(live[0].expires_at) if live else None
+
+
+def _whole(moment: datetime | None) -> datetime | None:
+    """In whole seconds, as Kubernetes has times."""
+    return None if moment is None else moment.replace(microsecond=0)
 
 
 def _status_of(condition: Any) -> str | None:
