@@ -72,7 +72,7 @@ async def compare(settings: Settings, target: Target, wish: Wish) -> Report:
 
 
 async def _compare(settings: Settings, cluster: "_Cluster", database: Database, wish: Wish) -> Report:
-    logging.getLogger(Mirror.__module__).setLevel(logging.CRITICAL)  # the report says it all
+    logging.getLogger("graphmail.mirror").setLevel(logging.CRITICAL)  # the report says it all
     fleet = Fleet()
     mirror = Mirror(
         database=database,

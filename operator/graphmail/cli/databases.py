@@ -22,8 +22,7 @@ def database_url(settings: Settings) -> str:
     """
     if settings.database_url is None:
         raise CommandFailed(
-            "GRAPHMAIL_DATABASE_URL is not set: this command needs the product's Postgres, as a URL "
-            "postgresql://user:password@host:port/database"
+            "GRAPHMAIL_DATABASE_URL is not set: this command needs the product's Postgres, as a URL postgresql://..."
         )
     return settings.database_url.get_secret_value()
 
