@@ -24,7 +24,7 @@ def explain(error: BaseException) -> list[str]:
         remedy = getattr(error, "remedy", None)
         text = f"{error}. {remedy}" if remedy else str(error)
     elif isinstance(error, ssl.SSLError):
-        text = f"certificates cannot be used: {error.reason or type(error).__name__}"
+        text = f"certificates cannot be used: {getattr(error, 'reason', None) or type(error).__name__}"
     elif isinstance(error, OSError):
         text = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or type(error).__name__)
     else:

@@ -1,6 +1,9 @@
 """`graphmail backfill` and `graphmail mirror`: rows and resources compared, by hand."""
 
+from graphmail.cli.clusters import Target
+from graphmail.cli.comparison import Wish, compare
 from graphmail.resource.names import ANNOTATION_ADOPT
+from graphmail.settings import Settings
 from integration.cli.conftest import Graphmail
 from support.stage import Stage
 
@@ -104,3 +107,15 @@ async def test_a_missing_database_url_is_one_line(stage: Stage, graphmail: Graph
     assert ran.err.splitlines() == [
         "graphmail: GRAPHMAIL_DATABASE_URL is not set: this command needs the product's Postgres, as a URL postgresql://..."
     ]
+
+
+async def test_what_was_not_shown_is_not_deleted(stage: Stage, graphmail: Graphmail) -> None:
+    rows = [stage.add_delegated() for _ in range(3)]
+    (await graphmail("backfill")).check()
+    for row in rows[:2]:
+        stage.product.delete_provider(row.id)
+    wish = Wish(confirm_deletions=True, deletable=[rows[0].name])
+    report = await compare(Settings.load(stage.environment), Target(stage.namespace), wish)
+    assert [one.metadata.name for one in report.deleted] == [rows[0].name]
+    assert [one.metadata.name for one in report.spared] == [rows[1].name]
+    assert names(stage) == {rows[1].name, rows[2].name}

@@ -1,0 +1,69 @@
+"""What `graphmail status` shows of what it found."""
+
+import io
+import json
+from datetime import datetime
+
+from graphmail.cli.output import Screen, TableFormat
+from graphmail.cli.selection import Selection
+from graphmail.cli.situation import Situation, situation
+from graphmail.cli.status import Wish, as_json, show, summary
+from unit.cli.conftest import Mailbox
+
+DOWN = ("False", "GraphUnavailable", "Graph did not answer")
+
+
+def shown(
+    found: list[Situation], now: datetime, *, not_ready: bool = False, output: TableFormat = TableFormat.TABLE
+) -> tuple[str, str]:
+    out, err = io.StringIO(), io.StringIO()
+    screen = Screen(out, err, terminal=False, width=80, asks=False)
+    show(found, Wish(Selection(tenant="acme"), not_ready, output), now, screen, "mail")
+    return out.getvalue(), err.getvalue()
+
+
+def test_a_mailbox_says_when_it_expires_and_when_it_is_renewed(mailbox: Mailbox, now: datetime) -> None:
+    out, err = shown([situation(mailbox(), now)], now)
+    assert out.splitlines()[1].split("  ")[:3] == ["ann@contoso.example", "yes", "   in 46h"]
+    assert "in 22h" in out
+    assert err == ""
+
+
+def test_where_all_are_ready_that_is_said(mailbox: Mailbox, now: datetime) -> None:
+    assert shown([situation(mailbox(), now)], now, not_ready=True) == ("", "1 mailbox: 1 ready\n")
+
+
+def test_where_there_is_no_mailbox_the_place_is_named(now: datetime) -> None:
+    out, err = shown([], now)
+    assert out == ""
+    assert err == "no mailbox of tenant acme in namespace mail: is it the right one? See --namespace and --context\n"
+
+
+def test_programs_get_a_list_even_of_nothing(now: datetime) -> None:
+    assert json.loads(shown([], now, output=TableFormat.JSON)[0]) == []
+
+
+def test_the_summary_counts_how_they_stand(mailbox: Mailbox, now: datetime) -> None:
+    found = [
+        situation(one, now) for one in (mailbox(), mailbox(), mailbox(ready=DOWN), mailbox(spec={"suspend": True}))
+    ]
+    assert summary(found) == "4 mailboxes: 2 ready, 1 suspended, 1 not ready"
+
+
+def test_programs_get_moments_and_the_words_of_the_resource(mailbox: Mailbox, now: datetime) -> None:
+    assert as_json(situation(mailbox(ready=DOWN), now)) == {
+        "name": "ann-1",
+        "namespace": "mail",
+        "tenant": "acme",
+        "providerID": "p1",
+        "mailbox": "ann@contoso.example",
+        "ready": "no",
+        "reason": "GraphUnavailable",
+        "message": "Graph did not answer",
+        "consecutiveFailures": 0,
+        "subscriptionID": "s1",
+        "expirationTime": "2026-03-03T01:00:00Z",
+        "nextRenewalTime": "2026-03-02T01:00:00Z",
+        "lastRenewalTime": None,
+        "lastNotificationTime": None,
+    }
