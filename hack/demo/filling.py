@@ -12,7 +12,8 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from demo import webhook
-from demo.scenario import PROVIDERS, TENANTS, Provider, SignIn, Tenant
+from demo.provider import Provider, SignIn, Tenant
+from demo.scenario import PROVIDERS, TENANTS
 from graphsim.client import SimulatorControl
 from graphsim.control_models import GrantView, Health, NewApp, NewGrant, NewMailbox, NewTenant, Seed
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.rows import dict_row
 
-from demo.scenario import PROVIDERS, Provider
+from demo.provider import Provider
+from demo.scenario import PROVIDERS
 from graphmail.resource import GraphMailSubscription
 
 if TYPE_CHECKING:

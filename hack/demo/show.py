@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WIDTH = 110
+"""Of paragraphs."""
+WIDE = 170
+"""Of lines that a program printed; what is wider is cut."""
 
 
 def heading(text: str) -> None:
@@ -29,6 +32,11 @@ def command(text: str, output: str | None = None) -> None:
     say(f"\n$ {text}")
     if output is not None:
         say(output.rstrip())
+
+
+def shortened(line: str, width: int) -> str:
+    """A line that is cut where it would be wider than `width`, and says so."""
+    return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

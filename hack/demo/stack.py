@@ -19,6 +19,7 @@ import httpx
 import psycopg
 
 from demo import webhook
+from demo.show import WIDE, shortened
 from graphsim.client import SimulatorControl
 from localstack.controlplane import ControlPlane
 from localstack.messages import LocalStackError, home_relative, say, tail
@@ -161,7 +162,7 @@ class Stack:
         """The caller's environment with the demo's names instead of his own."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(OWN_PREFIXES)}
         caches = {name: value for name, value in os.environ.items() if name == "GRAPHMAIL_CACHE"}
-        return {**kept, **caches, **self._environment}
+        return {**kept, **caches, **self._environment, **_without_proxy(kept)}
 
     def stop(self) -> None:
         """End all parts and remove their data; the logs stay. Harmless when nothing runs."""
@@ -247,9 +248,16 @@ def answers(url: str) -> bool:
         return False
 
 
+def _without_proxy(environ: Mapping[str, str]) -> dict[str, str]:
+    """Nothing in the demo is behind the caller's proxy. Programs differ in which spelling they read."""
+    spared = ",".join(filter(None, [environ.get("no_proxy") or environ.get("NO_PROXY"), "localhost,127.0.0.1"]))
+    return {"no_proxy": spared, "NO_PROXY": spared}
+
+
 def complaint(part: BackgroundProcess) -> str:
     """What is said about a part that has ended by itself."""
-    return f"{part.name} has ended; its log, {home_relative(part.log)}, closes with\n{tail(part.log)}"
+    lines = (shortened(line, WIDE) for line in tail(part.log).splitlines())
+    return "\n".join([f"{part.name} has ended; its log, {home_relative(part.log)}, closes with", *lines])
 
 
 @contextmanager

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from demo import observed, verdict
-from demo.scenario import FORCED, PROVIDERS, TENANTS, WRITTEN_TO, Provider
-from demo.show import command, heading, moment, paragraph, span, table
+from demo.provider import Provider
+from demo.scenario import FORCED, PROVIDERS, TENANTS, WRITTEN_TO
+from demo.show import WIDE, command, heading, moment, paragraph, shortened, span, table
 from demo.stack import complaint
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.names import ANNOTATION_RENEW
@@ -191,7 +192,8 @@ class Storyteller:
         heading("Events")
         shown = "custom-columns=TYPE:.type,REASON:.reason,OBJECT:.involvedObject.name,MESSAGE:.message"
         arguments = f"get events --sort-by=.metadata.creationTimestamp -o {shown}"
-        command(f"kubectl {arguments}", _narrow(self.stack.kubectl(*arguments.split())))
+        lines = self.stack.kubectl(*arguments.split()).splitlines()
+        command(f"kubectl {arguments}", "\n".join(shortened(line, WIDE) for line in lines))
 
     # How it is done
 
@@ -253,8 +255,3 @@ def _short(provider: Provider) -> str:
 def _ready(resource: GraphMailSubscription | None) -> tuple[str, str]:
     ready = resource.status.condition(ConditionType.READY) if resource else None
     return (ready.status, ready.reason) if ready else ("-", "-")
-
-
-def _narrow(text: str, width: int = 170) -> str:
-    """Lines cut where a terminal would wrap them."""
-    return "\n".join(line if len(line) <= width else f"{line[: width - 1]}…" for line in text.splitlines())

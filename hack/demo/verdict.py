@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from demo import webhook
-from demo.scenario import FORCED, PROVIDERS, WRITTEN_TO, Afterwards, Provider, SignIn
+from demo.provider import Afterwards, Provider, SignIn
+from demo.scenario import FORCED, PROVIDERS, WRITTEN_TO
 from graphmail.graph import read_marker, without_marker
 from graphmail.resource.conditions import ConditionType
 

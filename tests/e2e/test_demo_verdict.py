@@ -9,7 +9,9 @@ import pytest
 
 from demo.filling import Before, Subscribed
 from demo.observed import Seen
-from demo.scenario import PROVIDERS, TENANTS, Afterwards, Provider
+from demo.provider import Afterwards, Provider
+from demo.scenario import PROVIDERS, TENANTS
+from demo.stack import CHECKOUT
 from demo.verdict import GRAPH, POSTGRES, judge
 from graphsim.control_models import CoverageView, SubscriptionView
 
@@ -130,3 +132,10 @@ def test_only_what_lived_before_is_expected_to_be_kept() -> None:
     kept = [provider for provider in PROVIDERS if provider.expected.afterwards is Afterwards.KEPT]
     assert kept
     assert all(provider.earlier is not None and provider.earlier.lives for provider in kept)
+
+
+def test_the_documentation_tells_of_every_provider() -> None:
+    text = (CHECKOUT / "docs" / "demo.md").read_text()
+    table = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    told = [f"| {one.tenant.name.split()[0]} | `{one.mailbox}` | {one.story} | {one.becomes} |" for one in PROVIDERS]
+    assert table == told
