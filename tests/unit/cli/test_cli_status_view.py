@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from datetime import datetime
 
 from graphmail.cli.output import Screen, TableFormat
@@ -24,8 +25,7 @@ def shown(
 
 def test_a_mailbox_says_when_it_expires_and_when_it_is_renewed(mailbox: Mailbox, now: datetime) -> None:
     out, err = shown([situation(mailbox(), now)], now)
-    assert out.splitlines()[1].split("  ")[:3] == ["ann@contoso.example", "yes", "   in 46h"]
-    assert "in 22h" in out
+    assert re.split(" {2,}", out.splitlines()[1]) == ["ann@contoso.example", "yes", "in 46h", "in 22h", "0", "-"]
     assert err == ""
 
 
