@@ -11,7 +11,7 @@ from graphmail.cli.conduct import conduct
 from graphmail.cli.configuration import read_settings
 from graphmail.cli.failures import FAILED
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption
-from graphmail.cli.output import Screen
+from graphmail.cli.output import Screen, count
 from graphmail.cli.page import Page
 from graphmail.resource.names import ANNOTATION_ADOPT
 
@@ -63,12 +63,15 @@ async def _backfill(namespace: str | None, kubeconfig: str | None, context: str 
 def describe(report: Report, *, dry_run: bool) -> Sequence[str]:
     """What was done, or would be done, a line each."""
     would = "would be " if dry_run else ""
-    lines = [f"{report.rows} provider rows"]
+    lines = [count(report.rows, "provider row")]
     counted = {"created": report.created, "brought up to date": report.updated, "marked for adoption": report.adopting}
     lines += [f"{len(found)} {would}{what}" for what, found in counted.items()]
-    lines += [f"  {one.spec.mailbox}: {one.metadata.annotations[ANNOTATION_ADOPT]}" for one in report.adopting]
+    lines += [
+        f"  {one.spec.mailbox}: {one.metadata.annotations[ANNOTATION_ADOPT]}"
+        for one in sorted(report.adopting, key=lambda one: one.spec.mailbox)
+    ]
     lines += [f"refused by the API server: {mailbox}: {why}" for mailbox, why in report.refused.items()]
     rowless = len(report.spared) + report.withheld
     if rowless:
-        lines.append(f"{rowless} resources have no row any more: see `graphmail mirror`")
+        lines.append(f"{count(rowless, 'resource')} without a row: see `graphmail mirror`")
     return lines

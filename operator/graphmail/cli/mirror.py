@@ -12,7 +12,7 @@ from graphmail.cli.conduct import conduct
 from graphmail.cli.configuration import read_settings
 from graphmail.cli.failures import FAILED, CommandFailed
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption, YesOption
-from graphmail.cli.output import Column, Screen
+from graphmail.cli.output import Column, Screen, count
 from graphmail.cli.page import Page
 from graphmail.resource import GraphMailSubscription
 from graphmail.settings import Settings
@@ -64,7 +64,7 @@ async def _plain(settings: Settings, target: Target, screen: Screen) -> int:
     if not report.withheld:
         return FAILED if report.refused else 0
     rehearsal = await compare(settings, target, Wish(rehearse=True, confirm_deletions=True))
-    screen.say(f"{report.withheld} deletions are withheld, since so many rows are gone at once:")
+    screen.say(f"withheld, since so many rows are gone at once: {count(report.withheld, 'deletion')}")
     _show(rehearsal.deleted, screen)
     raise CommandFailed("if these mailboxes are really gone, run: graphmail mirror --confirm-deletions")
 
@@ -72,9 +72,7 @@ async def _plain(settings: Settings, target: Target, screen: Screen) -> int:
 async def _confirmed(settings: Settings, target: Target, screen: Screen, *, yes: bool) -> int:
     doomed = (await compare(settings, target, Wish(rehearse=True, confirm_deletions=True))).deleted
     if doomed:
-        screen.say(
-            f"{len(doomed)} resources have no row any more; the operator will delete their subscriptions at Graph:"
-        )
+        screen.say(f"{count(len(doomed), 'resource')} without a row; the operator will delete what they hold at Graph:")
         _show(doomed, screen)
         agreed = yes or screen.confirm(f"Delete these {len(doomed)}?")
         if agreed is None:
@@ -88,12 +86,12 @@ async def _confirmed(settings: Settings, target: Target, screen: Screen, *, yes:
 
 
 def _tell(report: Report, screen: Screen) -> None:
-    screen.say(
-        f"{report.rows} provider rows: {len(report.created)} resources created, {len(report.updated)} brought up to date, "
-        f"{len(report.deleted)} deleted"
-    )
+    rows, created = count(report.rows, "provider row"), count(len(report.created), "resource")
+    screen.say(f"{rows}: {created} created, {len(report.updated)} brought up to date, {len(report.deleted)} deleted")
     if report.spared:
-        screen.say(f"{len(report.spared)} more have lost their row meanwhile and were left alone: run it again")
+        screen.say(
+            f"left alone, since their rows went meanwhile: {count(len(report.spared), 'resource')}; run it again"
+        )
     for mailbox, why in report.refused.items():
         screen.say(f"refused by the API server: {mailbox}: {why}")
 

@@ -18,6 +18,9 @@ from rich.text import Text
 
 T = TypeVar("T")
 
+CLEAR_LINE = "\r\x1b[2K"
+"""Back to the line's beginning, and erase it (ECMA-48)."""
+
 NARROWEST_TEXT = 24
 """Characters that a column of prose needs beside the others; where there is less room, rows are printed one below the other."""
 
@@ -63,6 +66,7 @@ class Screen:
         self._terminal = terminal
         self._width = width
         self._asks = asks
+        self._progress = ""
 
     @classmethod
     def of_process(cls) -> Self:
@@ -80,18 +84,21 @@ class Screen:
         """Somebody reads this as it comes."""
         return self._terminal
 
-    def say(self, text: str, *, style: str = "") -> None:
-        """One line of the answer; on a terminal in that style."""
-        if self._terminal and style:
-            Console(file=self._out, soft_wrap=True).print(Text(_printable(text), style=style))
-        else:
-            self._out.write(_printable(text) + "\n")
-        self._out.flush()
+    def say(self, text: str, *, lead: str = "", style: str = "") -> None:
+        """One line of the answer, with its first words in that style on a terminal."""
+        with self._beside_progress():
+            if self._terminal:
+                line = Text.assemble((_printable(lead), style), _printable(text))
+                Console(file=self._out, soft_wrap=True).print(line)
+            else:
+                self._out.write(_printable(lead + text) + "\n")
+            self._out.flush()
 
     def note(self, text: str) -> None:
         """One line that is not part of the answer: a warning, or what is going on."""
-        self._err.write(_printable(text) + "\n")
-        self._err.flush()
+        with self._beside_progress():
+            self._err.write(_printable(text) + "\n")
+            self._err.flush()
 
     def json(self, value: Any) -> None:
         """A value as JSON."""
@@ -121,13 +128,30 @@ class Screen:
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[[str], None]]:
-        """A line on the terminal that says what is waited for; in a pipe, nothing."""
-        console = Console(file=self._err)
-        if not (self._terminal and console.is_terminal):
+        """A line at the bottom of the terminal that says what is waited for; in a pipe, nothing."""
+        if not (self._terminal and self._err.isatty()):
             yield lambda _: None
             return
-        with console.status(Text(what)) as status:
-            yield lambda text: status.update(Text(_printable(text)))
+        self._show_progress(what)
+        try:
+            yield self._show_progress
+        finally:
+            self._show_progress("")
+
+    def _show_progress(self, what: str) -> None:
+        self._progress = _printable(what)[: self._width - 1]
+        self._err.write(CLEAR_LINE + self._progress)
+        self._err.flush()
+
+    @contextmanager
+    def _beside_progress(self) -> Iterator[None]:
+        """Other lines go above the one that says what is waited for."""
+        what = self._progress
+        if what:
+            self._show_progress("")
+        yield
+        if what:
+            self._show_progress(what)
 
     def _plain(self, columns: Sequence[Column[T]], cells: list[list[str]], widths: list[int]) -> None:
         for line in [[column.title for column in columns], *cells]:
@@ -164,3 +188,8 @@ def _needed(columns: Sequence[Column[T]], widths: Sequence[int]) -> int:
 def _printable(text: str) -> str:
     """The text on one line, without what could steer a terminal: some of it comes from Microsoft."""
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """`1 mailbox`, `2 mailboxes`."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"

@@ -16,7 +16,7 @@ from graphmail.cli.conduct import conduct
 from graphmail.cli.configuration import read_settings
 from graphmail.cli.failures import FAILED, CommandFailed
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption, ProviderOption, TenantOption
-from graphmail.cli.output import Screen
+from graphmail.cli.output import Screen, count
 from graphmail.cli.page import Page
 from graphmail.cli.requests import Fate, Outcome, answer, request
 from graphmail.cli.selection import Selection, selected
@@ -170,8 +170,8 @@ def line(outcome: Outcome) -> str:
 def summary(done: Sequence[Outcome]) -> str:
     """How many there are of each fate."""
     counts = Counter(outcome.fate for outcome in done)
-    return f"{len(done)} mailboxes: {', '.join(f'{counts[fate]} {fate}' for fate in Fate if counts[fate])}"
+    return f"{count(len(done), 'mailbox', 'mailboxes')}: {', '.join(f'{counts[fate]} {fate}' for fate in Fate if counts[fate])}"
 
 
 def _progress(waiting: Collection[str]) -> str:
-    return f"waiting for {len(waiting)} mailbox{'es' if len(waiting) != 1 else ''}"
+    return f"waiting for {count(len(waiting), 'mailbox', 'mailboxes')}"

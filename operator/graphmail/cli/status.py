@@ -13,7 +13,7 @@ from graphmail.cli.clusters import Target, connected
 from graphmail.cli.conduct import conduct
 from graphmail.cli.configuration import read_settings
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption, ProviderOption, TenantOption
-from graphmail.cli.output import Column, Screen, TableFormat
+from graphmail.cli.output import Column, Screen, TableFormat, count
 from graphmail.cli.page import Page
 from graphmail.cli.selection import Selection, selected
 from graphmail.cli.situation import Ready, Situation, situation
@@ -103,7 +103,7 @@ def summary(found: Sequence[Situation]) -> str:
     counts = Counter(one.ready for one in found)
     words = {Ready.YES: "ready", Ready.NO: "not ready"}
     parts = [f"{counts[ready]} {words.get(ready, ready.value)}" for ready in reversed(Ready) if counts[ready]]
-    return f"{len(found)} mailbox{'es' if len(found) != 1 else ''}: {', '.join(parts)}"
+    return f"{count(len(found), 'mailbox', 'mailboxes')}: {', '.join(parts)}"
 
 
 def columns(now: datetime, *, wide: bool) -> list[Column[Situation]]:

@@ -9,7 +9,7 @@ from graphmail.cli.conduct import conduct
 from graphmail.cli.configuration import read_settings
 from graphmail.cli.failures import CommandFailed
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption, YesOption
-from graphmail.cli.output import Screen
+from graphmail.cli.output import Screen, count
 from graphmail.cli.page import Page
 from graphmail.cluster import Cluster, ClusterError
 from graphmail.resource.names import FINALIZER
@@ -74,9 +74,9 @@ async def _uninstall(namespace: str | None, kubeconfig: str | None, context: str
 def plan(held: Sequence[dict[str, Any]], cluster: Cluster) -> str:
     """What will happen."""
     going = sum("deletionTimestamp" in body["metadata"] for body in held)
-    gone = f", {going} of them are being deleted and go at once" if going else ""
+    gone = f"; {going} of them, being deleted already, will be gone at once" if going else ""
     return (
-        f"{len(held)} resources in namespace {cluster.namespace} of {cluster.server} are released from the operator{gone}. "
+        f"to be released: {count(len(held), 'resource')} in namespace {cluster.namespace} of {cluster.server}{gone}. "
         "Their subscriptions at Graph are left alone: they deliver until they expire, and nobody renews them"
     )
 
@@ -128,6 +128,6 @@ async def _stay_released(cluster: Cluster) -> None:
     back = [body async for body in _held(cluster)]
     if back:
         raise CommandFailed(
-            f"an operator is running: it has put the finalizer back on {len(back)} resources. Stop it "
+            f"an operator is running: it has put the finalizer back on {count(len(back), 'resource')}. Stop it "
             f"(kubectl -n {cluster.namespace} scale deployment graphmail --replicas=0), then run this again"
         )

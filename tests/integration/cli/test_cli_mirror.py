@@ -37,7 +37,7 @@ async def test_a_dry_run_tells_the_same_and_changes_nothing(stage: Stage, graphm
     stage.subscribe(row)
     ran = (await graphmail("backfill", "--dry-run")).check()
     assert ran.out.splitlines()[:4] == [
-        "1 provider rows",
+        "1 provider row",
         "1 would be created",
         "0 would be brought up to date",
         "1 would be marked for adoption",
@@ -50,7 +50,7 @@ async def test_a_backfill_deletes_nothing(stage: Stage, graphmail: Graphmail) ->
     (await graphmail("backfill")).check()
     stage.product.delete_provider(lost.id)
     ran = (await graphmail("backfill")).check()
-    assert ran.out.splitlines()[-1] == "1 resources have no row any more: see `graphmail mirror`"
+    assert ran.out.splitlines()[-1] == "1 resource without a row: see `graphmail mirror`"
     assert names(stage) == {kept.name, lost.name}
 
 
@@ -80,7 +80,7 @@ async def test_many_deletions_at_once_wait_for_a_persons_word(stage: Stage, grap
         stage.product.delete_provider(row.id)
     ran = await graphmail("mirror")
     assert ran.code == 1
-    assert "3 deletions are withheld" in ran.out
+    assert "withheld, since so many rows are gone at once: 3 deletions" in ran.out
     assert all(row.name in ran.out for row in rows[:3])
     assert ran.err.splitlines() == [
         "graphmail: if these mailboxes are really gone, run: graphmail mirror --confirm-deletions"

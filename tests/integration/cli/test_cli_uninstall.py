@@ -16,8 +16,8 @@ async def test_every_resource_is_released_and_every_subscription_stays(stage: St
             await stage.ready(row)
     stage.kubectl("delete", "--wait=false", "gms", rows[1].name)
     ran = (await graphmail("uninstall", "--yes")).check()
-    assert "2 resources" in ran.out.splitlines()[0]
-    assert "1 of them are being deleted and go at once" in ran.out.splitlines()[0]
+    assert "to be released: 2 resources" in ran.out.splitlines()[0]
+    assert "1 of them, being deleted already, will be gone at once" in ran.out.splitlines()[0]
     assert "2 released; their subscriptions are left alone" in ran.out
     assert finalizers(stage, rows[0]) == []
     assert stage.resource(rows[1]) is None
@@ -40,7 +40,7 @@ async def test_a_running_operator_is_noticed(stage: Stage, graphmail: Graphmail)
         await stage.ready(row)
         ran = await graphmail("uninstall", "--yes")
     assert ran.code == 1
-    assert "an operator is running: it has put the finalizer back on 1 resources" in ran.err
+    assert "an operator is running: it has put the finalizer back on 1 resource." in ran.err
 
 
 async def test_nothing_is_released_where_nobody_can_be_asked(stage: Stage, graphmail: Graphmail) -> None:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from graphmail.cli.output import Column, Screen
+from graphmail.cli.output import Column, Screen, count
 
 ID = "9f86d081-884c-4d63-a1b2-0c0d6e15b0f0"
 WHY = "consent was withdrawn; somebody must sign in again as the mailbox's user"
@@ -57,7 +57,7 @@ def test_what_comes_from_outside_can_neither_steer_the_terminal_nor_forge_a_line
     printer, out, err = screen(terminal=terminal, width=400)
     nasty = "\x1b[2Jgone\r\nok  all is well [red]x[/red]"
     printer.table(COLUMNS, [("ann", "1", nasty)])
-    printer.say(nasty, style="bold")
+    printer.say(nasty, lead="ok  ", style="bold")
     printer.note(nasty)
     assert "\x1b[2J" not in out.getvalue() + err.getvalue()
     assert len(out.getvalue().splitlines()) == 3
@@ -91,3 +91,25 @@ def test_in_a_pipe_progress_says_nothing() -> None:
     with printer.progress("waiting") as show:
         show("still waiting")
     assert out.getvalue() + err.getvalue() == ""
+
+
+class Terminal(io.StringIO):
+    """A terminal that remembers what it was sent."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_lines_go_above_the_one_that_says_what_is_waited_for() -> None:
+    both = Terminal()
+    printer = Screen(both, both, terminal=True, width=12, asks=False)
+    with printer.progress("waiting for 2 mailboxes") as show:
+        printer.say("ann renewed")
+        show("waiting")
+    erase = "\r\x1b[2K"
+    assert both.getvalue() == f"{erase}waiting for{erase}ann renewed\n{erase}waiting for{erase}waiting{erase}"
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 mailboxes"), (1, "1 mailbox"), (2, "2 mailboxes")])
+def test_one_is_no_plural(number: int, text: str) -> None:
+    assert count(number, "mailbox", "mailboxes") == text

@@ -102,6 +102,6 @@ async def examine(wish: Wish) -> AsyncIterator[Finding]:
 
 def tell(finding: Finding, screen: Screen) -> None:
     """A finding for people: its verdict first, so that trouble is seen at a glance."""
-    screen.say(f"{finding.verdict.value:<7}  {finding.check:<13}  {finding.found}", style=STYLES[finding.verdict])
+    screen.say(f"  {finding.check:<13}  {finding.found}", lead=f"{finding.verdict:<7}", style=STYLES[finding.verdict])
     if finding.remedy:
         screen.say(f"{'':<7}  {'':<13}  -> {finding.remedy}")

@@ -8,6 +8,7 @@ from graphmail.cli.check.findings import Finding, failed, ok, skipped, warning
 from graphmail.cli.check.ground import Ground
 from graphmail.cli.check.statements import open_pool, store_tokens
 from graphmail.cli.failures import CommandFailed, explain
+from graphmail.cli.output import count
 from graphmail.cli.spans import human, when
 from graphmail.database import DatabaseError
 from graphmail.graph import Budget, GraphClient, GraphError, Meaning, SignIn, SignInError, Spender, Subscription, Token
@@ -108,7 +109,7 @@ async def _confirm(graph: GraphClient, account: Account, token: Token, spender: 
     """Graph answers; where the row knows a subscription, it is asked for by its id: a list proves nothing."""
     told = "Graph answers"
     if account.subscription_id is None:
-        return ok("graph", f"{told}, and shows {listed} subscriptions")
+        return ok("graph", f"{told}, and shows {count(listed, 'subscription')}")
     try:
         held = await graph.get(account.subscription_id, token=token.value, spender=spender)
     except GraphError as error:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 
 from graphmail.cli.check.findings import Finding, ok, skipped, warning
 from graphmail.cli.check.ground import Ground
+from graphmail.cli.output import count
 from graphmail.graph import Subscription, read_marker, without_marker
 
 NAME = "rival"
@@ -18,23 +19,23 @@ async def check_rival(ground: Ground) -> AsyncIterator[Finding]:
     changes = await ground.database.peer_changes()
     if changes:
         shown = _some(f"{change.key} (subscription {change.subscription_id})" for change in changes)
-        found = f"PeerActive: an id or expiry of {len(changes)} providers was written by somebody else: {shown}"
+        rows = count(len(changes), "provider")
+        found = f"PeerActive: an id or expiry of {rows} was written by somebody else: {shown}"
         yield warning(
             NAME, found, "turn the product's own renewal loop off; a new consent in the product looks the same, once"
         )
     strangers = foreign(ground)
     if strangers:
-        found = f"PeerActive: {len(strangers)} subscriptions deliver to our URL and are not ours: {_some(one.id for one in strangers)}"
+        shown = _some(one.id for one in strangers)
+        found = f"PeerActive: {count(len(strangers), 'subscription')} at our URL that nobody here knows: {shown}"
         yield warning(
             NAME,
             found,
             "end the other installation, or the product's own renewal loop; what is left over expires by itself",
         )
     if not changes and not strangers:
-        yield ok(
-            NAME,
-            f"nobody else renews, as far as {len(ground.providers)} rows and {len(ground.listed)} subscriptions tell",
-        )
+        rows, seen = count(len(ground.providers), "row"), count(len(ground.listed), "subscription")
+        yield ok(NAME, f"nobody else renews, as far as {rows} and {seen} tell")
 
 
 def foreign(ground: Ground) -> list[Subscription]:
