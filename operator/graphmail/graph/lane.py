@@ -55,27 +55,35 @@ class TenantQueue:
 class Lane:
     """Gives turns to the most urgent waiter whose tenant and mailbox may go."""
 
-    def __init__(self, limit: KindLimit, limits: Limits, mailboxes: Mailboxes, held: Callable[[str], float]) -> None:
+    def __init__(
+        self,
+        limit: KindLimit,
+        limits: Limits,
+        mailboxes: Mailboxes,
+        held: Callable[[str], float],
+        clock: Callable[[], float],
+    ) -> None:
         self._span = limits.window + limits.guard
         self._tenant_limit = limit.tenant
         self._window = Window(limit.app, self._span, in_flight=limits.in_flight)
         self._mailboxes = mailboxes
         self._held = held
         """Until when a tenant is on hold."""
+        self._clock = clock
         self._queues: dict[str, TenantQueue] = {}
         self._ready: list[tuple[Order, int, TenantQueue]] = []
         self._asleep: list[tuple[float, int, TenantQueue]] = []
         self._numbers = count()
         self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = math.inf
 
     def enter(self, spender: Spender) -> Waiter:
         """Line up."""
-        loop = asyncio.get_running_loop()
         queue = self._queues.get(spender.directory)
         if queue is None:
             queue = TenantQueue(spender.directory, Window(self._tenant_limit, self._span))
             self._queues[spender.directory] = queue
-        waiter = Waiter(spender, next(self._numbers), queue, loop.create_future())
+        waiter = Waiter(spender, next(self._numbers), queue, asyncio.get_running_loop().create_future())
         self.admit(waiter)
         return waiter
 
@@ -87,7 +95,7 @@ class Lane:
 
     def give_back(self, waiter: Waiter, *, used: bool) -> None:
         """The turn is over; used means that Graph may have counted the call."""
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         for window in (self._window, waiter.queue.window):
             if used:
                 window.answered(now)
@@ -104,7 +112,7 @@ class Lane:
         return sum(not waiter.turn.done() for queue in self._queues.values() for waiter in queue.waiters)
 
     def _serve(self) -> None:
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         while self._asleep and self._asleep[0][0] <= now:
             self._wake(heapq.heappop(self._asleep)[2])
         while self._ready and (ready_at := self._window.ready_at(now)) <= now:
@@ -150,12 +158,13 @@ class Lane:
             heapq.heappush(self._ready, (head.order, next(self._numbers), queue))
 
     def _set_alarm(self, when: float) -> None:
-        if when == math.inf or (self._alarm is not None and self._alarm.when() <= when):
+        if when >= self._alarm_at:
             return
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = asyncio.get_running_loop().call_at(when, self._ring)
+        self._alarm_at = when
+        self._alarm = asyncio.get_running_loop().call_later(when - self._clock(), self._ring)
 
     def _ring(self) -> None:
-        self._alarm = None
+        self._alarm, self._alarm_at = None, math.inf
         self._serve()

@@ -11,8 +11,9 @@ Key = tuple[str, str]
 class Mailboxes:
     """Lets a mailbox's calls pass, or keeps them until one of them is over. It is seldom that one must be kept."""
 
-    def __init__(self, at_once: int) -> None:
+    def __init__(self, at_once: int, clock: Callable[[], float]) -> None:
         self._at_once = at_once
+        self._clock = clock
         self._inside: dict[Key, int] = {}
         self._held: dict[Key, float] = {}
         self._kept: dict[Key, list[Callable[[], None]]] = {}
@@ -37,20 +38,23 @@ class Mailboxes:
         self._release(key)
 
     def hold(self, spender: Spender, until: float) -> None:
-        """Graph told this mailbox to wait, until then by the loop's clock."""
+        """Graph told this mailbox to wait, until then by the budget's clock."""
         key = self._key(spender)
         if until > self._held.get(key, 0.0):
             self._held[key] = until
-            asyncio.get_running_loop().call_at(until, self._end_hold, key)
+            asyncio.get_running_loop().call_later(until - self._clock(), self._end_hold, key)
 
     def held_until(self, spender: Spender) -> float:
         """Until when this mailbox must wait; 0 if it need not."""
         return self._held.get(self._key(spender), 0.0)
 
     def _end_hold(self, key: Key) -> None:
-        if self._held.get(key, 0.0) <= asyncio.get_running_loop().time():
-            self._held.pop(key, None)
-            self._release(key)
+        left = self._held.get(key, 0.0) - self._clock()
+        if left > 0:  # it was prolonged, or the timer rang early
+            asyncio.get_running_loop().call_later(left, self._end_hold, key)
+            return
+        self._held.pop(key, None)
+        self._release(key)
 
     def _release(self, key: Key) -> None:
         for on_leave in self._kept.pop(key, ()):

@@ -1,9 +1,7 @@
-"""Whose turn it is at Graph: one budget an app and one an Entra tenant, by kind of call, spent on what expires first.
-
-Time is the running loop's: real at work, virtual in tests.
-"""
+"""Whose turn it is at Graph: one budget an app and one an Entra tenant, by kind of call, spent on what expires first."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -38,11 +36,13 @@ class Turn:
 class Budget:
     """Gives turns, a person's forced renewal first, then the earliest expiry, as fast as Graph allows and no faster."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock`: monotonic seconds. Not the loop's by default: uvloop's stands still while a callback runs."""
         self.limits = limits or Limits()
+        self._clock = clock
         self._lanes: dict[tuple[str, CallKind], Lane] = {}
         self._holds: dict[tuple[str, str], float] = {}
-        self._mailboxes = Mailboxes(self.limits.mailbox_at_once)
+        self._mailboxes = Mailboxes(self.limits.mailbox_at_once, clock)
 
     async def acquire(self, kind: CallKind, spender: Spender, *, give_up: float | None = None) -> Turn:
         """Wait for a turn, `give_up` seconds at most. A wait that is cancelled gives its place away.
@@ -72,14 +72,14 @@ class Budget:
 
     def hold_tenant(self, spender: Spender, seconds: float) -> None:
         """Graph told this app and tenant to wait: none of its calls, of whatever kind, gets a turn before that."""
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         self._holds = {key: until for key, until in self._holds.items() if until > now}
         key = (spender.app, spender.directory)
         self._holds[key] = max(self._holds.get(key, 0.0), now + seconds)
 
     def hold_mailbox(self, spender: Spender, seconds: float) -> None:
         """Outlook told this app and mailbox to wait."""
-        self._mailboxes.hold(spender, asyncio.get_running_loop().time() + seconds)
+        self._mailboxes.hold(spender, self._clock() + seconds)
 
     @property
     def waiting(self) -> int:
@@ -89,7 +89,8 @@ class Budget:
     def _lane(self, app: str, kind: CallKind) -> Lane:
         lane = self._lanes.get((app, kind))
         if lane is None:
-            lane = Lane(self.limits.of(kind), self.limits, self._mailboxes, partial(self._held_until, app))
+            held = partial(self._held_until, app)
+            lane = Lane(self.limits.of(kind), self.limits, self._mailboxes, held, self._clock)
             self._lanes[app, kind] = lane
         return lane
 
@@ -98,7 +99,7 @@ class Budget:
 
     def _refuse_long_hold(self, spender: Spender, give_up: float) -> None:
         until = max(self._held_until(spender.app, spender.directory), self._mailboxes.held_until(spender))
-        left = until - asyncio.get_running_loop().time()
+        left = until - self._clock()
         if left > give_up:
             raise NoTurn(Meaning.THROTTLED, f"Graph said to wait; {left:.0f} s are left of that", retry_after=left)
 

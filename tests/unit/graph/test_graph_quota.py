@@ -16,8 +16,16 @@ TEN = Limits(write=KindLimit(app=10, tenant=10), guard=0.0)
 """Ten calls in twenty seconds: two at once, then one every two seconds."""
 
 
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
 def at() -> float:
-    return asyncio.get_running_loop().time() - 1000.0
+    return now() - 1000.0
+
+
+def virtual_budget(limits: Limits | None = None) -> Budget:
+    return Budget(limits, clock=now)
 
 
 def spender(
@@ -48,7 +56,7 @@ async def all_calls(budget: Budget, who: list[Spender], *, takes: float = 0.0) -
 
 
 def test_calls_are_paced_so_that_a_window_holds_no_more_than_its_limit(run: Run) -> None:
-    log = run(all_calls(Budget(TEN), [spender(f"m{number}") for number in range(25)]))
+    log = run(all_calls(virtual_budget(TEN), [spender(f"m{number}") for number in range(25)]))
 
     assert [moment for moment, _ in log[:5]] == pytest.approx([0, 0, 2, 4, 6])
     assert [moment for moment, _ in log[9:13]] == pytest.approx([16, 20, 20, 22])
@@ -56,14 +64,14 @@ def test_calls_are_paced_so_that_a_window_holds_no_more_than_its_limit(run: Run)
 
 
 def test_a_slot_is_busy_until_a_window_after_its_answer(run: Run) -> None:
-    log = run(all_calls(Budget(TEN), [spender(f"m{number}") for number in range(11)], takes=5))
+    log = run(all_calls(virtual_budget(TEN), [spender(f"m{number}") for number in range(11)], takes=5))
 
     assert log[10][0] == pytest.approx(25)
 
 
 def test_an_idle_budget_gives_a_turn_at_once(run: Run) -> None:
     async def scenario() -> float:
-        (await Budget().acquire(WRITE, spender("ann"))).give_back()
+        (await virtual_budget().acquire(WRITE, spender("ann"))).give_back()
         return at()
 
     assert run(scenario()) == 0
@@ -73,7 +81,9 @@ def test_what_expires_first_goes_first(run: Run) -> None:
     hours = [5, 1, 9, 3, 7, 2, 8]
 
     log = run(
-        all_calls(Budget(TEN), [spender("first"), spender("second"), *(spender(f"{h}h", hours=h) for h in hours)])
+        all_calls(
+            virtual_budget(TEN), [spender("first"), spender("second"), *(spender(f"{h}h", hours=h) for h in hours)]
+        )
     )
 
     assert [name for _, name in log[2:]] == ["1h", "2h", "3h", "5h", "7h", "8h", "9h"]
@@ -87,14 +97,14 @@ def test_a_person_s_renewal_goes_first_an_uncovered_mailbox_next_and_bulk_last(r
         spender("forced", hours=100, priority=Priority.FORCED),
     ]
 
-    log = run(all_calls(Budget(TEN), [spender("first"), spender("second"), *waiting]))
+    log = run(all_calls(virtual_budget(TEN), [spender("first"), spender("second"), *waiting]))
 
     assert [name for _, name in log[2:]] == ["forced", "uncovered", "normal", "bulk"]
 
 
 def test_a_forced_renewal_that_comes_late_takes_the_next_turn(run: Run) -> None:
     async def scenario() -> list[tuple[float, str]]:
-        budget = Budget(TEN)
+        budget = virtual_budget(TEN)
         log: list[tuple[float, str]] = []
         async with asyncio.TaskGroup() as group:
             for number in range(8):
@@ -110,7 +120,7 @@ def test_a_tenant_that_used_up_its_limit_stops_nobody_else(run: Run) -> None:
     limits = Limits(write=KindLimit(app=100, tenant=10), guard=0.0)
     crowd = [spender(f"m{number}", tenant="big", hours=1) for number in range(20)]
 
-    log = run(all_calls(Budget(limits), [*crowd, spender("other", tenant="small", hours=50)]))
+    log = run(all_calls(virtual_budget(limits), [*crowd, spender("other", tenant="small", hours=50)]))
 
     assert {name: moment for moment, name in log}["other"] == 0
     assert [moment for moment, name in log if name != "other"][:4] == pytest.approx([0, 0, 2, 4])
@@ -118,7 +128,7 @@ def test_a_tenant_that_used_up_its_limit_stops_nobody_else(run: Run) -> None:
 
 def test_kinds_of_calls_and_apps_have_budgets_of_their_own(run: Run) -> None:
     async def scenario() -> float:
-        budget = Budget(Limits(write=KindLimit(app=1, tenant=1)))
+        budget = virtual_budget(Limits(write=KindLimit(app=1, tenant=1)))
         await budget.acquire(WRITE, spender("ann"))
         await budget.acquire(CallKind.READ, spender("ann"))
         await budget.acquire(CallKind.LIST, spender("ann"))
@@ -131,7 +141,7 @@ def test_kinds_of_calls_and_apps_have_budgets_of_their_own(run: Run) -> None:
 
 def test_a_retry_after_stops_that_tenant_until_it_is_over(run: Run) -> None:
     async def scenario() -> list[tuple[float, str]]:
-        budget = Budget()
+        budget = virtual_budget()
         budget.hold_tenant(spender("x", tenant="slow"), 30)
         budget.hold_tenant(spender("x", tenant="slow"), 10)
         return await all_calls(budget, [spender("held", tenant="slow"), spender("free", tenant="quick")])
@@ -141,7 +151,7 @@ def test_a_retry_after_stops_that_tenant_until_it_is_over(run: Run) -> None:
 
 def test_a_throttled_mailbox_stops_no_other_of_its_tenant(run: Run) -> None:
     async def scenario() -> list[tuple[float, str]]:
-        budget = Budget()
+        budget = virtual_budget()
         budget.hold_mailbox(spender("Held"), 30)
         return await all_calls(budget, [spender("held"), spender("free")])
 
@@ -150,7 +160,7 @@ def test_a_throttled_mailbox_stops_no_other_of_its_tenant(run: Run) -> None:
 
 def test_a_mailbox_has_four_calls_at_once_whatever_their_kind(run: Run) -> None:
     async def scenario() -> float:
-        budget = Budget()
+        budget = virtual_budget()
         turns = [await budget.acquire(kind, spender("ann")) for kind in CallKind]
         asyncio.get_running_loop().call_later(7, turns[2].give_back)
         await budget.acquire(CallKind.READ, spender("ann"))
@@ -161,7 +171,7 @@ def test_a_mailbox_has_four_calls_at_once_whatever_their_kind(run: Run) -> None:
 
 def test_a_wait_that_is_cancelled_gives_its_place_away(run: Run) -> None:
     async def scenario() -> tuple[float, int]:
-        budget = Budget(TEN)
+        budget = virtual_budget(TEN)
         for name in ("one", "two"):
             await budget.acquire(WRITE, spender(name))
         leaving = [asyncio.ensure_future(budget.acquire(WRITE, spender(f"l{n}", hours=0))) for n in range(5)]
@@ -177,7 +187,7 @@ def test_a_wait_that_is_cancelled_gives_its_place_away(run: Run) -> None:
 
 def test_a_turn_that_comes_with_the_cancellation_is_given_back_unused(run: Run) -> None:
     async def scenario() -> float:
-        budget = Budget(Limits(write=KindLimit(app=1, tenant=1), guard=0.0))
+        budget = virtual_budget(Limits(write=KindLimit(app=1, tenant=1), guard=0.0))
         first = await budget.acquire(WRITE, spender("first"))
         unlucky = asyncio.ensure_future(budget.acquire(WRITE, spender("unlucky", hours=0)))
         await asyncio.sleep(20)
@@ -191,7 +201,7 @@ def test_a_turn_that_comes_with_the_cancellation_is_given_back_unused(run: Run) 
 
 def test_a_turn_that_was_not_used_costs_no_slot(run: Run) -> None:
     async def scenario() -> float:
-        budget = Budget(Limits(write=KindLimit(app=2, tenant=2), guard=0.0))
+        budget = virtual_budget(Limits(write=KindLimit(app=2, tenant=2), guard=0.0))
         for name in ("a", "b", "c", "d"):
             (await budget.acquire(WRITE, spender(name))).give_back(used=False)
         return at()
@@ -203,7 +213,7 @@ def test_a_turn_that_was_not_used_costs_no_slot(run: Run) -> None:
 
 def test_a_turn_is_given_back_once(run: Run) -> None:
     async def scenario() -> bool:
-        turn = await Budget(TEN).acquire(WRITE, spender("ann"))
+        turn = await virtual_budget(TEN).acquire(WRITE, spender("ann"))
         turn.give_back()
         turn.give_back(used=False)
         return turn.over
@@ -213,7 +223,7 @@ def test_a_turn_is_given_back_once(run: Run) -> None:
 
 def test_waiting_ends_in_time(run: Run) -> None:
     async def scenario() -> tuple[float, NoTurn]:
-        budget = Budget(Limits(write=KindLimit(app=1, tenant=1)))
+        budget = virtual_budget(Limits(write=KindLimit(app=1, tenant=1)))
         await budget.acquire(WRITE, spender("first"))
         with pytest.raises(NoTurn) as caught:
             await budget.acquire(WRITE, spender("second"), give_up=40)
@@ -227,7 +237,7 @@ def test_waiting_ends_in_time(run: Run) -> None:
 
 def test_a_hold_that_is_longer_than_the_patience_is_told_at_once(run: Run) -> None:
     async def scenario() -> tuple[float, NoTurn]:
-        budget = Budget()
+        budget = virtual_budget()
         budget.hold_tenant(spender("x"), 300)
         with pytest.raises(NoTurn) as caught:
             await budget.acquire(WRITE, spender("ann"), give_up=40)
@@ -241,7 +251,7 @@ def test_a_hold_that_is_longer_than_the_patience_is_told_at_once(run: Run) -> No
 
 def test_turns_do_not_run_ahead_of_the_connections(run: Run) -> None:
     async def scenario() -> int:
-        budget = Budget(Limits(in_flight=5))
+        budget = virtual_budget(Limits(in_flight=5))
         tasks = [asyncio.ensure_future(budget.acquire(WRITE, spender(f"m{n}"))) for n in range(20)]
         await asyncio.sleep(10)
         got = sum(task.done() for task in tasks)
