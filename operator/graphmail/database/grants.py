@@ -9,6 +9,7 @@ from graphmail.database.schema import (
     HEALTH,
     HEALTH_COLUMNS,
     LEGACY,
+    LEGACY_COLUMNS,
     OWN_SCHEMA,
     OWN_TABLES,
     PROVIDERS,
@@ -22,14 +23,6 @@ _CONFIG_WRITES = (
     "refresh_token",
     "token_expires_at",
     "delivery_mode",
-    "updated_at",
-)
-_LEGACY_WRITES = (
-    "webhook_subscription_id",
-    "webhook_expires_at",
-    "last_subscription_renewal",
-    "connection_status",
-    "connection_error_message",
     "updated_at",
 )
 _HEALTH_KEYS = ("tenant", "provider_id", "provider_type", "created_at")
@@ -51,9 +44,9 @@ def grant_statements(schema: Schema, role: str) -> list[sql.Composed]:
     ]
     if schema.has(HEALTH, "id"):
         statements.append(sql.SQL("GRANT USAGE ON SEQUENCE email_provider_health_id_seq TO {}").format(name))
-    if schema.has(LEGACY):
+    if schema.legacy:
         statements.append(sql.SQL("GRANT SELECT ON {} TO {}").format(sql.Identifier(LEGACY), name))
-        statements.append(_grant("UPDATE", schema, LEGACY, _LEGACY_WRITES, name))
+        statements.append(_grant("UPDATE", schema, LEGACY, LEGACY_COLUMNS, name))
     return statements
 
 

@@ -3,10 +3,13 @@
 from psycopg import sql
 
 from graphmail.database.credentials import consent, digest
-from graphmail.database.schema import LEGACY, Schema
+from graphmail.database.schema import Schema
 
 # Every part hangs on `fence`, directly or through `config`: no token, no write. All parts see one snapshot, so nothing reads what
 # another part wrote except through its RETURNING.
+#
+# The health table has no unique key, so nothing but order prevents a second row. The claim is that order: whoever writes holds it, and
+# gives it back in this very statement, so the next writer's snapshot shows what this one inserted.
 _RECORD = """
 WITH fence AS (
   UPDATE graphmail.claims c
@@ -47,7 +50,7 @@ WITH fence AS (
   FROM config, before
   WHERE p.tenant = %(tenant)s AND p.id = %(provider)s
     AND CASE WHEN %(provider_error)s THEN before.ours OR p.{status} IS DISTINCT FROM 'error'
-             ELSE %(success)s AND %(subscription_id)s::text IS NOT NULL AND before.ours AND p.{status} = 'error' END
+             ELSE %(success)s AND %(subscription_id)s::text IS NOT NULL AND before.ours AND p.{status} = 'error' AND {still_ours} END
   RETURNING p.{status} AS status
 ), remembered AS (
   INSERT INTO graphmail.provider_state AS s (tenant, provider_id, subscription_id, expires_at, recorded_at, error_message, status_before,
@@ -72,18 +75,14 @@ WITH fence AS (
       last_failure_at = CASE WHEN %(success)s THEN h.last_failure_at ELSE %(at)s END
   FROM config
   WHERE h.tenant = %(tenant)s AND h.provider_id = %(provider)s::text
-), without_health AS (
-  SELECT p.tenant FROM email_providers p, config
-  WHERE p.tenant = %(tenant)s AND p.id = %(provider)s AND NOT EXISTS (
-    SELECT FROM email_provider_health h WHERE h.tenant = %(tenant)s AND h.provider_id = %(provider)s::text)
-  FOR NO KEY UPDATE OF p
 ), first_health AS (
   INSERT INTO email_provider_health (tenant, provider_id, provider_type, {health_columns},
                                      success_count, failure_count, last_success_at, last_failure_at, created_at)
   SELECT %(tenant)s, %(provider)s::text, 'microsoft', {health_inserted},
          CASE WHEN %(success)s THEN 1 ELSE 0 END, CASE WHEN %(success)s THEN 0 ELSE 1 END,
          CASE WHEN %(success)s THEN %(at)s END, CASE WHEN %(success)s THEN NULL ELSE %(at)s END, now()
-  FROM without_health
+  FROM config
+  WHERE NOT EXISTS (SELECT FROM email_provider_health h WHERE h.tenant = %(tenant)s AND h.provider_id = %(provider)s::text)
 ){legacy}
 SELECT EXISTS (SELECT FROM fence), EXISTS (SELECT FROM before), EXISTS (SELECT FROM config),
        coalesce((SELECT stored FROM config), false), coalesce((SELECT status FROM provider), (SELECT status FROM before))
@@ -131,13 +130,14 @@ def record_statement(schema: Schema) -> sql.Composed:
         status=status,
         message=message,
         ours=sql.SQL("{} = s.error_message").format(message) if schema.message_column else sql.SQL("true"),
+        still_ours=sql.SQL("{} = before.our_message").format(message) if schema.message_column else sql.SQL("true"),
         set_message=_set_message(schema),
         refused=digest(standing),
         consent=consent(used, "before"),
         health_values=sql.SQL(", ").join(sql.SQL(f"{name} = {value}") for name, value in _HEALTH.items()),
         health_columns=sql.SQL(", ").join(sql.Identifier(name) for name in _HEALTH),
         health_inserted=sql.SQL(", ").join(sql.SQL(value) for value in _HEALTH.values()),
-        legacy=sql.SQL(_LEGACY if schema.has(LEGACY) else ""),
+        legacy=sql.SQL(_LEGACY if schema.legacy else ""),
     )
 
 

@@ -41,6 +41,16 @@ SUBSCRIPTION_COLUMNS = (
 )
 """What the operator writes about a subscription to the config table; `graphmail migrate` adds what is missing."""
 
+LEGACY_COLUMNS = (
+    "webhook_subscription_id",
+    "webhook_expires_at",
+    "last_subscription_renewal",
+    "connection_status",
+    "connection_error_message",
+    "updated_at",
+)
+"""What the operator writes to the aggregated table."""
+
 _GIVEN: Mapping[str, tuple[str, ...]] = {
     PROVIDERS: ("id", "tenant", "provider_type", "mailbox", "is_active", "updated_at"),
     CONFIG: (
@@ -104,6 +114,11 @@ class Schema:
     def message_column(self) -> str | None:
         """Where the product keeps the text to a status of `error`, if it does."""
         return next((name for name in ("error_message", "connection_error_message") if self.has(PROVIDERS, name)), None)
+
+    @property
+    def legacy(self) -> bool:
+        """Whether the aggregated table is there, with all that is kept in step."""
+        return {"id", "tenant", *LEGACY_COLUMNS} <= self.columns.get(LEGACY, frozenset())
 
     @property
     def missing_product_tables(self) -> tuple[str, ...]:
