@@ -450,8 +450,8 @@ def _nothing(case: _Case) -> Decision:
 CHECKS: tuple[Callable[[_Case], Decision | None], ...] = (
     _deleted,
     _suspended,
-    _unblocked,
     _requested,
+    _unblocked,
     _unsynced,
     _unwritten,
     _blocked,

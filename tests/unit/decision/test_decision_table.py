@@ -109,7 +109,7 @@ ROWS: dict[str, tuple[Given, Action, Reason]] = {
     "an expiry within the look-ahead is renewed": (given(status=ENDING), Action.RENEW, Reason.WITHIN_LOOK_AHEAD),
     "an expired subscription is renewed or made anew": (given(status=EXPIRED), Action.RENEW, Reason.EXPIRED),
     "an expiry of the year one is an expired one": (
-        given(status={"expirationTime": "0001-01-01T00:00:00Z"}),
+        given(status={"expirationTime": "0001-01-01T00:00:00Z"}, granted=None),
         Action.RENEW,
         Reason.EXPIRED,
     ),
@@ -239,10 +239,47 @@ ROWS: dict[str, tuple[Given, Action, Reason]] = {
         Action.CREATE,
         Reason.CREDENTIAL_CHANGED,
     ),
+    # Which comes first, where two are due
+    "an expiry and another URL are one renewal, for the expiry": (
+        given(
+            status=ENDING,
+            url="https://old.example.com/hook",
+            known={"notification_url": "https://app.example.com/hook"},
+        ),
+        Action.RENEW,
+        Reason.WITHIN_LOOK_AHEAD,
+    ),
+    "a move to another URL confirms the subscription as well": (
+        given(
+            verified=61, url="https://old.example.com/hook", known={"notification_url": "https://app.example.com/hook"}
+        ),
+        Action.RENEW,
+        Reason.NOTIFICATION_URL_CHANGED,
+    ),
+    "a verification reports a changed spec as well": (
+        given(verified=61, **CHANGED),
+        Action.VERIFY,
+        Reason.VERIFICATION_DUE,
+    ),
+    "Postgres is told before the API server": (
+        given(known={**UNSYNCED, **UNWRITTEN}),
+        Action.RECORD,
+        Reason.NOT_SYNCED,
+    ),
     # A person asks (Reconciling)
     "a forced renewal renews": (given(annotations=RENEW_NOW), Action.RENEW, Reason.RENEWAL_REQUESTED),
     "a new value forces again": (
         given(annotations=RENEW_NOW, status={"lastHandledRenewal": "2026-03-01T22:00:00Z"}),
+        Action.RENEW,
+        Reason.RENEWAL_REQUESTED,
+    ),
+    "what a person asked for stays theirs where a new consent would do it too": (
+        given(annotations={**RENEW_NOW, **NEW_CONSENT}, conditions=STALLED),
+        Action.RENEW,
+        Reason.RENEWAL_REQUESTED,
+    ),
+    "a forced renewal does not wait for Postgres to hear of the last one": (
+        given(annotations=RENEW_NOW, known=UNSYNCED),
         Action.RENEW,
         Reason.RENEWAL_REQUESTED,
     ),
@@ -252,6 +289,11 @@ ROWS: dict[str, tuple[Given, Action, Reason]] = {
         Reason.RENEWAL_REQUESTED,
     ),
     # Suspend (rule 11)
+    "a changed spec is reported while suspended": (
+        given(spec=SUSPEND, conditions=SUSPENDED, **CHANGED),
+        Action.REPORT,
+        Reason.SUSPENDED,
+    ),
     "a suspension is reported first": (given(spec=SUSPEND, **CHANGED), Action.REPORT, Reason.SUSPENDED),
     "then nothing is done": (given(spec=SUSPEND, conditions=SUSPENDED), Action.NOTHING, Reason.SUSPENDED),
     "a suspended subscription is left to expire": (
@@ -332,6 +374,16 @@ ROWS: dict[str, tuple[Given, Action, Reason]] = {
         Action.RELEASE,
         Reason.RETAINED,
     ),
+    "an expired subscription needs no call any more": (
+        given(deleted=True, status=EXPIRED),
+        Action.RELEASE,
+        Reason.EXPIRED,
+    ),
+    "unless a create beside it was not answered": (
+        given(deleted=True, status={**EXPIRED, "pendingCreateTime": timedelta(minutes=-1)}),
+        Action.DELETE,
+        Reason.DELETED,
+    ),
     "without a subscription it just goes": (given(deleted=True, status=NONE_YET), Action.RELEASE, Reason.DELETED),
     "a deletion that failed at Graph waits": (
         given(deleted=True, status=FAILED),
@@ -375,6 +427,16 @@ ROWS: dict[str, tuple[Given, Action, Reason]] = {
     ),
     "what Postgres missed is recorded": (given(known=UNSYNCED), Action.RECORD, Reason.NOT_SYNCED),
     "also of a stalled mailbox": (given(known=UNSYNCED, conditions=STALLED), Action.RECORD, Reason.NOT_SYNCED),
+    "also of a stalled one that is about to expire": (
+        given(known=UNSYNCED, conditions=STALLED, status=ENDING),
+        Action.RECORD,
+        Reason.NOT_SYNCED,
+    ),
+    "the status of a stalled one is written, too": (
+        given(known=UNWRITTEN, conditions=STALLED),
+        Action.REPORT,
+        Reason.STATUS_OUTDATED,
+    ),
     "also of one that backs off": (given(known=UNSYNCED, status=FAILED), Action.RECORD, Reason.NOT_SYNCED),
     "a lost id is recorded before another is created": (
         given(known=UNSYNCED, status=NONE_YET),

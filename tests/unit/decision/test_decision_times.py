@@ -137,6 +137,15 @@ def test_the_next_look_comes_at_the_renewal_when_that_is_before_the_tick(mailbox
     assert (decision.action, decision.again_at) == (Action.NOTHING, due)
 
 
+@pytest.mark.parametrize(("early", "action"), [(1, Action.NOTHING), (0, Action.RENEW)])
+def test_a_renewal_begins_to_the_second(mailbox: Mailbox, early: int, action: Action) -> None:
+    resource, policy = mailbox(), Policy()
+    due = renewal_time(resource, policy)
+    assert due is not None
+    now = due - timedelta(seconds=early)
+    assert decide(resource, now=now, policy=policy, known=Known(verified_at=now)).action is action
+
+
 def test_the_next_look_comes_at_the_verification_when_that_is_before_the_tick(mailbox: Mailbox, now: datetime) -> None:
     decision = decide(mailbox(), now=now, policy=Policy(), known=Known(verified_at=now - timedelta(minutes=53)))
     assert (decision.action, decision.again_at) == (Action.NOTHING, now + timedelta(minutes=7))
