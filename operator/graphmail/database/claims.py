@@ -14,7 +14,7 @@ from graphmail.provider import ProviderKey
 
 CLAIM_TIME = timedelta(seconds=120)
 """How long a claim holds, by the database's clock. Work at Graph gives up after half of it."""
-RENEWING_ACTIONS = frozenset({"create", "recreate", "renew", "replace"})
+RENEWING_ACTIONS = frozenset({"adopt", "create", "renew"})
 """Actions during which the product's health row says `renewing`."""
 
 _LOCKS = 0x676D7331

@@ -1,5 +1,6 @@
 """Discovery: all Microsoft providers, without their secrets, and what became of them behind our back."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 from psycopg import sql
 
 from graphmail.database.credentials import fingerprint, moment
-from graphmail.database.pool import Row
+from graphmail.database.pool import BATCH, Row
 from graphmail.database.schema import CONFIG, HEALTH, PROVIDERS, Schema
 from graphmail.database.session import Session
 from graphmail.provider import Provider, ProviderKey
@@ -95,7 +96,9 @@ async def providers(session: Session, changed_since: datetime | None) -> Discove
     rows = await session.rows(providers_statement, {"since": since})
     found: list[Provider] = []
     foreign: dict[ProviderKey, PeerChange] = {}
-    for row in rows:
+    for number, row in enumerate(rows, start=1):
+        if number % BATCH == 0:
+            await asyncio.sleep(0)
         if row[1] is None:
             continue  # the clock alone: there is no provider
         provider = _provider(row)

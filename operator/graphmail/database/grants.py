@@ -8,6 +8,7 @@ from graphmail.database.schema import (
     CONFIG,
     HEALTH,
     HEALTH_COLUMNS,
+    HEALTH_SEQUENCE,
     LEGACY,
     LEGACY_COLUMNS,
     OWN_SCHEMA,
@@ -42,8 +43,8 @@ def grant_statements(schema: Schema, role: str) -> list[sql.Composed]:
         _grant("UPDATE", schema, HEALTH, health, name),
         _grant("INSERT", schema, HEALTH, [*_HEALTH_KEYS, *health], name),
     ]
-    if schema.has(HEALTH, "id"):
-        statements.append(sql.SQL("GRANT USAGE ON SEQUENCE email_provider_health_id_seq TO {}").format(name))
+    if schema.has(HEALTH_SEQUENCE):
+        statements.append(sql.SQL("GRANT USAGE ON SEQUENCE {} TO {}").format(sql.Identifier(HEALTH_SEQUENCE), name))
     if schema.legacy:
         statements.append(sql.SQL("GRANT SELECT ON {} TO {}").format(sql.Identifier(LEGACY), name))
         statements.append(_grant("UPDATE", schema, LEGACY, LEGACY_COLUMNS, name))

@@ -24,7 +24,7 @@ Row = tuple[Any, ...]
 
 _ATTEMPTS = 3
 """How often a statement runs that Postgres rolled back to end a deadlock."""
-_BATCH = 500
+BATCH = 500
 """Rows that are made into Python objects before other tasks get their turn."""
 _TIMESTAMPTZ = 1184
 """Postgres's type id of timestamptz."""
@@ -196,9 +196,9 @@ async def _fetch(cursor: psycopg.AsyncCursor[Row]) -> list[Row]:
     while cursor.nextset():
         pass
     rows: list[Row] = []
-    while batch := await cursor.fetchmany(_BATCH):
+    while batch := await cursor.fetchmany(BATCH):
         rows.extend(batch)
-        if len(batch) < _BATCH:
+        if len(batch) < BATCH:
             break
         await asyncio.sleep(0)
     return _in_utc(cursor, rows)

@@ -13,6 +13,9 @@ HEALTH = "email_provider_health"
 LEGACY = "email_provider_configs"
 """The aggregated table of older generations, which may stand beside the others; kept in step where it does."""
 
+HEALTH_SEQUENCE = "email_provider_health_id_seq"
+"""Numbers the health table's rows, where its id is a serial."""
+
 OWN_SCHEMA = "graphmail"
 OWN_TABLES = ("claims", "provider_state", "abandoned")
 

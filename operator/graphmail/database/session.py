@@ -8,7 +8,17 @@ from psycopg import sql
 
 from graphmail.database.errors import SchemaError
 from graphmail.database.pool import Pool, Row
-from graphmail.database.schema import CONFIG, HEALTH, LEGACY, OWN_SCHEMA, OWN_TABLES, PROVIDERS, READ_SCHEMA, Schema
+from graphmail.database.schema import (
+    CONFIG,
+    HEALTH,
+    HEALTH_SEQUENCE,
+    LEGACY,
+    OWN_SCHEMA,
+    OWN_TABLES,
+    PROVIDERS,
+    READ_SCHEMA,
+    Schema,
+)
 
 Statement = Callable[[Schema], sql.Composable]
 """Writes a statement for a schema; the function itself is its name in the cache."""
@@ -18,6 +28,7 @@ TABLES = (
     PROVIDERS,
     CONFIG,
     HEALTH,
+    HEALTH_SEQUENCE,
     LEGACY,
     f"{OWN_SCHEMA}.migrations",
     *(f"{OWN_SCHEMA}.{name}" for name in OWN_TABLES),

@@ -1,0 +1,142 @@
+"""The role that runs the operator can do its work, and nothing else to the product."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, LiteralString
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from graphmail.database import AccessDenied, Claim, Recorded, RowFate, TokenFate, migrate
+from graphmail.provider import Outcome, RotatedTokens
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+DOCUMENTED = Path(__file__).parents[3] / "docs" / "database.md"
+
+
+@pytest.fixture
+def role(fresh_product: Any) -> Iterator[str]:
+    """A role that may sign in and nothing else."""
+    name = f"operator_{uuid.uuid4().hex[:12]}"
+    fresh_product.connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
+    yield name
+    fresh_product.connection.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
+    fresh_product.connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+def as_role(url: str, role: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}"))
+
+
+async def everything(database: Any, key: Any, now: Any) -> None:
+    """All that the operator does."""
+    await database.schema()
+    assert [provider.key for provider in (await database.providers()).providers] == [key]
+    state = await database.provider_state(key)
+    assert await database.ensure_client_state(key, "generated") == "generated"
+    tokens = RotatedTokens("access-2", now, "refresh-2", state.credential.refresh_token)
+    for outcome in (
+        Outcome(
+            key, now, False, None, None, failure_reason="no", consecutive_failures=9, provider_error=True, tokens=tokens
+        ),
+        Outcome(key, now, True, "subscription-1", now, renewed=True),
+    ):
+        claim = await database.claim(key, "renew", 10)
+        assert isinstance(claim, Claim)
+        recorded = await database.record(claim, outcome)
+        assert isinstance(recorded, Recorded)
+        assert recorded.row is RowFate.WRITTEN
+        assert recorded.tokens is (TokenFate.STORED if outcome.tokens else TokenFate.NONE)
+    claim = await database.claim(key, "renew", 10)
+    assert isinstance(claim, Claim)
+    assert await database.release(claim, settled=True)
+    await database.record_late(Outcome(key, now, True, "subscription-1", now), known_subscription_id=None)
+    await database.mark_delivering([key])
+    await database.peer_changes()
+    await database.abandon(key, "subscription-1", None, "no credential")
+    await database.abandoned()
+
+
+async def test_the_grants_suffice_for_everything_the_operator_does(
+    fresh_product: Any, role: str, open_database: Callable[..., Any]
+) -> None:
+    report = await migrate(fresh_product.url, grant_to=role)
+    assert report.granted_to == role
+    key = fresh_product.provider()
+    [row] = fresh_product.run("SELECT now() AS now")
+    async with open_database(as_role(fresh_product.url, role)) as database:
+        await everything(database, key, row["now"])
+
+
+async def test_without_the_grants_it_says_what_is_missing(
+    fresh_product: Any, role: str, open_database: Callable[..., Any]
+) -> None:
+    async with open_database(as_role(fresh_product.url, role)) as database:
+        with pytest.raises(AccessDenied, match=r"GRANT statements in docs/database\.md"):
+            await database.providers()
+
+
+@pytest.mark.parametrize(
+    "forbidden",
+    [
+        "DELETE FROM email_providers",
+        "DELETE FROM microsoft_email_provider_config",
+        "DELETE FROM email_provider_health",
+        "DELETE FROM graphmail.claims",
+        "TRUNCATE email_provider_health",
+        "INSERT INTO tenants (client_name, email) VALUES ('c', 'e')",
+        "INSERT INTO email_providers (id) VALUES (gen_random_uuid())",
+        "UPDATE email_providers SET is_active = false",
+        "UPDATE email_providers SET mailbox = 'other'",
+        "UPDATE microsoft_email_provider_config SET client_secret = 'other'",
+        "UPDATE microsoft_email_provider_config SET client_id = 'other'",
+        "UPDATE email_provider_health SET provider_id = 'other'",
+        "SELECT * FROM tenants",
+        "CREATE TABLE graphmail.more (n int)",
+        "ALTER TABLE email_provider_health ADD COLUMN more int",
+    ],
+)
+async def test_the_role_cannot_do_to_the_product_what_is_not_its_work(
+    fresh_product: Any, role: str, forbidden: LiteralString
+) -> None:
+    await migrate(fresh_product.url, grant_to=role)
+    with (
+        psycopg.connect(as_role(fresh_product.url, role)) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(forbidden)
+
+
+async def test_the_documented_grants_are_those_that_are_given(fresh_product: Any, role: str) -> None:
+    """Whoever copies the statements from the documentation gets the same role."""
+    await migrate(fresh_product.url, grant_to=role)
+    given = privileges(fresh_product, role)
+    fresh_product.connection.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(role)))
+    assert privileges(fresh_product, role) == set()
+    title = "For the older generation" if fresh_product.older else "For the newer generation"
+    _, _, section = DOCUMENTED.read_text(encoding="utf-8").partition(f"#### {title}")
+    statements = section.partition("```sql\n")[2].partition("```")[0]
+    fresh_product.connection.execute(statements.replace("graphmail_operator", role).encode())
+    assert privileges(fresh_product, role) == given
+
+
+def privileges(product: Any, role: str) -> set[tuple[Any, ...]]:
+    rows = product.run(
+        "SELECT 'column' AS kind, table_schema || '.' || table_name AS what, column_name AS part, privilege_type AS privilege "
+        "FROM information_schema.column_privileges WHERE grantee = %s "
+        "UNION ALL SELECT 'table', table_schema || '.' || table_name, '', privilege_type "
+        "FROM information_schema.table_privileges WHERE grantee = %s "
+        "UNION ALL SELECT 'usage', object_schema || '.' || object_name, '', privilege_type "
+        "FROM information_schema.usage_privileges WHERE grantee = %s "
+        "UNION ALL SELECT 'schema', nspname, '', 'USAGE' FROM pg_namespace "
+        "WHERE nspname = 'graphmail' AND has_schema_privilege(%s, nspname, 'USAGE')",
+        *[role] * 4,
+    )
+    return {tuple(row.values()) for row in rows}
