@@ -38,7 +38,7 @@ def retry_delay(
         left: what is left of the subscription; near its end the tries come closer, since a gap is the worst outcome. Once it has
             expired there is no end to hurry towards, and a fleet that hammers would only make an outage longer.
     """
-    least, longest = timedelta(), min(LONGEST, FIRST * 2 ** min(max(failures - 1, 0), 16))
+    least, longest = timedelta(), min(LONGEST, FIRST * (1 << min(max(failures - 1, 0), 16)))
     if pace is Pace.SLOW:
         least, longest = LONGEST / 4, LONGEST
     longest = min(longest, _limit(pace, left))
