@@ -81,7 +81,7 @@ class Caller:
             async with asyncio.timeout_at(deadline):
                 await self._connections.acquire()
         except TimeoutError as timeout:
-            raise NoTurn(Meaning.TRANSIENT, "no connection to Graph became free in time") from timeout
+            raise NoTurn(Meaning.THROTTLED, "no connection to Graph became free in time") from timeout
 
     async def _exchange(self, call: Call, request_id: str) -> Reply:
         sent_at, started = self._clock(), time.perf_counter()

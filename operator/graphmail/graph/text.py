@@ -14,7 +14,7 @@ MIN_RETRY_AFTER = 1.0
 """Seconds. A wait of nothing, or until a moment in the past, would be a tight loop."""
 
 _TOKENS = re.compile(r"\bBearer\s+\S+|\beyJ[\w-]{8,}(?:\.[\w-]*){0,4}|[\w.~+=-]{80,}", re.IGNORECASE)
-_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\ud800-\udfff\ufeff]+")
+_SPACES = re.compile(r"\s+")
 
 
 def publishable(value: Any, secrets: tuple[str, ...] = ()) -> str:
@@ -25,7 +25,9 @@ def publishable(value: Any, secrets: tuple[str, ...] = ()) -> str:
     for secret in secrets:
         if secret:
             text = text.replace(secret, "[secret]")
-    text = _UNPRINTABLE.sub(" ", _TOKENS.sub("[secret]", text)).strip()
+    text = _TOKENS.sub("[secret]", text)[: 4 * MAX_MESSAGE]
+    text = "".join(character if character.isprintable() else " " for character in text)
+    text = _SPACES.sub(" ", text).strip()
     return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 1] + "…"
 
 

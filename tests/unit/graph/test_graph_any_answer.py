@@ -25,11 +25,8 @@ WORDS = (
     "reached its limit of '1'", "AADSTS7000222: expired", "invalid_grant", "invalid_client", "temporarily_unavailable",
 )  # fmt: skip
 texts = st.lists(st.sampled_from(WORDS) | st.text(max_size=12), max_size=4).map(" ".join)
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | texts,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
-    max_leaves=4,
-)
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts
+values = scalars | texts | st.lists(scalars, max_size=2) | st.dictionaries(texts, scalars, max_size=2)
 errors = st.fixed_dictionaries(
     {}, optional={"code": values, "message": values, "innerError": values, "innererror": values}
 )
