@@ -7,8 +7,8 @@ from datetime import datetime
 
 import structlog
 
-from graphmail.cluster import Cluster
-from graphmail.observability.events import EventBook, EventReason
+from graphmail.cluster import Cluster, ClusterError
+from graphmail.observability.events import Ended, EventBook, EventCall, EventReason
 from graphmail.observability.metrics import Metrics
 from graphmail.resource import GraphMailSubscription
 
@@ -53,4 +53,21 @@ class Poster:
                 await self._post(*self._queue.get_nowait())
 
     async def _post(self, resource: GraphMailSubscription, reason: EventReason, message: str) -> None:
-        raise NotImplementedError
+        call = self._book.say(resource, reason, message, self._clock())
+        while call is not None:
+            call = self._book.done(call, await self._send(call))
+
+    async def _send(self, call: EventCall) -> Ended:
+        try:
+            if call.verb == "create":
+                await self._cluster.post_event(call.body)
+            else:
+                await self._cluster.patch_event(call.name, call.body)
+        except ClusterError as error:
+            if error.status == 409:
+                return Ended.POSTED
+            if error.status == 404 and call.verb == "patch":
+                return Ended.GONE
+            _log.warning("an event could not be posted", name=call.name, error=str(error))
+            return Ended.FAILED
+        return Ended.POSTED

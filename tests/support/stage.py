@@ -136,7 +136,7 @@ class Stage:
     def live(self, row: Row) -> list[Subscription]:
         """What Graph holds for that mailbox now."""
         self.simulator.world.settle()
-        return self.simulator.world.subscriptions.of_mailbox(row.mailbox.id)
+        return self.simulator.world.subscriptions.of_mailbox(row.mailbox.user_id)
 
     async def arrive(self, row: Row) -> None:
         """A message arrives in that mailbox."""

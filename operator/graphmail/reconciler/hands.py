@@ -305,7 +305,9 @@ def current_held(resource: GraphMailSubscription) -> Held | None:
 
 
 def _held(subscription: Subscription, *, granted_at: datetime | None = None) -> Held:
-    return Held(subscription.id, subscription.expires_at, subscription.notification_url or None, granted_at)
+    """Whole seconds, as the status has them: what is known and what is found must compare."""
+    expires_at = subscription.expires_at.replace(microsecond=0)
+    return Held(subscription.id, expires_at, subscription.notification_url or None, granted_at)
 
 
 def _watches(resource: str, ours: GraphMailSubscription) -> bool:

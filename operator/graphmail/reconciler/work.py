@@ -179,11 +179,12 @@ class Reconciler:
         return await self._settle(entry, resource, claim, caller, result)
 
     async def _access(self, entry: Entry) -> Access | NoAccess:
-        """What signs in. While its store is away, what was used last carries on."""
+        """What signs in. What was used last carries on while its store is away, and when the row of a deleted resource is gone."""
         try:
             entry.access = await self._desk.of(entry.resource)
         except NoAccess as missing:
-            return missing
+            if entry.access is None or entry.resource.metadata.deletion_timestamp is None:
+                return missing
         except (DatabaseUnavailable, ClusterUnavailable) as error:
             self._stores.lost(Store.POSTGRES if isinstance(error, DatabaseUnavailable) else Store.KUBERNETES)
             if entry.access is None:

@@ -1,15 +1,19 @@
 """The stage that the tests of the whole operator play on."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from graphmail.database import migrate
+from graphmail.resource.names import GROUP, PLURAL, VERSION
 from graphsim.server import Simulator
-from localstack.controlplane import ControlPlane
+from localstack.controlplane import ApiRefusedError, ControlPlane
 from support.product import Endpoint, Product
 from support.stage import Stage
+from support.waiting import eventually
 
 CRD = Path(__file__).parents[3] / "crds" / "graphmailsubscriptions.yaml"
 
@@ -21,6 +25,15 @@ def crd(control_plane: ControlPlane) -> None:
     control_plane.run_kubectl(
         "wait", "--for=condition=Established", "crd/graphmailsubscriptions.graphmail.dev", "--timeout=30s"
     )
+    asyncio.run(eventually(lambda: _served(control_plane), "the new resource is served"))
+
+
+def _served(control_plane: ControlPlane) -> bool:
+    """For a moment after it is established, lists of it are answered with 429: its storage is initialising."""
+    with contextlib.suppress(ApiRefusedError):
+        control_plane.request("GET", f"/apis/{GROUP}/{VERSION}/{PLURAL}")
+        return True
+    return False
 
 
 @pytest.fixture
