@@ -32,10 +32,10 @@ async def test_graph_delivers_to_the_derived_url_with_our_marker_and_the_rows_cl
     row = stage.add_delegated({"webhook_verification_token": "from-the-product"})
     async with stage.operator(GRAPHMAIL_INSTALLATION="here"):
         await stage.ready(row)
-    [subscription] = stage.live(row)
+        [subscription] = stage.live(row)
+        await stage.arrive(row)
+        [notification] = await eventually(lambda: stage.endpoint.notifications, "a notification")
     assert subscription.notification_url == f"{stage.endpoint.url}{stage.endpoint.path}?gms=here.{row.id}.inbox"
-    await stage.arrive(row)
-    [notification] = await eventually(lambda: stage.endpoint.notifications, "a notification")
     assert (notification["subscriptionId"], notification["clientState"]) == (subscription.id, "from-the-product")
 
 
@@ -81,9 +81,9 @@ async def test_a_loss_that_nobody_reported_is_noticed_and_the_next_message_arriv
             row, lambda status: status["subscriptionID"] != first["subscriptionID"], "made anew"
         )
         await eventually(lambda: "Recreated" in stage.event_reasons(row), "a Recreated event")
-    assert [found.id for found in stage.live(row)] == [status["subscriptionID"]]
-    await stage.arrive(row)
-    [notification] = await eventually(lambda: stage.endpoint.notifications, "a notification")
+        assert [found.id for found in stage.live(row)] == [status["subscriptionID"]]
+        await stage.arrive(row)
+        [notification] = await eventually(lambda: stage.endpoint.notifications, "a notification")
     assert notification["subscriptionId"] == status["subscriptionID"]
 
 
