@@ -10,6 +10,7 @@ import httpx
 from pydantic import BaseModel
 
 from graphsim import control_models as m
+from graphsim import control_run_models as r
 from graphsim.grants import RevocationReason
 from graphsim.settings import SimulatorSettings
 
@@ -64,7 +65,7 @@ class SimulatorControl:
 
     def reset(self, *, keep_settings: bool = False) -> m.Health:
         """Forget everything but the clock and the certificate authority."""
-        return self._one(m.Health, "POST", "/reset", m.ResetRequest(keep_settings=keep_settings))
+        return self._one(m.Health, "POST", "/reset", r.ResetRequest(keep_settings=keep_settings))
 
     def tenants(self) -> list[m.TenantView]:
         """Ask for the tenants."""
@@ -166,13 +167,13 @@ class SimulatorControl:
 
     # -- faults, settings, clock, log ----------------------------------------------------------------------------
 
-    def faults(self) -> list[m.FaultView]:
+    def faults(self) -> list[r.FaultView]:
         """Ask for the fault rules in force."""
-        return self._many(m.FaultView, "/faults")
+        return self._many(r.FaultView, "/faults")
 
-    def add_fault(self, *routes: str, **fields: Any) -> m.FaultView:
+    def add_fault(self, *routes: str, **fields: Any) -> r.FaultView:
         """Put a fault rule in force for the routes (none: all); `fields` as in NewFault."""
-        return self._one(m.FaultView, "POST", "/faults", m.NewFault(routes=list(routes), **fields))
+        return self._one(r.FaultView, "POST", "/faults", r.NewFault(routes=list(routes), **fields))
 
     def clear_fault(self, fault_id: str) -> None:
         """Lift one rule."""
@@ -182,9 +183,9 @@ class SimulatorControl:
         """Lift every rule; answer how many there were."""
         return self._one(m.Removed, "DELETE", "/faults").count
 
-    def answers(self) -> list[m.AnswerView]:
+    def answers(self) -> list[r.AnswerView]:
         """Ask for the named answers that fault rules can use."""
-        return self._many(m.AnswerView, "/answers")
+        return self._many(r.AnswerView, "/answers")
 
     def settings(self) -> SimulatorSettings:
         """Ask for the settings."""
@@ -194,33 +195,33 @@ class SimulatorControl:
         """Change the named settings, as in SimulatorSettings."""
         return self._one(SimulatorSettings, "PATCH", "/settings", fields)
 
-    def clock(self) -> m.ClockView:
+    def clock(self) -> r.ClockView:
         """Ask for the simulated clock."""
-        return self._one(m.ClockView, "GET", "/clock")
+        return self._one(r.ClockView, "GET", "/clock")
 
     def change_clock(
         self, *, speed: float | None = None, paused: bool | None = None, advance_seconds: float = 0.0
-    ) -> m.ClockView:
+    ) -> r.ClockView:
         """Set the speed, pause or resume, and jump forward, in this order."""
-        body = m.ClockChange(speed=speed, paused=paused, advance_seconds=advance_seconds)
-        return self._one(m.ClockView, "POST", "/clock", body)
+        body = r.ClockChange(speed=speed, paused=paused, advance_seconds=advance_seconds)
+        return self._one(r.ClockView, "POST", "/clock", body)
 
-    def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> m.ClockView:
+    def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> r.ClockView:
         """Jump forward in simulated time."""
         total = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
         return self.change_clock(advance_seconds=total)
 
-    def requests(self, **which: Any) -> m.CallsView:
+    def requests(self, **which: Any) -> r.CallsView:
         """Ask for the log of calls, the newest first; `which` as in CallFilter, and the counts of all calls."""
-        return self._one(m.CallsView, "GET", "/requests", which=m.CallFilter(**which))
+        return self._one(r.CallsView, "GET", "/requests", which=r.CallFilter(**which))
 
     def clear_requests(self) -> int:
         """Forget the log of calls and its counts; answer how many there were."""
         return self._one(m.Removed, "DELETE", "/requests").count
 
-    def issue_certificate(self, *names: str) -> m.CertificateView:
+    def issue_certificate(self, *names: str) -> r.CertificateView:
         """Ask for a certificate of the simulator's authority, for a webhook that serves https."""
-        return self._one(m.CertificateView, "POST", "/certificates", m.CertificateRequest(names=list(names)))
+        return self._one(r.CertificateView, "POST", "/certificates", r.CertificateRequest(names=list(names)))
 
     # -- plumbing ------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from graphsim import control_models as m
+from graphsim import control_run_models as r
 from graphsim import control_running as running
 from graphsim import control_world as world
 from graphsim.directory import UnknownObjectError
@@ -39,7 +40,7 @@ class ControlRoute:
 ROUTES: tuple[ControlRoute, ...] = (
     ControlRoute("GET", "/healthz", m.Nothing, running.health),
     ControlRoute("POST", "/seed", m.Seed, running.seed),
-    ControlRoute("POST", "/reset", m.ResetRequest, running.reset),
+    ControlRoute("POST", "/reset", r.ResetRequest, running.reset),
     ControlRoute("GET", "/tenants", m.Nothing, world.list_tenants),
     ControlRoute("POST", "/tenants", m.NewTenant, world.add_tenant),
     ControlRoute("GET", "/apps", m.Nothing, world.list_apps),
@@ -60,17 +61,17 @@ ROUTES: tuple[ControlRoute, ...] = (
     ControlRoute("GET", "/coverage", m.MailboxFilter, world.show_coverage),
     ControlRoute("POST", "/coverage/watch", m.WatchChange, world.change_watch),
     ControlRoute("GET", "/faults", m.Nothing, running.list_faults),
-    ControlRoute("POST", "/faults", m.NewFault, running.add_fault),
+    ControlRoute("POST", "/faults", r.NewFault, running.add_fault),
     ControlRoute("DELETE", "/faults", m.Nothing, running.clear_faults),
     ControlRoute("DELETE", "/faults/{id}", m.ById, running.clear_fault),
     ControlRoute("GET", "/answers", m.Nothing, running.list_answers),
     ControlRoute("GET", "/settings", m.Nothing, running.show_settings),
     ControlRoute("PATCH", "/settings", None, running.change_settings),
     ControlRoute("GET", "/clock", m.Nothing, running.show_clock),
-    ControlRoute("POST", "/clock", m.ClockChange, running.change_clock),
-    ControlRoute("GET", "/requests", m.CallFilter, running.show_calls),
+    ControlRoute("POST", "/clock", r.ClockChange, running.change_clock),
+    ControlRoute("GET", "/requests", r.CallFilter, running.show_calls),
     ControlRoute("DELETE", "/requests", m.Nothing, running.clear_calls),
-    ControlRoute("POST", "/certificates", m.CertificateRequest, running.issue_certificate),
+    ControlRoute("POST", "/certificates", r.CertificateRequest, running.issue_certificate),
 )
 
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)

@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any
 
 from graphsim import control_models as m
+from graphsim import control_run_models as r
 from graphsim import control_views as views
 from graphsim import control_world
 from graphsim.calls import Call
@@ -47,14 +48,14 @@ def seed(runtime: Runtime, body: m.Seed) -> m.Seeded:
     return m.Seeded(tenants=tenants, apps=apps, mailboxes=mailboxes, grants=grants, subscriptions=subscriptions)
 
 
-def add_fault(runtime: Runtime, body: m.NewFault) -> m.FaultView:
+def add_fault(runtime: Runtime, body: r.NewFault) -> r.FaultView:
     """Put a fault rule in force; raises ValueError for one that contradicts itself."""
     rule = _rule(runtime, body)
     runtime.faults.add(rule)
     return _fault(rule)
 
 
-def list_faults(runtime: Runtime, _body: m.Nothing) -> list[m.FaultView]:
+def list_faults(runtime: Runtime, _body: m.Nothing) -> list[r.FaultView]:
     """Show the rules in force, spent ones included."""
     return [_fault(rule) for rule in runtime.faults.all()]
 
@@ -71,16 +72,16 @@ def clear_fault(runtime: Runtime, body: m.ById) -> m.Removed:
     return m.Removed(count=count)
 
 
-def list_answers(_runtime: Runtime, _body: m.Nothing) -> list[m.AnswerView]:
+def list_answers(_runtime: Runtime, _body: m.Nothing) -> list[r.AnswerView]:
     """Show the known answers of Graph and of sign-in, by the names that fault rules use."""
     of_graph = [
-        m.AnswerView(
+        r.AnswerView(
             name=name, service="graph", status=one.status, code=one.code, message=one.message, meaning=one.meaning
         )
         for name, one in GRAPH_ANSWERS.items()
     ]
     of_signin = [
-        m.AnswerView(
+        r.AnswerView(
             name=name,
             service="sign-in",
             status=one.status,
@@ -105,12 +106,12 @@ def change_settings(runtime: Runtime, body: dict[str, Any]) -> SimulatorSettings
     return merged
 
 
-def show_clock(runtime: Runtime, _body: m.Nothing) -> m.ClockView:
+def show_clock(runtime: Runtime, _body: m.Nothing) -> r.ClockView:
     """Show the clock."""
     return views.clock(runtime.world.clock)
 
 
-def change_clock(runtime: Runtime, body: m.ClockChange) -> m.ClockView:
+def change_clock(runtime: Runtime, body: r.ClockChange) -> r.ClockView:
     """Set the speed, pause or resume, and jump forward."""
     clock = runtime.world.clock
     if body.speed is not None:
@@ -123,15 +124,15 @@ def change_clock(runtime: Runtime, body: m.ClockChange) -> m.ClockView:
     return views.clock(clock)
 
 
-def show_calls(runtime: Runtime, body: m.CallFilter) -> m.CallsView:
+def show_calls(runtime: Runtime, body: r.CallFilter) -> r.CallsView:
     """Show the calls of Graph and sign-in that match, the newest first, and the counts of all."""
     matching = [call for call in runtime.log.newest_first() if _matches(call, body)]
-    return m.CallsView(
+    return r.CallsView(
         calls=[views.call(call) for call in islice(matching, body.limit)],
         matching=len(matching),
         total=runtime.log.total,
         counts=[
-            m.CallCount(route=route, method=method, status=status, count=count)
+            r.CallCount(route=route, method=method, status=status, count=count)
             for (route, method, status), count in sorted(runtime.log.counts.items())
         ],
     )
@@ -144,15 +145,15 @@ def clear_calls(runtime: Runtime, _body: m.Nothing) -> m.Removed:
     return m.Removed(count=count)
 
 
-def issue_certificate(runtime: Runtime, body: m.CertificateRequest) -> m.CertificateView:
+def issue_certificate(runtime: Runtime, body: r.CertificateRequest) -> r.CertificateView:
     """Issue a certificate, so that a webhook can serve https that the simulator trusts."""
     issued = runtime.authority.issue(*body.names)
-    return m.CertificateView(
+    return r.CertificateView(
         certificate=issued.certificate, private_key=issued.private_key, authority=runtime.authority.certificate()
     )
 
 
-async def reset(runtime: Runtime, body: m.ResetRequest) -> m.Health:
+async def reset(runtime: Runtime, body: r.ResetRequest) -> m.Health:
     """Forget everything but the clock and the certificate authority."""
     await runtime.notifier.forget()
     runtime.world.clear()
@@ -164,7 +165,7 @@ async def reset(runtime: Runtime, body: m.ResetRequest) -> m.Health:
     return health(runtime, m.Nothing())
 
 
-def _rule(runtime: Runtime, body: m.NewFault) -> FaultRule:
+def _rule(runtime: Runtime, body: r.NewFault) -> FaultRule:
     unknown = sorted(set(body.routes) - ROUTE_NAMES)
     if unknown:
         raise ValueError(f"routes={unknown!r}: known are {', '.join(sorted(ROUTE_NAMES))}")
@@ -191,7 +192,7 @@ def _rule(runtime: Runtime, body: m.NewFault) -> FaultRule:
     )
 
 
-def _named_error(body: m.NewFault) -> GraphError | SigninError | None:
+def _named_error(body: r.NewFault) -> GraphError | SigninError | None:
     if body.answer is None:
         return None
     found = GRAPH_ANSWERS.get(body.answer) or SIGNIN_ANSWERS.get(body.answer)
@@ -204,7 +205,7 @@ def _named_error(body: m.NewFault) -> GraphError | SigninError | None:
     return error
 
 
-def _extra_headers(body: m.NewFault) -> dict[str, str]:
+def _extra_headers(body: r.NewFault) -> dict[str, str]:
     return body.headers | ({"Retry-After": body.retry_after} if body.retry_after else {})
 
 
@@ -214,8 +215,8 @@ def _raw_body(body: str | dict[str, Any] | None) -> bytes | None:
     return (body if isinstance(body, str) else json.dumps(body)).encode()
 
 
-def _fault(rule: FaultRule) -> m.FaultView:
-    return m.FaultView(
+def _fault(rule: FaultRule) -> r.FaultView:
+    return r.FaultView(
         id=rule.id,
         hits=rule.hits,
         left=rule.count,
@@ -241,7 +242,7 @@ def _effect(rule: FaultRule) -> str:
     return f"{effect}, after the commit" if rule.after_commit else effect
 
 
-def _matches(call: Call, body: m.CallFilter) -> bool:
+def _matches(call: Call, body: r.CallFilter) -> bool:
     wanted = body.model_dump(exclude={"since", "limit"}, exclude_none=True)
     return call.number > body.since and all(
         str(getattr(call, name)).lower() == str(value).lower() for name, value in wanted.items()

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from graphsim import control_models as m
+from graphsim import control_run_models as r
 from graphsim.calls import Call
 from graphsim.clock import SimulatedClock
 from graphsim.coverage import Interval, Ledger, MailboxCoverage
@@ -18,9 +19,9 @@ def moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def clock(source: SimulatedClock) -> m.ClockView:
+def clock(source: SimulatedClock) -> r.ClockView:
     """Show the clock."""
-    return m.ClockView(now=moment(source.now()), speed=source.speed, paused=source.paused)
+    return r.ClockView(now=moment(source.now()), speed=source.speed, paused=source.paused)
 
 
 def tenant(source: Tenant) -> m.TenantView:
@@ -113,9 +114,9 @@ def delivery(source: Delivery) -> m.DeliveryView:
     )
 
 
-def call(source: Call) -> m.CallView:
+def call(source: Call) -> r.CallView:
     """Show one call of Graph or sign-in."""
-    return m.CallView(
+    return r.CallView(
         number=source.number,
         at=moment(source.at),
         route=source.route,

@@ -1,7 +1,7 @@
 import aiohttp
 import pytest
 
-from graphsim import control_models as m
+from graphsim import control_run_models as r
 from graphsim import control_running
 
 DAY = 1_440
@@ -10,7 +10,7 @@ DAY = 1_440
 @pytest.fixture
 def spoil(simulator):
     def add(*routes, **fields):
-        return control_running.add_fault(simulator.runtime, m.NewFault(routes=list(routes), **fields))
+        return control_running.add_fault(simulator.runtime, r.NewFault(routes=list(routes), **fields))
 
     return add
 
