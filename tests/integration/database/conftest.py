@@ -18,7 +18,7 @@ from graphmail.database import Claim, Database, DatabaseSettings, PoolSettings, 
 from graphmail.provider import Outcome, ProviderKey
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from localstack.postgres import PostgresServer
 
@@ -215,6 +215,20 @@ async def newer_database(newer_product: Product) -> AsyncIterator[Database]:
 async def fresh_database(fresh_product: Product) -> AsyncIterator[Database]:
     async with _open(fresh_product.url) as opened:
         yield opened
+
+
+async def _until_somebody_waits(connection: psycopg.Connection[Any]) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            if connection.execute("SELECT FROM pg_locks WHERE NOT granted").rowcount:
+                return
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+def until_somebody_waits() -> Callable[[psycopg.Connection[Any]], Awaitable[None]]:
+    """Awaits that a statement stands before a lock."""
+    return _until_somebody_waits
 
 
 @dataclass(frozen=True)

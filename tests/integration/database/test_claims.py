@@ -9,9 +9,12 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from graphmail.database import Claim, Database, Fenced, Refusal, RefusalReason
+from graphmail.database.claims import claim_statement
+from graphmail.database.keys import parameters
 from graphmail.provider import ProviderKey
 
 if TYPE_CHECKING:
@@ -117,8 +120,9 @@ async def test_two_thousand_overlapping_attempts_never_give_one_row_to_two_holde
     assert outcomes["refused"] > 0
 
 
+@pytest.mark.parametrize("claimed_before", [False, True])
 async def test_the_limit_of_a_tenant_holds_across_processes(
-    newer_product: Any, open_database: Callable[..., Any]
+    newer_product: Any, open_database: Callable[..., Any], claimed_before: bool
 ) -> None:
     tenant = newer_product.tenant()
     keys = [newer_product.provider(tenant) for _ in range(30)]
@@ -126,13 +130,34 @@ async def test_the_limit_of_a_tenant_holds_across_processes(
         databases = [
             await stack.enter_async_context(open_database(newer_product.url, f"h{n}", connections=6)) for n in range(5)
         ]
-        answers = await asyncio.gather(
-            *(databases[n % 5].claim(key, "renew", 7) for n, key in enumerate(keys)),
-        )
+        await asyncio.gather(
+            *(databases[n % 5].clock() for n in range(30))
+        )  # every connection is there before they race
+        if claimed_before:
+            for key in keys:
+                claim = await databases[0].claim(key, "renew", 7)
+                assert isinstance(claim, Claim)
+                await databases[0].release(claim, settled=True)
+        answers = await asyncio.gather(*(databases[n % 5].claim(key, "renew", 7) for n, key in enumerate(keys)))
     granted = [answer for answer in answers if isinstance(answer, Claim)]
     refused = {answer.reason for answer in answers if isinstance(answer, Refusal)}
     assert len(granted) == 7
     assert refused == {RefusalReason.TENANT_BUSY}
+
+
+async def test_a_claim_that_is_just_being_granted_counts_already(
+    database: Database, product: Any, until_somebody_waits: Callable[..., Any]
+) -> None:
+    tenant = product.tenant()
+    first, second = product.provider(tenant), product.provider(tenant)
+    values = {"holder": "two", "action": "renew", "limit": 1, "duration": timedelta(minutes=2), "announce": False}
+    statements = claim_statement(await database.schema())
+    with psycopg.connect(product.url, cursor_factory=psycopg.ClientCursor) as other:
+        other.execute(statements, {**parameters(first), **values})
+        asking = asyncio.create_task(database.claim(second, "renew", 1))
+        await until_somebody_waits(other)
+        other.commit()
+        assert await asking == Refusal(second, RefusalReason.TENANT_BUSY)
 
 
 async def test_one_busy_tenant_does_not_hold_up_another(database: Database, product: Any) -> None:

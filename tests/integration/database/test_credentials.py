@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from graphmail.database import Database, TokenFate
 from graphmail.provider import Credential, CredentialKind, ProviderKey, ProviderState, RotatedTokens
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LATER = datetime(2026, 8, 21, tzinfo=UTC)
 
@@ -97,6 +101,20 @@ class TestClientState:
         key = product.provider()
         answers = await asyncio.gather(*(database.ensure_client_state(key, f"generated-{n}") for n in range(24)))
         assert set(answers) == {product.config(key)["webhook_verification_token"]}
+
+    async def test_who_comes_second_gets_what_the_first_has_set(
+        self, database: Database, product: Any, until_somebody_waits: Callable[..., Any]
+    ) -> None:
+        key = product.provider()
+        with psycopg.connect(product.url) as other:
+            other.execute(
+                "UPDATE microsoft_email_provider_config SET webhook_verification_token = 'theirs' WHERE email_provider_id = %s",
+                [key.provider_id],
+            )
+            asking = asyncio.create_task(database.ensure_client_state(key, "generated"))
+            await until_somebody_waits(other)
+            other.commit()
+            assert await asking == "theirs"
 
 
 class TestFingerprint:

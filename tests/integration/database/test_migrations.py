@@ -113,6 +113,14 @@ async def test_a_table_in_use_is_waited_for_only_briefly_and_tried_again(older_p
     assert len(said) == 2
 
 
+async def test_a_table_in_use_that_lacks_nothing_is_not_waited_for(older_product_database_url: str) -> None:
+    await migrate(older_product_database_url)
+    with psycopg.connect(older_product_database_url) as product:
+        product.execute("SELECT count(*) FROM email_provider_health, microsoft_email_provider_config")
+        impatient = MigrationSettings(lock_timeout=0.05, attempts=1)
+        assert await migrate(older_product_database_url, settings=impatient) == MigrationReport()
+
+
 async def test_a_table_that_is_never_free_ends_in_one_clear_error_and_no_change(
     older_product_database_url: str,
 ) -> None:

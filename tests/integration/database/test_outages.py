@@ -102,7 +102,9 @@ async def test_a_statement_that_takes_too_long_is_cancelled_at_the_server(
         assert await database.ensure_client_state(key, "generated") == "generated"
 
 
-async def test_a_cancelled_caller_gives_its_connection_back(product: Any, open_database: Callable[..., Any]) -> None:
+async def test_a_cancelled_caller_gives_its_connection_back(
+    product: Any, open_database: Callable[..., Any], until_somebody_waits: Callable[..., Any]
+) -> None:
     key = product.provider()
     async with open_database(product.url, connections=1) as database:
         await database.schema()
@@ -119,16 +121,8 @@ async def test_a_cancelled_caller_gives_its_connection_back(product: Any, open_d
         assert await database.ensure_client_state(key, "generated") == "generated"
 
 
-async def until_somebody_waits(connection: psycopg.Connection[Any]) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            if connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone() != (0,):
-                return
-            await asyncio.sleep(0)
-
-
 async def test_a_deadlock_with_the_product_is_nobodys_error(
-    product: Any, open_database: Callable[..., Any], work: Any
+    product: Any, open_database: Callable[..., Any], work: Any, until_somebody_waits: Callable[..., Any]
 ) -> None:
     """The product locks the same rows in an order of its own; Postgres then ends one of the two, mostly ours, since it is younger."""
     key = product.provider()

@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from graphmail.database import Claim, Database, Fenced, Recorded, Refusal, RowFate, TokenFate
@@ -239,6 +240,20 @@ class TestStatus:
         product.set_status(key, *theirs)
         await database.record(await work.claim(key), work.success(key))
         assert product.status(key) == theirs
+
+    async def test_what_somebody_writes_over_our_error_at_that_moment_stays(
+        self, database: Database, product: Any, work: Any, until_somebody_waits: Callable[..., Any]
+    ) -> None:
+        key = product.provider()
+        await database.record(await work.claim(key), work.failure(key, "ours", provider_error=True))
+        claim = await work.claim(key)
+        with psycopg.connect(product.url) as other:
+            other.execute("UPDATE email_providers SET error_message = 'theirs' WHERE id = %s", [key.provider_id])
+            writing = asyncio.create_task(database.record(claim, work.success(key)))
+            await until_somebody_waits(other)
+            other.commit()
+            assert isinstance(await writing, Recorded)
+        assert product.status(key) == ("error", "theirs")
 
     async def test_an_error_after_ours_was_cleared_is_not_taken_for_ours(
         self, database: Database, product: Any, work: Any
