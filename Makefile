@@ -49,14 +49,22 @@ demo: environment ## Show everything at work (DEMO_EXIT=1 checks and ends, DEMO_
 demo-down: environment ## End what DEMO_PAUSE=1 left running
 	@$(PY) -m demo down
 
+.PHONY: kind
+kind: environment ## The demo's world in a kind cluster: needs a container engine and kind (untested where there is none)
+	@$(PY) -m kind up
+
+.PHONY: kind-down
+kind-down: environment ## Remove that cluster
+	@$(PY) -m kind down
+
 .PHONY: test
 test: tools ## Run all tests, on a real API server and a real Postgres (ARGS= goes to pytest)
 	@.venv/bin/python -m pytest tests $(ARGS)
 
 .PHONY: lint
 lint: environment ## Check style, types and the layers
-	@.venv/bin/ruff check
-	@.venv/bin/ruff format --check
+	@.venv/bin/ruff check operator hack tests
+	@.venv/bin/ruff format --check operator hack tests
 	@MYPYPATH=operator:hack .venv/bin/mypy --strict operator hack
 	@.venv/bin/lint-imports
 
