@@ -52,6 +52,11 @@ class Entry:
     """The subscription id that Postgres held when the unsynced outcome came about."""
     gone: bool = False
 
+    @property
+    def credential(self) -> Credential | None:
+        """What was last signed in with."""
+        return self.access.credential if self.access else None
+
     def take(self, body: Mapping[str, Any]) -> None:
         """The resource as the API server has just returned it from a write of ours."""
         resource = GraphMailSubscription.parse(body)

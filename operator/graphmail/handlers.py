@@ -10,7 +10,7 @@ from typing import Any
 import kopf
 
 from graphmail.engine import Engine
-from graphmail.resource.names import GROUP, PLURAL, VERSION
+from graphmail.resource.names import FINALIZER, GROUP, PLURAL, VERSION
 
 RELEASE_RETRY_SECONDS = 15.0
 _RESOURCE = (GROUP, VERSION, PLURAL)
@@ -64,7 +64,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.scanning.disabled = True
     settings.posting.enabled = False
-    settings.persistence.finalizer = f"{GROUP}/subscription"
+    settings.persistence.finalizer = FINALIZER
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
     settings.persistence.diffbase_storage = NoDiffBase()
     settings.watching.chunk_size = 500

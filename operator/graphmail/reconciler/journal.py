@@ -107,9 +107,8 @@ class Journal:
         if claim is None:
             await self.catch_up(entry)
             return True
-        credential = entry.access.credential if entry.access else None
         try:
-            written = await self._database.record(claim, outcome, credential=credential, settled=settled)
+            written = await self._database.record(claim, outcome, credential=entry.credential, settled=settled)
         except DatabaseError as error:
             self._missed(error)
             return True
@@ -124,9 +123,8 @@ class Journal:
         missed, over = entry.unsynced, entry.unsynced_over
         if missed is None:
             missed, over = _rebuilt(entry.resource), entry.resource.status.subscription_id
-        credential = entry.access.credential if entry.access else None
         try:
-            written = await self._database.record_late(missed, known_subscription_id=over, credential=credential)
+            written = await self._database.record_late(missed, known_subscription_id=over, credential=entry.credential)
         except DatabaseError as error:
             self._missed(error)
             return

@@ -1,9 +1,8 @@
 """What came of work on one mailbox: what Graph holds now, and what stood in the way."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Self
 
 from graphmail.backoff import Pace
 from graphmail.provider import RotatedTokens
@@ -81,7 +80,3 @@ class Result:
     def success(self) -> bool:
         """Nothing stood in the way."""
         return self.verdict is None
-
-    def with_verdict(self, verdict: Verdict) -> Self:
-        """The same with another understanding of the failure."""
-        return replace(self, verdict=verdict)

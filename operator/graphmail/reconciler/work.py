@@ -20,7 +20,7 @@ from graphmail.reconciler.access import AccessDesk, NoAccess
 from graphmail.reconciler.announcements import announcement
 from graphmail.reconciler.hands import Caller, Hands, Job, current_held
 from graphmail.reconciler.journal import Announcer, Journal, key_of
-from graphmail.reconciler.result import Deed, Result, Verdict
+from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.status import Surroundings, status_after, status_reported
 from graphmail.reconciler.verdicts import verdict_of, waiting
 from graphmail.reconciler.weather import Weather
@@ -258,7 +258,7 @@ class Reconciler:
         self._weather.note(job.resource.key, failed=passing)
         if verdict is None or not passing or not self._weather.storm():
             return result
-        return result.with_verdict(replace(verdict, counted=False))
+        return replace(result, verdict=replace(verdict, counted=False))
 
     # --- afterwards --------------------------------------------------------------------------------------------------
 
@@ -325,16 +325,16 @@ class Reconciler:
     def _around(self, entry: Entry, result: Result | None, failures: int = 0) -> Surroundings:
         resource, now = entry.resource, self._now()
         synced = (entry.unsynced is None) if self._journal.has_row(resource) else None
-        retry_at = None
-        if result is not None and result.verdict is not None and result.verdict.pace is not None:
-            retry_at = now + self._retry_delay(result, result.verdict, failures, now)
+        retry_at = self._retry_at(result, failures, now) if result is not None else None
         return Surroundings(now, self.policy, synced, retry_at, entry.notified_at)
 
-    def _retry_delay(self, result: Result, verdict: Verdict, failures: int, now: datetime) -> timedelta:
+    def _retry_at(self, result: Result, failures: int, now: datetime) -> datetime | None:
+        """When a failure is tried again; None: it is none, or never by itself."""
+        verdict = result.verdict
+        if verdict is None or verdict.pace is None:
+            return None
         left = result.held.expires_at - now if result.held else None
-        pace = verdict.pace
-        assert pace is not None  # noqa: S101  - only called for what is tried again by itself
-        return retry_delay(pace, max(failures, 1), self._random, told=verdict.told, left=left)
+        return now + retry_delay(verdict.pace, max(failures, 1), self._random, told=verdict.told, left=left)
 
     def _tell(self, resource: GraphMailSubscription, result: Result) -> None:
         if result.verdict is None or not result.verdict.awaits_credentials:
