@@ -52,6 +52,8 @@ class Engine:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
         self._planned: dict[str, asyncio.TimerHandle] = {}
+        self._farewells: set[asyncio.Task[bool]] = set()
+        self._stopping = False
 
     # --- what the handlers call --------------------------------------------------------------------------------------
 
@@ -88,6 +90,7 @@ class Engine:
         entry = self._fleet.get(name)
         if entry is not None and name not in self._running:
             self.wake(entry)
+        if name in self._running:
             await asyncio.shield(self._running[name])
 
     async def say_farewell(self, body: Mapping[str, Any]) -> bool:
@@ -97,12 +100,22 @@ class Engine:
         if entry is None or entry.resource.metadata.uid != body["metadata"]["uid"]:
             return True
         self._cancel(entry.resource.metadata.name)
+        if self._stopping:
+            return False
+        task = asyncio.create_task(self._released(entry), name=f"farewell to {entry.resource.metadata.name}")
+        self._farewells.add(task)
+        task.add_done_callback(self._farewells.discard)
+        return await asyncio.shield(task)
+
+    async def _released(self, entry: Entry) -> bool:
         with bind(**_context(entry)):
             return await self._farewell.released(entry, self._now())
 
     def wake(self, entry: Entry) -> None:
         """Look at that mailbox now, or once more when the running look is over."""
         name = entry.resource.metadata.name
+        if self._stopping:
+            return
         if name in self._running:
             self._again.add(name)
             return
@@ -112,11 +125,12 @@ class Engine:
         task.add_done_callback(lambda _: self._done(entry))
 
     async def stop(self, seconds: float) -> None:
-        """Plan nothing more, and let the running looks finish; after `seconds` they are abandoned."""
+        """Begin nothing more, and let what runs finish; after `seconds` it is abandoned."""
+        self._stopping = True
         for name in list(self._planned):
             self._cancel(name)
         self._again.clear()
-        running = list(self._running.values())
+        running = [*self._running.values(), *self._farewells]
         if running:
             _, late = await asyncio.wait(running, timeout=seconds)
             for task in late:
@@ -149,7 +163,7 @@ class Engine:
 
     def _plan(self, entry: Entry, seconds: float) -> None:
         """What is due before the next tick is looked at exactly then."""
-        if entry.gone or seconds >= self._tick_seconds:
+        if self._stopping or entry.gone or seconds >= self._tick_seconds:
             return
         name = entry.resource.metadata.name
         self._cancel(name)

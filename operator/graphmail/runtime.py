@@ -6,7 +6,7 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ from graphmail.mirror import Mirror, Template
 from graphmail.observability.events import EventBook
 from graphmail.observability.health import Heartbeat, Readiness
 from graphmail.observability.metrics import Metrics, Store
-from graphmail.observability.probes import ProbeServer, probe_app
+from graphmail.observability.probes import AddressError, ProbeServer, probe_app
 from graphmail.poster import Poster
 from graphmail.reconciler import AccessDesk, Farewell, Hands, Journal, Reconciler, Threshold, Weather
 from graphmail.settings import Settings
@@ -58,37 +58,52 @@ def holder_name() -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """What is opened before the rest is made from it."""
+
+    holder: str
+    """This process, in claims and events."""
+    fleet: Fleet
+    metrics: Metrics
+    heartbeat: Heartbeat
+    readiness: Readiness
+    cluster: Cluster
+    database: Database | None
+    graph: GraphClient
+    signin: SignIn
+
+
+@dataclass(frozen=True, slots=True)
 class Operator:
     """The parts that run."""
 
     settings: Settings
-    cluster: Cluster
+    parts: Parts
     engine: Engine
     mirror: Mirror | None
     stores: Stores
     poster: Poster
-    readiness: Readiness
-    heartbeat: Heartbeat
-    metrics: Metrics
-    fleet: Fleet
-    graph: GraphClient
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event, claim_signals: Callable[[], None]) -> None:
         """Work until told to stop. A part that ends by a defect ends the whole: the pod's restart is cheap and harmless."""
-        kopf_ready = asyncio.Event()
+        ready, released = asyncio.Event(), asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            helpers = [group.create_task(part, name=name) for name, part in self._helpers(kopf_ready).items()]
-            await self._kopf(stop, kopf_ready)
-            _log.info("stopping: running work is finished, nothing more is begun")
-            await self.engine.stop(STOP_SECONDS)
-            await self.poster.drain()
-            for helper in helpers:
-                helper.cancel()
+            helpers = [group.create_task(part, name=name) for name, part in self._helpers(ready).items()]
+            watching = group.create_task(self._watch(released, ready, claim_signals), name="kopf")
+            try:
+                await _first_of(stop, watching)
+                _log.info("stopping: running work is finished, nothing more is begun")
+            finally:
+                await self.engine.stop(STOP_SECONDS)
+                await self.poster.drain()
+                for helper in helpers:
+                    helper.cancel()
+                released.set()
 
     def _helpers(self, kopf_ready: asyncio.Event) -> dict[str, Coroutine[Any, Any, None]]:
         settings = self.settings
         parts: dict[str, Coroutine[Any, Any, None]] = {
-            "heartbeat": self.heartbeat.run(),
+            "heartbeat": self.parts.heartbeat.run(),
             "stores": self.stores.watch(),
             "events": self.poster.run(),
             "gauges": self._gauges(),
@@ -102,56 +117,90 @@ class Operator:
             )
         return parts
 
-    async def _kopf(self, stop: asyncio.Event, ready: asyncio.Event) -> None:
-        async with self.cluster.new_session() as session:
-            connection = kopf.AiohttpSession(server=self.cluster.server, aiohttp_session=session)
-            await kopf.operator(
+    async def _watch(self, stop: asyncio.Event, ready: asyncio.Event, claim_signals: Callable[[], None]) -> None:
+        """Kopf at work. It takes SIGTERM and SIGINT for itself when it starts: they are claimed back."""
+        cluster = self.parts.cluster
+        async with cluster.new_session() as session:
+            connection = kopf.AiohttpSession(server=cluster.server, aiohttp_session=session)
+            tasks = await kopf.spawn_tasks(
                 registry=register(self.engine, connection, tick_seconds=self.settings.tick.total_seconds()),
                 settings=kopf_settings(),
                 standalone=True,
-                namespaces=[self.cluster.namespace],
+                namespaces=[cluster.namespace],
                 stop_flag=stop,
                 ready_flag=ready,
             )
+            claim_signals()
+            await kopf.run_tasks(tasks, ignored=_Everyone())
 
     async def _ready(self, part: str, event: asyncio.Event) -> None:
         await event.wait()
-        self.readiness.set_ready(part)
+        self.parts.readiness.set_ready(part)
 
     async def _gauges(self) -> None:
+        parts = self.parts
         while True:
-            self.metrics.clock_skew(self.graph.clock_offset)
-            self.metrics.unsynced(sum(entry.unsynced is not None for entry in self.fleet))
+            parts.metrics.clock_skew(parts.graph.clock_offset)
+            parts.metrics.unsynced(sum(entry.unsynced is not None for entry in parts.fleet))
             await asyncio.sleep(_GAUGE_SECONDS)
 
 
-async def serve(settings: Settings, stop: asyncio.Event) -> None:
+class _Everyone(Collection[asyncio.Task[Any]]):
+    """Holds every task, so that Kopf, when it stops, waits for its own root tasks only.
+
+    It takes whatever else was begun after its start for its own, and would cancel it after 5 seconds: running looks among it (Kopf 1.45).
+    """
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[asyncio.Task[Any]]:
+        return iter(asyncio.all_tasks())
+
+    def __len__(self) -> int:
+        return len(asyncio.all_tasks())
+
+
+async def _first_of(stop: asyncio.Event, watching: asyncio.Task[None]) -> None:
+    """Until told to stop, or until Kopf has ended by itself."""
+    told = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({told, watching}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        told.cancel()
+
+
+async def serve(settings: Settings, stop: asyncio.Event, claim_signals: Callable[[], None] = lambda: None) -> None:
     """Run the operator with these settings until `stop` is set.
+
+    Args:
+        claim_signals: makes the process's signals set `stop`; called whenever another part may have taken them.
 
     Raises:
         StartError: it cannot start.
         ClusterConfigError: there is no usable configuration for an API server.
     """
+    claim_signals()
     async with _assembled(settings, stop) as operator:
         if operator is not None:
             _log.info("serving", namespace=settings.namespace, postgres=settings.database_url is not None)
-            await operator.run(stop)
+            await operator.run(stop, claim_signals)
 
 
 @asynccontextmanager
 async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Operator | None]:
     """All parts, opened; None when the operator was told to stop while it waited for the API server."""
-    fleet = Fleet()
+    holder, fleet = holder_name(), Fleet()
     metrics = Metrics(fleet.resources, version("graphmail-operator"))
     heartbeat = Heartbeat()
     readiness = Readiness("kubernetes", *(["mirror"] if settings.database_url else []))
     async with AsyncExitStack() as opened:
-        opened.enter_context(ProbeServer(probe_app(metrics.render, heartbeat, readiness), settings.metrics_address))
+        _serve_probes(opened, ProbeServer(probe_app(metrics.render, heartbeat, readiness), settings.metrics_address))
         cluster = await opened.enter_async_context(Cluster(load_configuration(), settings.namespace))
         if not await _found_cluster(cluster, heartbeat, stop):
             yield None
             return
-        database = await _open_database(settings, opened)
+        database = await _open_database(settings, holder, opened)
         graph = await opened.enter_async_context(
             GraphClient(
                 settings.graph_base_url,
@@ -163,30 +212,16 @@ async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[O
         signin = await opened.enter_async_context(SignIn(settings.login_base_url, settings.graph_base_url))
         yield _assemble(
             settings,
-            Parts(fleet, metrics, heartbeat, readiness, cluster, database, graph, signin),
+            Parts(holder, fleet, metrics, heartbeat, readiness, cluster, database, graph, signin),
             installation=settings.installation_for(await cluster.namespace_uid()),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What is opened before the rest is made from it."""
-
-    fleet: Fleet
-    metrics: Metrics
-    heartbeat: Heartbeat
-    readiness: Readiness
-    cluster: Cluster
-    database: Database | None
-    graph: GraphClient
-    signin: SignIn
 
 
 def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operator:
     cluster, database, metrics, fleet = parts.cluster, parts.database, parts.metrics, parts.fleet
     now = parts.graph.graph_time
     stores = Stores(_probes(cluster, database), changed=lambda store, up: metrics.store(store, up=up))
-    poster = Poster(cluster, EventBook(), metrics, utc_now)
+    poster = Poster(cluster, EventBook(parts.holder), metrics, utc_now)
     journal = Journal(cluster, database, stores, Threshold(settings.failure_threshold), utc_now)
     reconciler = Reconciler(
         hands=Hands(parts.graph, parts.signin, installation, settings.lifetime),
@@ -231,9 +266,14 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
             clock=now,
             noticed=engine.wake,
         )
-    return Operator(
-        settings, cluster, engine, mirror, stores, poster, parts.readiness, parts.heartbeat, metrics, fleet, parts.graph
-    )
+    return Operator(settings, parts, engine, mirror, stores, poster)
+
+
+def _serve_probes(opened: AsyncExitStack, server: ProbeServer) -> None:
+    try:
+        opened.enter_context(server)
+    except AddressError as error:
+        raise StartError(f"GRAPHMAIL_METRICS_URL: {error}. Name an address of this machine, or 0.0.0.0") from error
 
 
 def _probes(cluster: Cluster, database: Database | None) -> dict[Store, Callable[[], Awaitable[bool]]]:
@@ -281,7 +321,7 @@ def _cluster_remedy(error: ClusterError, namespace: str) -> str:
     return f"the API server refuses to list graphmailsubscriptions: {error}"
 
 
-async def _open_database(settings: Settings, opened: AsyncExitStack) -> Database | None:
+async def _open_database(settings: Settings, holder: str, opened: AsyncExitStack) -> Database | None:
     """The database, which may be away; one that answers must have its migrations.
 
     Raises:
@@ -291,7 +331,7 @@ async def _open_database(settings: Settings, opened: AsyncExitStack) -> Database
         return None
     url = settings.database_url.get_secret_value()
     try:
-        database = await opened.enter_async_context(Database.open(url, holder=holder_name()))
+        database = await opened.enter_async_context(Database.open(url, holder=holder))
         await database.schema()
     except DatabaseUnavailable:
         _log.warning("Postgres cannot be reached; what exists is kept alive, the rest waits for it")

@@ -54,8 +54,7 @@ async def _run() -> None:
     for warning in unknown_variables(os.environ):
         log.warning(warning)
     stop = asyncio.Event()
-    _stop_at(STOPPING, stop)
-    await serve(settings, stop)
+    await serve(settings, stop, lambda: _stop_at(STOPPING, stop))
 
 
 def _stop_at(signals: Iterable[signal.Signals], stop: asyncio.Event) -> None:
