@@ -65,7 +65,7 @@ def test_what_a_killed_run_left_is_not_mixed_into_the_next_build(tmp_path: Path)
 
 
 def test_two_runs_at_once_build_once_and_the_second_says_that_it_waits(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     building, waited_for = threading.Event(), threading.Event()
     builds: list[str] = []
@@ -74,20 +74,22 @@ def test_two_runs_at_once_build_once_and_the_second_says_that_it_waits(
     def slow(folder: Path) -> None:
         builds.append(threading.current_thread().name)
         building.set()
-        waited_for.wait(timeout=10)
+        assert waited_for.wait(timeout=60)
         (folder / "program").touch()
 
+    def say(text: str) -> None:
+        said.append(text)
+        waited_for.set()
+
+    monkeypatch.setattr("localstack.cache.say", say)
     cache = Cache(tmp_path)
     first = threading.Thread(target=cache.obtain, args=("tool-1", slow))
     second = threading.Thread(target=cache.obtain, args=("tool-1", slow))
     first.start()
-    assert building.wait(timeout=10)
+    assert building.wait(timeout=60)
     second.start()
-    while not said:
-        said += [line for line in capsys.readouterr().out.splitlines() if "Waiting for another run" in line]
-    waited_for.set()
-    first.join(timeout=10)
-    second.join(timeout=10)
+    first.join(timeout=60)
+    second.join(timeout=60)
     assert said == ["Waiting for another run to finish with tool-1 ..."]
     assert len(builds) == 1
     assert (tmp_path / "tool-1" / "program").exists()
