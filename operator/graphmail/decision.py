@@ -60,6 +60,7 @@ class Reason(StrEnum):
     DELETED = "Deleted"
     RETAINED = "Retained"
     SUSPENDED = "Suspended"
+    RESUMED = "Resumed"
     STALLED = "Stalled"
     AWAITING_CREDENTIALS = "AwaitingCredentials"
     CREDENTIAL_CHANGED = "CredentialChanged"
@@ -258,7 +259,9 @@ def _deleted(case: _Case) -> Decision | None:
             Action.RELEASE, Reason.RETAINED, "deleted; deletionPolicy Retain leaves the subscription to expire"
         )
     if not case.held:
-        return case.decision(Action.RELEASE, Reason.DELETED, "deleted; there is no subscription at Graph")
+        return _named_by_row(case) or case.decision(
+            Action.RELEASE, Reason.DELETED, "deleted; there is no subscription at Graph"
+        )
     expires_at = resource.status.expiration_time
     if expires_at is not None and expires_at <= case.now and resource.status.pending_create_time is None:
         return case.decision(Action.RELEASE, Reason.EXPIRED, "deleted; the subscription at Graph has expired")
@@ -290,6 +293,21 @@ def _suspended(case: _Case) -> Decision | None:
         or _unwritten(case)
         or case.decision(Action.NOTHING, Reason.SUSPENDED, "suspended: no calls to Graph")
     )
+
+
+def _resumed(case: _Case) -> Decision | None:
+    """What happened at Graph meanwhile is not known: it is asked at once."""
+    if not suspended_before(case.resource) or case.resource.status.subscription_id is None:
+        return None
+    if _due(case) is not None:
+        return None
+    return case.decision(Action.VERIFY, Reason.RESUMED, "resumed: Graph is asked whether the subscription lives")
+
+
+def suspended_before(resource: GraphMailSubscription) -> bool:
+    """The status still tells of a suspension that the spec does not ask for any more."""
+    ready = resource.status.condition(ConditionType.READY)
+    return ready is not None and ready.reason == Reason.SUSPENDED.value and not resource.spec.suspend
 
 
 def _unblocked(case: _Case) -> Decision | None:
@@ -429,13 +447,14 @@ def _verification(case: _Case) -> Decision | None:
 
 
 def _report(case: _Case) -> Decision | None:
-    if not case.changed and not _notified(case):
+    if not case.changed and not notification_is_news(case.resource, case.known.notified_at):
         return None
     return case.decision(Action.REPORT, Reason.STATUS_OUTDATED, "the status describes an older state")
 
 
-def _notified(case: _Case) -> bool:
-    told, arrived = case.resource.status.last_notification_time, case.known.notified_at
+def notification_is_news(resource: GraphMailSubscription, arrived: datetime | None) -> bool:
+    """A notification that came so long after the one that the status tells of that it is worth a write."""
+    told = resource.status.last_notification_time
     return arrived is not None and (told is None or arrived - told >= _NOTIFICATION_NEWS)
 
 
@@ -457,6 +476,7 @@ CHECKS: tuple[Callable[[_Case], Decision | None], ...] = (
     _blocked,
     _adoption,
     _backoff,
+    _resumed,
     _missing,
     _unknown_expiry,
     _due,

@@ -27,6 +27,8 @@ from graphmail.resource.names import (
 
 AUTH_FAILURE = "auth_failure"
 """The pause reason that never suspends: the operator must see the new consent (design, rule 11)."""
+Body = dict[str, Any]
+"""A resource as it is applied."""
 OWN_ANNOTATIONS = (ANNOTATION_ADOPT, ANNOTATION_CREDENTIAL, ANNOTATION_PAUSED)
 
 
@@ -43,7 +45,7 @@ class Template:
 
 def desired(
     provider: Provider, existing: GraphMailSubscription | None, template: Template, *, busy: bool = False
-) -> dict[str, Any]:
+) -> Body:
     """The body of the server-side apply for that row.
 
     Args:

@@ -14,8 +14,9 @@ import structlog
 
 from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable
 from graphmail.database import Database, DatabaseError, DatabaseUnavailable, Discovery, PeerChange
+from graphmail.decision import notification_is_news
 from graphmail.fleet import Entry, Fleet
-from graphmail.mirror.desired import Template, desired, differs
+from graphmail.mirror.desired import Body, Template, desired, differs
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Metrics, Store
 from graphmail.provider import Provider, ProviderKey
@@ -156,20 +157,32 @@ class Mirror:
     # --- rows to resources -------------------------------------------------------------------------------------------
 
     async def _apply_all(self, rows: Iterable[Provider]) -> int:
-        outcomes = await asyncio.gather(*(self._apply(row) for row in rows if self._needs(row)))
+        bodies = [(row, body) for row in rows if (body := self._needed(row)) is not None]
+        outcomes = await asyncio.gather(*(self._apply(row, body) for row, body in bodies))
         return sum(outcomes)
 
-    def _needs(self, row: Provider) -> bool:
+    def _needed(self, row: Provider) -> Body | None:
+        """What is to be applied for that row; None where the resource is as it should be, or on its way out."""
         entry = self._fleet.get(self._name(row))
         if entry is None:
-            return True
-        entry.notified_at = row.last_notification_at
-        return entry.resource.metadata.deletion_timestamp is None and differs(entry.resource, self._body(row))
+            return desired(row, None, self._template)
+        self._tell_of_arrival(entry, row)
+        if entry.resource.metadata.deletion_timestamp is not None:
+            return None
+        busy = entry.lock.locked() or entry.settled_at >= self._read_at
+        body = desired(row, entry.resource, self._template, busy=busy)
+        return body if differs(entry.resource, body) else None
 
-    async def _apply(self, row: Provider) -> bool:
+    def _tell_of_arrival(self, entry: Entry, row: Provider) -> None:
+        """The row tells when a notification last arrived."""
+        entry.notified_at = row.last_notification_at
+        if notification_is_news(entry.resource, entry.notified_at):
+            self._noticed(entry)
+
+    async def _apply(self, row: Provider, body: Body) -> bool:
         async with self._limit:
             try:
-                applied = await self._cluster.apply(self._body(row), manager=MIRROR)
+                applied = await self._cluster.apply(body, manager=MIRROR)
             except ClusterUnavailable:
                 raise
             except ClusterError as error:
@@ -182,13 +195,6 @@ class Mirror:
         if news:
             self._noticed(entry)
         return True
-
-    def _body(self, row: Provider) -> dict[str, object]:
-        entry = self._fleet.get(self._name(row))
-        if entry is None:
-            return desired(row, None, self._template)
-        busy = entry.lock.locked() or entry.settled_at >= self._read_at
-        return desired(row, entry.resource, self._template, busy=busy)
 
     def _name(self, row: Provider) -> str:
         return resource_name(row.key.tenant, row.key.provider_id, row.mailbox)

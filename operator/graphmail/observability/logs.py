@@ -52,6 +52,7 @@ def configure_logging(log_format: LogFormat = "auto", level: LogLevel = "info", 
     stream = sys.stderr if stream is None else stream
     people = log_format == "console" or (log_format == "auto" and stream.isatty())
     handler = _Handler(stream)
+    handler.addFilter(_no_expected_wait)
     handler.setFormatter(_formatter(people=people, colors=people and stream.isatty()))
     root = logging.getLogger()
     root.handlers[:] = [other for other in root.handlers if not isinstance(other, _Handler)] + [handler]
@@ -68,6 +69,11 @@ def configure_logging(log_format: LogFormat = "auto", level: LogLevel = "info", 
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+
+
+def _no_expected_wait(record: logging.LogRecord) -> bool:
+    """Kopf calls it an error when a handler asks to be called again, as the farewell to a resource does; that one tells why it waits."""
+    return record.name != "kopf.objects" or "failed temporarily" not in record.getMessage()
 
 
 @contextmanager

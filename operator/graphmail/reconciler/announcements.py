@@ -1,7 +1,9 @@
 """Which events tell of a piece of work. Pure."""
 
+from graphmail.graph import Meaning
 from graphmail.observability.events import EventReason
 from graphmail.reconciler.result import Deed, Result
+from graphmail.reconciler.verdicts import REASONS
 from graphmail.resource.model import write_time
 
 _GOOD = {
@@ -21,6 +23,8 @@ def announcement(result: Result) -> tuple[EventReason, str] | None:
         return None if reason is None or result.refused else (reason, _tell(result))
     if verdict.awaits_credentials:
         return None
+    if verdict.reason == REASONS[Meaning.ENDPOINT]:
+        return EventReason.NOTIFICATION_ENDPOINT_FAILED, f"{result.deed} failed: {verdict.message}"
     if verdict.terminal and verdict.authorized is False:
         return EventReason.REAUTHORIZATION_REQUIRED, verdict.message
     return EventReason.RENEWAL_FAILED, f"{result.deed} failed: {verdict.message}"

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from graphmail.database import Database, DatabaseError
-from graphmail.decision import Action
+from graphmail.decision import Action, adoption_pending
 from graphmail.fleet import Entry
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Metrics
@@ -16,6 +16,9 @@ from graphmail.reconciler.work import Later, Reconciler
 from graphmail.resource import GraphMailSubscription
 
 _log = structlog.get_logger("graphmail.farewell")
+
+_MOST_STEPS = 3
+"""Look up what the row names, delete it, and see that nothing is left."""
 
 
 class Farewell:
@@ -45,21 +48,20 @@ class Farewell:
     async def released(self, entry: Entry, now: datetime) -> bool:
         """Whether the finalizer may go; what stands in the way is worked on first."""
         async with entry.lock:
-            decision = self._reconciler.decide(entry)
-            if decision.action is not Action.DELETE:
-                return decision.action is Action.RELEASE
-            try:
-                if await self._comes_back(entry.resource):
-                    _log.info(
-                        "deleted while its provider is active: it comes back and is adopted; nothing happens at Graph"
-                    )
-                    return True
-                result = await self._reconciler.perform(entry, decision)
-            except (Later, DatabaseError):
-                return False
-            if result is None or result.verdict is None:
-                return True
-            return await self._given_up(entry.resource, result.verdict, now)
+            for _ in range(_MOST_STEPS):
+                decision = self._reconciler.decide(entry)
+                if decision.action not in {Action.DELETE, Action.ADOPT}:
+                    return decision.action is Action.RELEASE
+                try:
+                    if await self._comes_back(entry.resource):
+                        _log.info("deleted while its provider is active: it comes back, and nothing happens at Graph")
+                        return True
+                    result = await self._reconciler.perform(entry, decision)
+                except (Later, DatabaseError):
+                    return False
+                if result is not None and result.verdict is not None:
+                    return await self._given_up(entry.resource, result.verdict, now)
+            return False
 
     async def _comes_back(self, resource: GraphMailSubscription) -> bool:
         if self._database is None or not self._journal.has_row(resource):
@@ -72,20 +74,18 @@ class Farewell:
         deleted = resource.metadata.deletion_timestamp or now
         if verdict.pace is not None or now - deleted < self._abandon_after:
             return False
-        status = resource.status
-        if self._database is not None and self._journal.has_row(resource) and status.subscription_id is not None:
+        left, expires_at = resource.status.subscription_id, resource.status.expiration_time
+        if left is None:
+            left, expires_at = adoption_pending(resource), None
+        if self._database is not None and self._journal.has_row(resource) and left is not None:
             try:
-                await self._database.abandon(
-                    key_of(resource), status.subscription_id, expires_at=status.expiration_time, reason=verdict.message
-                )
+                await self._database.abandon(key_of(resource), left, expires_at=expires_at, reason=verdict.message)
             except DatabaseError:
                 return False
-        message = f"subscription {status.subscription_id} is left at Graph until it expires: {verdict.message}"
+        message = f"subscription {left or 'of unknown id'} is left at Graph until it expires: {verdict.message}"
         self._announce(resource, EventReason.ABANDONED, message)
         self._metrics.abandoned()
-        _log.warning(
-            "abandoned", subscription=status.subscription_id, expires=str(status.expiration_time), reason=verdict.reason
-        )
+        _log.warning("abandoned", subscription=left, expires=str(expires_at), reason=verdict.reason)
         return True
 
 

@@ -75,6 +75,8 @@ class Result:
     """Why the subscription that the row names is not adopted."""
     note: str = ""
     """What is worth telling about a success."""
+    answers_request: bool = False
+    """It was done because a person asked for a renewal, and needs no repetition."""
 
     @property
     def success(self) -> bool:

@@ -54,8 +54,9 @@ def status_after(resource: GraphMailSubscription, result: Result, around: Surrou
         "consecutive_failures": 0 if result.success else before.consecutive_failures + int(counted),
         "observed_credential": observed,
         "pending_create_time": (before.pending_create_time or around.now) if result.unknown else None,
-        "last_handled_renewal": annotations.get(ANNOTATION_RENEW) or before.last_handled_renewal,
     }
+    if result.answers_request:
+        updates["last_handled_renewal"] = annotations.get(ANNOTATION_RENEW) or before.last_handled_renewal
     if _looked_up(result):
         updates["last_handled_adoption"] = annotations.get(ANNOTATION_ADOPT) or before.last_handled_adoption
     if result.granted and result.held is not None:

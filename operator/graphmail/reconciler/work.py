@@ -11,9 +11,10 @@ import structlog
 from graphmail.backoff import retry_delay
 from graphmail.cluster import ClusterUnavailable
 from graphmail.database import Claim, Database, DatabaseError, DatabaseUnavailable
-from graphmail.decision import Action, Decision, Known, Policy, Reason, decide
+from graphmail.decision import Action, Decision, Known, Policy, Reason, decide, suspended_before
 from graphmail.fleet import Access, Entry
 from graphmail.graph import Meaning, MicrosoftError, SignInError
+from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Metrics, Store
 from graphmail.provider import CredentialKind
 from graphmail.reconciler.access import AccessDesk, NoAccess
@@ -25,6 +26,7 @@ from graphmail.reconciler.status import Surroundings, status_after, status_repor
 from graphmail.reconciler.verdicts import verdict_of, waiting
 from graphmail.reconciler.weather import Weather
 from graphmail.resource import GraphMailSubscription
+from graphmail.resource.conditions import ConditionType
 from graphmail.resource.names import ANNOTATION_ADOPT
 from graphmail.stores import Stores
 
@@ -130,7 +132,10 @@ class Reconciler:
             await self._report(entry)
             return None
         if decision.action is Action.REPORT:
+            before = entry.resource.status.condition(ConditionType.READY)
             await self._report(entry)
+            if decision.reason is Reason.SUSPENDED and (before is None or before.reason != Reason.SUSPENDED.value):
+                self._announce(entry.resource, EventReason.SUSPENDED, decision.message)
             return None
         try:
             if decision.action is Action.CHECK_CREDENTIAL:
@@ -161,7 +166,7 @@ class Reconciler:
         access = await self._access(entry)
         if isinstance(access, NoAccess):
             result = Result(deed, current_held(resource), verdict=access.verdict, observed_credential=access.observed)
-            return await self._settle(entry, resource, None, None, result)
+            return await self._settle(entry, resource, None, None, _answering(result, decision))
         claim = await self._claim(entry, decision, access)
         job = Job(
             resource=resource,
@@ -176,7 +181,7 @@ class Reconciler:
         except BaseException:
             await self._give_back(claim, unfinished=True)
             raise
-        return await self._settle(entry, resource, claim, caller, result)
+        return await self._settle(entry, resource, claim, caller, _answering(result, decision))
 
     async def _access(self, entry: Entry) -> Access | NoAccess:
         """What signs in. What was used last carries on while its store is away, and when the row of a deleted resource is gone."""
@@ -268,7 +273,7 @@ class Reconciler:
         """Write down what came of the work: the row first, then the status, then all the rest."""
         if result.success:
             entry.verified_at = self._now()
-        if _nothing_new(resource, result):
+        if self._nothing_new(entry, resource, result):
             await self._give_back(claim, unfinished=False)
             return result
         counted = result.verdict is not None and result.verdict.counted
@@ -336,34 +341,44 @@ class Reconciler:
         left = result.held.expires_at - now if result.held else None
         return now + retry_delay(verdict.pace, max(failures, 1), self._random, told=verdict.told, left=left)
 
+    def _nothing_new(self, entry: Entry, resource: GraphMailSubscription, result: Result) -> bool:
+        """A verification that found what the status says already, a notification that came since aside."""
+        if result.deed is not Deed.VERIFY or not result.success or result.tokens is not None:
+            return False
+        before = resource.status
+        around = replace(self._around(entry, result), notified_at=before.last_notification_time)
+        after = status_after(resource, result, around)
+        return after.model_copy(update={"last_attempt_time": before.last_attempt_time}) == before
+
     def _tell(self, resource: GraphMailSubscription, result: Result) -> None:
-        if result.verdict is None or not result.verdict.awaits_credentials:
-            self._metrics.renewal(result.deed.value, succeeded=result.success)
+        if suspended_before(resource):
+            self._announce(resource, EventReason.RESUMED, "resumed: the subscription is kept alive again")
         told = announcement(result)
         if told is not None:
             self._announce(resource, *told)
-        held = result.held.subscription_id if result.held else None
-        if result.verdict is None:
+        held, verdict = result.held.subscription_id if result.held else None, result.verdict
+        if verdict is not None and verdict.awaits_credentials:
             _log.info(
-                f"{result.deed} done",
-                action=result.deed.value,
-                subscription=held,
-                note=result.note or result.refused or None,
+                f"{result.deed} waits", action=result.deed.value, reason=verdict.reason, waits_for=verdict.message
             )
-        else:
-            verdict = result.verdict
-            level = _log.error if verdict.terminal else _log.warning
-            level(
-                f"{result.deed} failed",
-                action=result.deed.value,
-                subscription=held,
-                reason=verdict.reason,
-                error=verdict.message,
-            )
+            return
+        self._metrics.renewal(result.deed.value, succeeded=result.success and not result.refused)
+        if verdict is None:
+            note = result.note or result.refused or None
+            _log.info(f"{result.deed} done", action=result.deed.value, subscription=held, note=note)
+            return
+        self._metrics.reconcile_error(verdict.reason)
+        level = _log.error if verdict.terminal else _log.warning
+        level(
+            f"{result.deed} failed",
+            action=result.deed.value,
+            subscription=held,
+            reason=verdict.reason,
+            error=verdict.message,
+        )
 
 
-def _nothing_new(resource: GraphMailSubscription, result: Result) -> bool:
-    """A verification that found what the status says already."""
-    if result.deed is not Deed.VERIFY or not result.success or result.tokens is not None:
-        return False
-    return result.held == current_held(resource) and not resource.status.consecutive_failures
+def _answering(result: Result, decision: Decision) -> Result:
+    """Whether a requested renewal is answered by it: an adoption that came first is followed by the renewal."""
+    requested = decision.reason is Reason.RENEWAL_REQUESTED
+    return replace(result, answers_request=requested and not (result.deed is Deed.ADOPT and result.success))

@@ -321,6 +321,21 @@ ROWS: dict[str, tuple[Given, Action, Reason]] = {
         Action.REPORT,
         Reason.STATUS_OUTDATED,
     ),
+    "a resumed one is asked about at once, for nobody knows what became of it": (
+        given(conditions=SUSPENDED, **CHANGED),
+        Action.VERIFY,
+        Reason.RESUMED,
+    ),
+    "a resumed one that is due is renewed": (
+        given(conditions=SUSPENDED, status=ENDING, **CHANGED),
+        Action.RENEW,
+        Reason.WITHIN_LOOK_AHEAD,
+    ),
+    "a resumed one without a subscription gets one": (
+        given(conditions=SUSPENDED, status=NONE_YET, **CHANGED),
+        Action.CREATE,
+        Reason.NOT_SUBSCRIBED,
+    ),
     "an inactive row's subscription is deleted at Graph": (
         given(spec=SUSPEND_AND_DELETE, conditions=SUSPENDED),
         Action.DELETE,
@@ -383,6 +398,11 @@ ROWS: dict[str, tuple[Given, Action, Reason]] = {
         given(deleted=True, status={**EXPIRED, "pendingCreateTime": timedelta(minutes=-1)}),
         Action.DELETE,
         Reason.DELETED,
+    ),
+    "one that only the row knew is looked up before the resource goes": (
+        given(deleted=True, status=NONE_YET, annotations=ADOPT_OTHER),
+        Action.ADOPT,
+        Reason.ADOPTION_REQUESTED,
     ),
     "without a subscription it just goes": (given(deleted=True, status=NONE_YET), Action.RELEASE, Reason.DELETED),
     "a deletion that failed at Graph waits": (
