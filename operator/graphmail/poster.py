@@ -45,12 +45,13 @@ class Poster:
         while True:
             resource, reason, message = await self._queue.get()
             await self._post(resource, reason, message)
+            self._queue.task_done()
 
-    async def drain(self) -> None:
-        """Post what waits, at the end; the API server being away ends it."""
-        with contextlib.suppress(asyncio.QueueEmpty):
-            while True:
-                await self._post(*self._queue.get_nowait())
+    async def drain(self, seconds: float) -> None:
+        """Wait, while `run` goes on, until all is posted; an API server that is away ends it after `seconds`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._queue.join()
 
     async def _post(self, resource: GraphMailSubscription, reason: EventReason, message: str) -> None:
         call = self._book.say(resource, reason, message, self._clock())

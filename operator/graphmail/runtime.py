@@ -37,6 +37,8 @@ _log = structlog.get_logger("graphmail")
 
 STOP_SECONDS = 20.0
 """What running work gets at the end; below the pod's grace period."""
+DRAIN_SECONDS = 3.0
+"""What the events that are left get after it."""
 AT_ONCE = 64
 """Mailboxes that are worked on at the same time: enough to spend Graph's whole quota, few enough to be claimed without waiting."""
 _WAIT_SECONDS = 2.0
@@ -95,7 +97,7 @@ class Operator:
                 _log.info("stopping: running work is finished, nothing more is begun")
             finally:
                 await self.engine.stop(STOP_SECONDS)
-                await self.poster.drain()
+                await self.poster.drain(DRAIN_SECONDS)
                 for helper in helpers:
                     helper.cancel()
                 released.set()

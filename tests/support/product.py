@@ -1,5 +1,6 @@
 """The product's side of the tests: rows in its tables, and the endpoint that Graph delivers to."""
 
+import asyncio
 import ssl
 import uuid
 from dataclasses import dataclass, field
@@ -87,12 +88,15 @@ class Endpoint:
     key: Path
     path: str = "/api/email/webhooks/microsoft"
     failing: bool = False
+    validating: asyncio.Event = field(default_factory=asyncio.Event)
+    """Cleared, it holds every handshake back, and with it the create or renewal at Graph."""
     handshakes: list[str] = field(default_factory=list)
     """The full URLs that were validated."""
     notifications: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
 
     async def __aenter__(self) -> Self:
+        self.validating.set()
         app = web.Application()
         app.router.add_post(self.path, self._take)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -112,6 +116,7 @@ class Endpoint:
         token = request.query.get("validationToken")
         if token is not None:
             self.handshakes.append(str(request.url))
+            await self.validating.wait()
             return web.Response(text=token, content_type="text/plain")
         self.notifications += (await request.json())["value"]
         return web.Response(status=202)

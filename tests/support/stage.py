@@ -62,13 +62,16 @@ class Stage:
     async def operator(self, **variables: str) -> AsyncIterator[asyncio.Task[None]]:
         """The operator at work, with further variables in its environment."""
         stop = asyncio.Event()
-        settings = Settings.load(self.environment | variables)
-        task = asyncio.create_task(serve(settings, stop))
+        task = self.start(stop, **variables)
         try:
             yield task
         finally:
             stop.set()
             await task
+
+    def start(self, stop: asyncio.Event, **variables: str) -> asyncio.Task[None]:
+        """The operator, begun; it works until `stop` is set."""
+        return asyncio.create_task(serve(Settings.load(self.environment | variables), stop))
 
     # --- providers ---------------------------------------------------------------------------------------------------
 
