@@ -1,5 +1,6 @@
 """A mail provider and what reaches across the rooms about it: its row, its credential, and the outcome of work on it."""
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -38,6 +39,13 @@ class Provider:
     """Fingerprint of the row's credential, empty while the row has none."""
     last_notification_at: datetime | None
     updated_at: datetime
+    client_state: str = ""
+    """Fingerprint of the clientState that the product expects, empty while there is none."""
+
+
+def client_state_fingerprint(client_state: str) -> str:
+    """Tells one clientState from another, and never what it is. Postgres computes the same (`graphmail.database.credentials`)."""
+    return hashlib.sha256(f"client-state\x1f{client_state}".encode()).hexdigest()[:12]
 
 
 class CredentialKind(StrEnum):
@@ -49,6 +57,10 @@ class CredentialKind(StrEnum):
     """A user's refresh token: reads `/me/...`."""
     APP_ONLY = "app-only"
     """The app's own secret: reads `/users/{mailbox}/...`."""
+
+
+SHARED_DIRECTORIES = frozenset({"", "common", "organizations", "consumers"})
+"""Names of directories that are none: Microsoft finds the user's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +88,7 @@ class Credential:
         """
         if self.refresh_token or self.access_token:
             return CredentialKind.DELEGATED
-        if self.client_secret and self.directory not in {"", "common", "organizations", "consumers"}:
+        if self.client_secret and self.directory not in SHARED_DIRECTORIES:
             return CredentialKind.APP_ONLY
         return CredentialKind.NONE
 
@@ -115,6 +127,15 @@ class Health(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class FolderRow:
+    """The subscription of one folder, as Postgres keeps it."""
+
+    folder: str
+    subscription_id: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of work on a provider, to be written to Postgres in one transaction."""
 
@@ -132,3 +153,5 @@ class Outcome:
     provider_error: bool = False
     """The provider's status becomes `error`: only a person can mend it, or it failed more often than the threshold."""
     tokens: RotatedTokens | None = None
+    folders: tuple[FolderRow, ...] | None = None
+    """Every subscription of the mailbox; None: only the first folder is subscribed, and the product's row has it."""

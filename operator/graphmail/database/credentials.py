@@ -46,6 +46,14 @@ def fingerprint(schema: Schema) -> sql.Composed:
     )
 
 
+def client_state_fingerprint() -> sql.SQL:
+    """SQL: the same as `graphmail.provider.client_state_fingerprint`; '' for none."""
+    return sql.SQL(
+        "CASE WHEN c.webhook_verification_token <> '' THEN left(encode(sha256(convert_to("
+        "'client-state' || chr(31) || c.webhook_verification_token, 'UTF8')), 'hex'), 12) ELSE '' END"
+    )
+
+
 def moment(expression: sql.Composable) -> sql.Composed:
     """SQL: a timestamp that Python can hold, NULL for any other, such as `infinity`: one odd row must not hide the rest."""
     return sql.SQL("CASE WHEN {0} BETWEEN '0002-01-01' AND '9998-12-31' THEN {0}::timestamptz END").format(expression)

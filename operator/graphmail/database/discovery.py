@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg import sql
 
-from graphmail.database.credentials import fingerprint, moment
+from graphmail.database.credentials import client_state_fingerprint, fingerprint, moment
 from graphmail.database.pool import BATCH, Row
 from graphmail.database.schema import CONFIG, HEALTH, PROVIDERS, Schema
 from graphmail.database.session import Session
@@ -55,7 +55,7 @@ FROM (SELECT statement_timestamp() AS as_of) clock
 LEFT JOIN LATERAL (
   SELECT p.tenant::text, p.id::text, p.mailbox, coalesce(p.is_active, false), {pause_reason}, {polling}, c.folder_filters::text,
          nullif(c.webhook_subscription_id, ''), {expires_at}, {fingerprint}, {notified_at}, {updated_at},
-         {foreign}, s.subscription_id, s.expires_at, s.recorded_at
+         {foreign}, s.subscription_id, s.expires_at, s.recorded_at, {client_state}
   FROM email_providers p
   LEFT JOIN microsoft_email_provider_config c ON c.tenant = p.tenant AND c.email_provider_id = p.id
   LEFT JOIN graphmail.provider_state s ON s.tenant = p.tenant AND s.provider_id = p.id
@@ -78,6 +78,7 @@ def providers_statement(schema: Schema) -> sql.Composed:
         ),
         expires_at=moment(sql.SQL("c.webhook_expires_at")),
         fingerprint=fingerprint(schema),
+        client_state=client_state_fingerprint(),
         notified_at=moment(sql.SQL("greatest({}, h.notified_at)").format(delivered)),
         updated_at=sql.SQL("greatest(p.updated_at, c.updated_at)"),
         foreign=sql.SQL(_FOREIGN),
@@ -124,6 +125,7 @@ def _provider(row: Row) -> Provider:
         notified,
         updated,
         *_,
+        client_state,
     ) = row
     return Provider(
         key=ProviderKey(tenant, provider_id),
@@ -137,11 +139,12 @@ def _provider(row: Row) -> Provider:
         credential=mark,
         last_notification_at=notified,
         updated_at=updated,
+        client_state=client_state,
     )
 
 
 def _peer_change(provider: Provider, row: Row) -> PeerChange:
-    recorded_id, recorded_expiry, recorded_at = row[14:]
+    recorded_id, recorded_expiry, recorded_at = row[14:17]
     return PeerChange(
         key=provider.key,
         subscription_id=provider.subscription_id,

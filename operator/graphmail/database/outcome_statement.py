@@ -83,7 +83,7 @@ WITH fence AS (
          CASE WHEN %(success)s THEN %(at)s END, CASE WHEN %(success)s THEN NULL ELSE %(at)s END, now()
   FROM config
   WHERE NOT EXISTS (SELECT FROM email_provider_health h WHERE h.tenant = %(tenant)s AND h.provider_id = %(provider)s::text)
-){legacy}
+){legacy}{folders}
 SELECT EXISTS (SELECT FROM fence), EXISTS (SELECT FROM before), EXISTS (SELECT FROM config),
        coalesce((SELECT stored FROM config), false), coalesce((SELECT status FROM provider), (SELECT status FROM before))
 """
@@ -116,8 +116,33 @@ _LEGACY = """, legacy AS (
 )"""
 
 
+_FOLDERS = """, folders AS (
+  INSERT INTO graphmail.folder_subscriptions (tenant, provider_id, folder, subscription_id, expires_at, recorded_at)
+  SELECT %(tenant)s, %(provider)s, held.folder, held.subscription_id, held.expires_at, statement_timestamp()
+  FROM config, unnest(%(folders)s::text[], %(folder_subscriptions)s::text[], %(folder_expiries)s::timestamptz[])
+               AS held (folder, subscription_id, expires_at)
+  ON CONFLICT (tenant, provider_id, folder) DO UPDATE
+  SET subscription_id = excluded.subscription_id, expires_at = excluded.expires_at, recorded_at = excluded.recorded_at
+), given_up AS (
+  UPDATE graphmail.folder_subscriptions f
+  SET subscription_id = NULL, expires_at = NULL, recorded_at = statement_timestamp()
+  FROM config
+  WHERE f.tenant = %(tenant)s AND f.provider_id = %(provider)s AND f.subscription_id IS NOT NULL
+    AND f.folder <> ALL (%(folders)s::text[])
+)"""
+
+
 def record_statement(schema: Schema) -> sql.Composed:
     """SQL: the whole write-back. One row: fenced in, row exists, row written, tokens stored, status."""
+    return _composed(schema, folders="")
+
+
+def record_with_folders_statement(schema: Schema) -> sql.Composed:
+    """SQL: the same, with the subscriptions of all folders."""
+    return _composed(schema, folders=_FOLDERS)
+
+
+def _composed(schema: Schema, *, folders: str) -> sql.Composed:
     status = sql.Identifier(schema.status_column)
     message = (
         sql.SQL("p.{}").format(sql.Identifier(schema.message_column))
@@ -138,6 +163,7 @@ def record_statement(schema: Schema) -> sql.Composed:
         health_columns=sql.SQL(", ").join(sql.Identifier(name) for name in _HEALTH),
         health_inserted=sql.SQL(", ").join(sql.SQL(value) for value in _HEALTH.values()),
         legacy=sql.SQL(_LEGACY if schema.legacy else ""),
+        folders=sql.SQL(folders),
     )
 
 

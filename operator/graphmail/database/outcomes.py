@@ -6,7 +6,7 @@ from typing import Any
 
 from graphmail.database.claims import CLAIM_TIME, Claim, Refusal, claim
 from graphmail.database.keys import parameters
-from graphmail.database.outcome_statement import record_statement
+from graphmail.database.outcome_statement import record_statement, record_with_folders_statement
 from graphmail.database.session import Session
 from graphmail.provider import Credential, Outcome, ProviderKey
 
@@ -95,12 +95,14 @@ async def _write(
         **parameters(held.key),
         **_outcome(outcome),
         **_tokens(outcome, credential),
+        **_folders(outcome),
         "token": held.token,
         "settled": settled,
         "guarded": known is not None,
         "known": known,
     }
-    [(fenced, exists, written, stored, status)] = await session.rows(record_statement, values)
+    statement = record_statement if outcome.folders is None else record_with_folders_statement
+    [(fenced, exists, written, stored, status)] = await session.rows(statement, values)
     if not fenced:
         return Fenced(held.key)
     if not written:
@@ -127,6 +129,16 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "reason": reason,
         "failures": 0 if outcome.success else outcome.consecutive_failures,
         "provider_error": outcome.provider_error and not outcome.success,
+    }
+
+
+def _folders(outcome: Outcome) -> dict[str, Any]:
+    if outcome.folders is None:
+        return {}
+    return {
+        "folders": [row.folder for row in outcome.folders],
+        "folder_subscriptions": [row.subscription_id for row in outcome.folders],
+        "folder_expiries": [row.expires_at for row in outcome.folders],
     }
 
 

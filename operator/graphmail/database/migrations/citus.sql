@@ -11,6 +11,9 @@ BEGIN
   IF NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'graphmail.provider_state'::regclass) THEN
     PERFORM create_distributed_table('graphmail.provider_state', 'tenant', colocate_with => 'email_providers');
   END IF;
+  IF NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'graphmail.folder_subscriptions'::regclass) THEN
+    PERFORM create_distributed_table('graphmail.folder_subscriptions', 'tenant', colocate_with => 'email_providers');
+  END IF;
   IF NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'graphmail.abandoned'::regclass) THEN
     PERFORM create_distributed_table('graphmail.abandoned', 'tenant', colocate_with => 'none');
   END IF;
