@@ -28,7 +28,6 @@ class Engine:
     Args:
         now: the time at Graph.
         tick_seconds: how often a timer looks anyway; earlier looks are planned here.
-        at_once: most mailboxes that are worked on at the same time.
     """
 
     def __init__(
@@ -40,7 +39,6 @@ class Engine:
         metrics: Metrics,
         now: Callable[[], datetime],
         tick_seconds: float,
-        at_once: int,
     ) -> None:
         self._fleet = fleet
         self._reconciler = reconciler
@@ -48,7 +46,6 @@ class Engine:
         self._metrics = metrics
         self._now = now
         self._tick_seconds = tick_seconds
-        self._at_once = asyncio.Semaphore(at_once)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
         self._planned: dict[str, asyncio.TimerHandle] = {}
@@ -80,7 +77,7 @@ class Engine:
         entry = self._fleet.get(name)
         if entry is None:
             return 0.0
-        decision = self._reconciler.decide(entry)
+        decision = self._reconciler.decide(entry).decision
         if decision.action is not Action.NOTHING:
             return 0.0
         return min(self._tick_seconds, max(0.0, (decision.again_at - self._now()).total_seconds()))
@@ -118,6 +115,7 @@ class Engine:
             return
         if name in self._running:
             self._again.add(name)
+            entry.hurry()
             return
         self._cancel(name)
         task = asyncio.create_task(self._look(entry), name=f"look at {name}")
@@ -142,8 +140,7 @@ class Engine:
     async def _look(self, entry: Entry) -> None:
         try:
             with bind(**_context(entry)):
-                async with self._at_once:
-                    again_at = await self._reconciler.reconcile(entry)
+                again_at = await self._reconciler.reconcile(entry)
         except Exception:
             # A defect of ours must not end the care for a mailbox: it is told, counted, and tried again.
             _log.exception("a look at a mailbox failed unexpectedly; it is tried again")

@@ -12,9 +12,14 @@ from typing import Any
 
 from graphmail.provider import Credential, Outcome
 from graphmail.resource import GraphMailSubscription, Status
-from graphmail.resource.names import ANNOTATION_ADOPT, ANNOTATION_CREDENTIAL, ANNOTATION_RENEW
+from graphmail.resource.names import (
+    ANNOTATION_ADOPT,
+    ANNOTATION_CLIENT_STATE,
+    ANNOTATION_CREDENTIAL,
+    ANNOTATION_RENEW,
+)
 
-_WATCHED_ANNOTATIONS = (ANNOTATION_RENEW, ANNOTATION_ADOPT, ANNOTATION_CREDENTIAL)
+_WATCHED_ANNOTATIONS = (ANNOTATION_RENEW, ANNOTATION_ADOPT, ANNOTATION_CREDENTIAL, ANNOTATION_CLIENT_STATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +43,15 @@ class Entry:
     """When this process first saw it, in Graph's time."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
     """Held while it is worked on: timers and changes of one resource may come at the same time."""
-    verified_at: datetime | None = None
+    verified: dict[str, datetime] = field(default_factory=dict)
+    """When Graph last confirmed the subscription of each folder to this process."""
     settled_at: float = 0.0
     """When work on it last ended, by the monotonic clock: what was read from Postgres before that may be older than the status."""
     notified_at: datetime | None = None
     """When a notification last arrived, as the provider's row tells."""
     access: Access | None = field(default=None, repr=False)
+    waiting: asyncio.Future[Any] | None = field(default=None, repr=False)
+    """The wait for a turn at Graph, while there is one."""
     unwritten: bool = False
     """The status here is newer than the API server's, which could not be reached."""
     unsynced: Outcome | None = field(default=None, repr=False)
@@ -56,6 +64,11 @@ class Entry:
     def credential(self) -> Credential | None:
         """What was last signed in with."""
         return self.access.credential if self.access else None
+
+    def hurry(self) -> None:
+        """Something has changed: whoever waits for a turn decides again."""
+        if self.waiting is not None:
+            self.waiting.cancel()
 
     def take(self, body: Mapping[str, Any]) -> None:
         """The resource as the API server has just returned it from a write of ours."""

@@ -29,7 +29,18 @@ from graphmail.observability.health import Heartbeat, Readiness
 from graphmail.observability.metrics import Metrics, Store
 from graphmail.observability.probes import AddressError, ProbeServer, probe_app
 from graphmail.poster import Poster
-from graphmail.reconciler import AccessDesk, Farewell, Hands, Journal, Reconciler, Threshold, Weather
+from graphmail.reconciler import (
+    AccessDesk,
+    Acting,
+    Farewell,
+    Hands,
+    Journal,
+    Reconciler,
+    Settling,
+    Threshold,
+    Turns,
+    Weather,
+)
 from graphmail.settings import Settings
 from graphmail.stores import Stores
 
@@ -225,19 +236,31 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
     stores = Stores(_probes(cluster, database), changed=lambda store, up: metrics.store(store, up=up))
     poster = Poster(cluster, EventBook(parts.holder), metrics, utc_now)
     journal = Journal(cluster, database, stores, Threshold(settings.failure_threshold), utc_now)
-    reconciler = Reconciler(
-        hands=Hands(parts.graph, parts.signin, installation, settings.lifetime),
-        desk=AccessDesk(cluster, database, settings.notification_url),
+    desk = AccessDesk(cluster, database, settings.notification_url)
+    hands = Hands(parts.graph, parts.signin, installation, settings.lifetime)
+    settling = Settling(
+        hands=hands,
         journal=journal,
         database=database,
-        stores=stores,
-        weather=Weather(utc_now),
         metrics=metrics,
         announce=poster,
         policy=settings.policy,
-        batch=settings.batch_size,
         now=now,
         random=random.SystemRandom().random,
+    )
+    reconciler = Reconciler(
+        acting=Acting(hands, desk, Weather(utc_now)),
+        settling=settling,
+        turns=Turns(parts.graph.budget),
+        desk=desk,
+        journal=journal,
+        database=database,
+        stores=stores,
+        announce=poster,
+        policy=settings.policy,
+        at_once=AT_ONCE,
+        batch=settings.batch_size,
+        now=now,
     )
     engine = Engine(
         fleet=fleet,
@@ -253,7 +276,6 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
         metrics=metrics,
         now=now,
         tick_seconds=settings.tick.total_seconds(),
-        at_once=AT_ONCE,
     )
     mirror = None
     if database is not None and settings.notification_url is not None:

@@ -13,6 +13,7 @@ from graphmail.resource import GraphMailSubscription, SuspendPolicy
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.names import (
     ANNOTATION_ADOPT,
+    ANNOTATION_CLIENT_STATE,
     ANNOTATION_CREDENTIAL,
     ANNOTATION_PAUSED,
     API_VERSION,
@@ -29,7 +30,7 @@ AUTH_FAILURE = "auth_failure"
 """The pause reason that never suspends: the operator must see the new consent (design, rule 11)."""
 Body = dict[str, Any]
 """A resource as it is applied."""
-OWN_ANNOTATIONS = (ANNOTATION_ADOPT, ANNOTATION_CREDENTIAL, ANNOTATION_PAUSED)
+OWN_ANNOTATIONS = (ANNOTATION_ADOPT, ANNOTATION_CLIENT_STATE, ANNOTATION_CREDENTIAL, ANNOTATION_PAUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,8 @@ def _annotations(
         annotations[ANNOTATION_ADOPT] = adopt
     if existing is not None and _credential_news(provider, existing):
         annotations[ANNOTATION_CREDENTIAL] = provider.credential
+    if existing is not None and _client_state_news(provider, existing):
+        annotations[ANNOTATION_CLIENT_STATE] = provider.client_state
     if paused is not None:
         annotations[ANNOTATION_PAUSED] = paused
     return annotations
@@ -117,8 +120,16 @@ def _annotations(
 
 def _to_adopt(provider: Provider, existing: GraphMailSubscription | None) -> str | None:
     """The id that the row knows and the status does not: the back-fill, and what a rival has written."""
-    known = existing.status.subscription_id if existing else None
-    return provider.subscription_id if provider.subscription_id != known else None
+    known = {row.subscription_id for row in existing.status.subscriptions} if existing else set()
+    if existing is not None:
+        known.add(existing.status.subscription_id)
+    return provider.subscription_id if provider.subscription_id not in known else None
+
+
+def _client_state_news(provider: Provider, existing: GraphMailSubscription) -> bool:
+    """A clientState is only told where a subscription was made with another one."""
+    made_with = {row.client_state for row in existing.status.subscriptions} - {None}
+    return bool(provider.client_state) and bool(made_with - {provider.client_state})
 
 
 def _credential_news(provider: Provider, existing: GraphMailSubscription) -> bool:

@@ -30,6 +30,7 @@ class EventReason(StrEnum):
     CREATED = "Created"
     RENEWED = "Renewed"
     RECREATED = "Recreated"
+    REPLACED = "Replaced"
     ADOPTED = "Adopted"
     DELETED = "Deleted"
     SUSPENDED = "Suspended"

@@ -40,7 +40,7 @@ SUBSCRIPTIONS = Family(
 RENEWALS = Family(
     "graphmail_renewals_total",
     "counter",
-    "Finished work at Graph by action (create, renew, recreate, verify, adopt, delete) and outcome (success, failure). "
+    "Finished work at Graph by action (create, renew, recreate, replace, verify, adopt, delete) and outcome (success, failure). "
     "A verification counts only when it found something.",
     ("action", "outcome"),
 )

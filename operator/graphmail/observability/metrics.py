@@ -18,7 +18,7 @@ from graphmail.resource import GraphMailSubscription
 Subscriptions = Callable[[], Iterable[GraphMailSubscription]]
 """All resources as the process knows them. Called on the thread that serves the scrape: `lambda: list(cache.values())` is safe."""
 
-ACTIONS = ("create", "renew", "recreate", "verify", "adopt", "delete")
+ACTIONS = ("create", "renew", "recreate", "replace", "verify", "adopt", "delete")
 """The actions whose series exist from the start, so that a rate over the first one is not missed."""
 
 _LATENCIES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

@@ -1,10 +1,24 @@
-"""The reconciler: claim, decide, act, record, for one resource. It knows no Kopf."""
+"""The reconciler: decide, wait for a turn, claim, act, settle, for one resource. It knows no Kopf."""
 
 from graphmail.reconciler.access import AccessDesk
+from graphmail.reconciler.acting import Acting
 from graphmail.reconciler.farewell import Farewell
 from graphmail.reconciler.hands import Hands
 from graphmail.reconciler.journal import Journal, Threshold
+from graphmail.reconciler.settling import Settling
+from graphmail.reconciler.turns import Turns
 from graphmail.reconciler.weather import Weather
 from graphmail.reconciler.work import Reconciler
 
-__all__ = ["AccessDesk", "Farewell", "Hands", "Journal", "Reconciler", "Threshold", "Weather"]
+__all__ = [
+    "AccessDesk",
+    "Acting",
+    "Farewell",
+    "Hands",
+    "Journal",
+    "Reconciler",
+    "Settling",
+    "Threshold",
+    "Turns",
+    "Weather",
+]

@@ -10,6 +10,7 @@ _GOOD = {
     Deed.CREATE: EventReason.CREATED,
     Deed.RENEW: EventReason.RENEWED,
     Deed.RECREATE: EventReason.RECREATED,
+    Deed.REPLACE: EventReason.REPLACED,
     Deed.ADOPT: EventReason.ADOPTED,
     Deed.DELETE: EventReason.DELETED,
 }
@@ -34,4 +35,8 @@ def _tell(result: Result) -> str:
     if result.held is None:
         return "there is no subscription at Graph any more"
     told = f"subscription {result.held.subscription_id}, covered until {write_time(result.held.expires_at)}"
+    if result.gap is not None:
+        told = (
+            f"{told}; Graph refused both beside each other, and there was none for {result.gap.total_seconds():.1f} s"
+        )
     return f"{told} ({result.note})" if result.note else told

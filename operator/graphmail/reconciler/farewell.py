@@ -49,14 +49,14 @@ class Farewell:
         """Whether the finalizer may go; what stands in the way is worked on first."""
         async with entry.lock:
             for _ in range(_MOST_STEPS):
-                decision = self._reconciler.decide(entry)
-                if decision.action not in {Action.DELETE, Action.ADOPT}:
-                    return decision.action is Action.RELEASE
+                step = self._reconciler.decide(entry)
+                if step.decision.action not in {Action.DELETE, Action.ADOPT}:
+                    return step.decision.action is Action.RELEASE
                 try:
                     if await self._comes_back(entry.resource):
                         _log.info("deleted while its provider is active: it comes back, and nothing happens at Graph")
                         return True
-                    result = await self._reconciler.perform(entry, decision)
+                    result = await self._reconciler.perform(entry, step)
                 except (Later, DatabaseError):
                     return False
                 if result is not None and result.verdict is not None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 from graphmail.fleet import Access
 from graphmail.graph import (
@@ -13,12 +13,12 @@ from graphmail.graph import (
     Marker,
     Meaning,
     MicrosoftError,
-    Priority,
     SignIn,
     Spender,
     Subscription,
     SubscriptionRequest,
     Token,
+    Turn,
     add_marker,
     mail_resource,
     read_marker,
@@ -26,9 +26,9 @@ from graphmail.graph import (
     with_fresh_token,
     without_marker,
 )
-from graphmail.provider import CredentialKind, RotatedTokens
+from graphmail.provider import CredentialKind, RotatedTokens, client_state_fingerprint
 from graphmail.reconciler.result import Deed, Held, Result
-from graphmail.reconciler.verdicts import verdict_of, waiting
+from graphmail.reconciler.verdicts import REASONS, verdict_of, waiting
 from graphmail.resource import GraphMailSubscription
 
 T = TypeVar("T")
@@ -44,12 +44,30 @@ class Job:
     access: Access
     now: datetime
     """The time at Graph."""
-    forced: bool = False
-    """A person asked for it: it goes ahead of the others."""
+    spender: Spender
+    """As far as it was known before the sign-in."""
+    turn: Turn
+    """For the first call of its kind."""
+    learn: Callable[[GraphMailSubscription, Access, str], None]
+    """Told the Entra tenant that the token is for."""
     may_create: bool = True
     """False while a store is away: a new subscription could not be written down."""
     look_up: bool = False
     """An earlier create may have been committed: look for its subscription before making another one."""
+
+    @property
+    def client_state_fingerprint(self) -> str | None:
+        """Of the clientState that a new subscription is made with."""
+        state = self.access.client_state
+        return client_state_fingerprint(state) if state else None
+
+
+class How(TypedDict):
+    """With what a call is made."""
+
+    token: str
+    spender: Spender
+    turn: Turn
 
 
 class Caller:
@@ -62,7 +80,7 @@ class Caller:
         self.tokens: RotatedTokens | None = None
         """The tokens of a refresh in this work; they are stored whatever else comes of it."""
 
-    async def call(self, act: Callable[[GraphClient, str, Spender], Awaitable[T]]) -> T:
+    async def call(self, act: Callable[[GraphClient, "How"], Awaitable[T]]) -> T:
         """Do one call.
 
         Raises:
@@ -71,19 +89,18 @@ class Caller:
 
         async def once(token: Token) -> T:
             self.tokens = token.rotated or self.tokens
-            return await act(self._graph, token.value, self._spender(token.directory))
+            return await act(self._graph, self._how(token))
 
         return await with_fresh_token(self._signin, self._job.access.credential, once)
 
-    def _spender(self, directory: str) -> Spender:
+    def _how(self, token: Token) -> "How":
+        """A turn that was waited for on another tenant's account is given back unused."""
         job = self._job
-        return Spender(
-            app=job.access.credential.client_id,
-            directory=directory,
-            mailbox=job.resource.spec.mailbox,
-            expires_at=job.resource.status.expiration_time,
-            priority=Priority.FORCED if job.forced else Priority.NORMAL,
-        )
+        spender = replace(job.spender, directory=token.directory)
+        if token.directory != job.spender.directory:
+            job.learn(job.resource, job.access, token.directory)
+            job.turn.give_back(used=False)
+        return How(token=token.value, spender=spender, turn=job.turn)
 
 
 class Hands:
@@ -113,10 +130,14 @@ class Hands:
         """What marks this mailbox's subscription as ours."""
         return Marker(self._installation, resource.spec.provider_id, resource.spec.folders[0])
 
-    async def create(self, job: Job, caller: Caller) -> Result:
-        """A new subscription, unless an earlier create turns out to have been committed."""
+    async def create(self, job: Job, caller: Caller, *, instead_of: str | None = None) -> Result:
+        """A new subscription, unless an earlier create turns out to have been committed.
+
+        Args:
+            instead_of: the subscription that the new one replaces; it is never taken for the new one.
+        """
         if job.look_up:
-            found = await self._marked(job, caller)
+            found = [one for one in await self._marked(job, caller) if one.id != instead_of]
             if found:
                 newest, *others = found
                 leftovers = tuple(spare.id for spare in others)
@@ -128,13 +149,39 @@ class Hands:
             subscription = await self._with_ceiling(job, lambda expires_at: self._post(job, caller, expires_at))
         except GraphError as error:
             if error.meaning is Meaning.ALREADY_EXISTS and error.subscription_id:
+                if error.subscription_id == instead_of:
+                    return Result(Deed.REPLACE, current_held(job.resource), must_delete_first=True)
                 return await self._keep_existing(job, caller, error)
             if error.meaning is Meaning.OUTCOME_UNKNOWN:
                 return Result(
                     Deed.CREATE, None, verdict=verdict_of(error, job.resource.status.consecutive_failures), unknown=True
                 )
             raise
-        return Result(Deed.CREATE, _held(subscription, granted_at=job.now), granted=True)
+        held = _held(subscription, granted_at=job.now, client_state=job.client_state_fingerprint)
+        return Result(Deed.CREATE, held, granted=True)
+
+    async def replace(self, job: Job, caller: Caller) -> Result:
+        """A new subscription in place of one that PATCH cannot change to what is wanted: create before delete (design, rule 2)."""
+        old = job.resource.status.subscription_id
+        if old is None:
+            return await self.create(job, caller)
+        return _replacing(await self.create(job, caller, instead_of=old), old, current_held(job.resource))
+
+    async def replace_with_gap(self, job: Job, caller: Caller, clock: Callable[[], float]) -> Result:
+        """Delete the old one and create the new one at once: Graph refuses both beside each other.
+
+        The caller has written the intent down. Whatever goes wrong after the deletion, nothing is held any more.
+
+        Args:
+            clock: monotonic seconds, for the length of the gap.
+        """
+        await self.discard(caller, job.resource.status.subscription_id or "")
+        gone = clock()
+        try:
+            result = await self.create(job, caller, instead_of=job.resource.status.subscription_id)
+        except MicrosoftError as error:
+            result = Result(Deed.CREATE, None, verdict=verdict_of(error, job.resource.status.consecutive_failures))
+        return replace(result, deed=Deed.REPLACE, gap=timedelta(seconds=clock() - gone) if result.held else None)
 
     async def renew(self, job: Job, caller: Caller) -> Result:
         """PATCH; when Graph has lost the subscription, a new one at once."""
@@ -147,7 +194,7 @@ class Hands:
             if error.meaning is Meaning.GONE:
                 return await self._recreate(job, caller)
             if error.meaning is Meaning.INVALID:
-                return await self._recreate(job, caller, replaces=status.subscription_id)
+                return await self.replace(job, caller)
             raise
 
     async def verify(self, job: Job, caller: Caller) -> Result:
@@ -158,7 +205,10 @@ class Hands:
         found = await self._get(caller, status.subscription_id)
         if found is None:
             return await self._recreate(job, caller)
-        return Result(Deed.VERIFY, _held(found, granted_at=_known_grant(job, found)))
+        known = current_held(job.resource)
+        return Result(
+            Deed.VERIFY, _held(found, granted_at=_known_grant(known, found), client_state=_known_state(known))
+        )
 
     async def adopt(self, job: Job, caller: Caller, wanted: str) -> Result:
         """Keep the subscription that the row names, if it lives and is this mailbox's. Of two that live, the row's is kept."""
@@ -182,19 +232,18 @@ class Hands:
 
     async def discard(self, caller: Caller, subscription_id: str) -> None:
         """Delete one subscription; one that is gone already is as good."""
-        await caller.call(lambda graph, token, spender: graph.delete(subscription_id, token=token, spender=spender))
+        await caller.call(lambda graph, how: graph.delete(subscription_id, **how))
 
-    async def _recreate(self, job: Job, caller: Caller, *, replaces: str | None = None) -> Result:
-        """A new subscription for one that is lost, or in place of one that cannot be renewed."""
+    async def _recreate(self, job: Job, caller: Caller) -> Result:
+        """A new subscription for one that is lost."""
         try:
-            result = await self.create(job, caller)
+            result = await self.create(job, caller, instead_of=job.resource.status.subscription_id)
         except MicrosoftError as error:
             result = Result(Deed.CREATE, None, verdict=verdict_of(error, job.resource.status.consecutive_failures))
-        if replaces is None:
-            return replace(result, deed=Deed.RECREATE)
-        if result.held is None:
-            return replace(result, deed=Deed.RECREATE, held=current_held(job.resource))
-        return replace(result, deed=Deed.RECREATE, leftovers=(*result.leftovers, replaces))
+        if result.must_delete_first:
+            message = f"Graph says that subscription {job.resource.status.subscription_id} is gone, and refuses another one beside it"
+            result = Result(Deed.CREATE, None, verdict=waiting(REASONS[Meaning.ALREADY_EXISTS], message))
+        return replace(result, deed=Deed.RECREATE)
 
     async def _keep_existing(self, job: Job, caller: Caller, error: GraphError) -> Result:
         """Graph refuses a twin and names the one that stands in the way: it is ours if it serves this mailbox."""
@@ -220,8 +269,8 @@ class Hands:
     async def _marked(self, job: Job, caller: Caller) -> list[Subscription]:
         """The subscriptions that carry this mailbox's marker, newest expiry first. Absence from a list proves nothing."""
 
-        async def collect(graph: GraphClient, token: str, spender: Spender) -> list[Subscription]:
-            return [found async for found in graph.list_all(token=token, spender=spender)]
+        async def collect(graph: GraphClient, how: How) -> list[Subscription]:
+            return [found async for found in graph.list_all(token=how["token"], spender=how["spender"])]
 
         marker = self.marker(job.resource)
         listed = await caller.call(collect)
@@ -230,9 +279,7 @@ class Hands:
 
     async def _get(self, caller: Caller, subscription_id: str) -> Subscription | None:
         try:
-            return await caller.call(
-                lambda graph, token, spender: graph.get(subscription_id, token=token, spender=spender)
-            )
+            return await caller.call(lambda graph, how: graph.get(subscription_id, **how))
         except GraphError as error:
             if error.meaning is Meaning.GONE:
                 return None
@@ -248,7 +295,7 @@ class Hands:
             lifecycle_notification_url=spec.lifecycle_notification_url,
             client_state=job.access.client_state,
         )
-        return await caller.call(lambda graph, token, spender: graph.create(request, token=token, spender=spender))
+        return await caller.call(lambda graph, how: graph.create(request, **how))
 
     async def _patch(self, job: Job, caller: Caller, subscription_id: str) -> Result:
         """Extend it, and move it to the wanted URL. An endpoint that does not answer must not cost the subscription its life."""
@@ -256,9 +303,7 @@ class Hands:
 
         async def patch(expires_at: datetime, notification_url: str | None) -> Subscription:
             return await caller.call(
-                lambda graph, token, spender: graph.renew(
-                    subscription_id, expires_at, notification_url, token=token, spender=spender
-                )
+                lambda graph, how: graph.renew(subscription_id, expires_at, notification_url, **how)
             )
 
         verdict = None
@@ -269,7 +314,8 @@ class Hands:
                 raise
             verdict = replace(verdict_of(error, job.resource.status.consecutive_failures), counted=False)
             renewed = await self._with_ceiling(job, lambda expires_at: patch(expires_at, None))
-        return Result(Deed.RENEW, _held(renewed, granted_at=job.now), granted=True, verdict=verdict)
+        held = _held(renewed, granted_at=job.now, client_state=_known_state(current_held(job.resource)))
+        return Result(Deed.RENEW, held, granted=True, verdict=verdict)
 
     def _changed_url(self, resource: GraphMailSubscription) -> str | None:
         first = resource.status.folder(resource.spec.folders[0])
@@ -301,13 +347,30 @@ def current_held(resource: GraphMailSubscription) -> Held | None:
         status.expiration_time,
         first.notification_url if first else None,
         first.granted_time if first else None,
+        tuple(first.change_types) if first and first.change_types is not None else None,
+        first.lifecycle_notification_url if first else None,
+        first.client_state if first else None,
     )
 
 
-def _held(subscription: Subscription, *, granted_at: datetime | None = None) -> Held:
+def _held(subscription: Subscription, *, granted_at: datetime | None = None, client_state: str | None = None) -> Held:
     """Whole seconds, as the status has them: what is known and what is found must compare."""
-    expires_at = subscription.expires_at.replace(microsecond=0)
-    return Held(subscription.id, expires_at, subscription.notification_url or None, granted_at)
+    return Held(
+        subscription.id,
+        subscription.expires_at.replace(microsecond=0),
+        subscription.notification_url or None,
+        granted_at,
+        tuple(sorted(subscription.change_types)) or None,
+        subscription.lifecycle_notification_url,
+        client_state,
+    )
+
+
+def _replacing(result: Result, old: str, held: Held | None) -> Result:
+    """The old one stays until the new one is there, and goes once that one is on record."""
+    if result.held is None or result.must_delete_first:
+        return replace(result, deed=Deed.REPLACE, held=held)
+    return replace(result, deed=Deed.REPLACE, leftovers=(*result.leftovers, old))
 
 
 def _watches(resource: str, ours: GraphMailSubscription) -> bool:
@@ -317,8 +380,11 @@ def _watches(resource: str, ours: GraphMailSubscription) -> bool:
     return any(same_resource(named, mail_resource(ours.spec.folders[0], ours.spec.mailbox, kind)) for kind in kinds)
 
 
-def _known_grant(job: Job, found: Subscription) -> datetime | None:
+def _known_state(known: Held | None) -> str | None:
+    return known.client_state if known else None
+
+
+def _known_grant(known: Held | None, found: Subscription) -> datetime | None:
     """When the running lifetime was granted, if it is still the one that we know."""
-    known = current_held(job.resource)
     unchanged = known is not None and abs(known.expires_at - found.expires_at) < timedelta(seconds=2)
     return known.granted_at if known is not None and unchanged else None

@@ -16,10 +16,10 @@ from graphmail.decision import adoption_pending
 from graphmail.fleet import Entry
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Store
-from graphmail.provider import Outcome, ProviderKey
+from graphmail.provider import FolderRow, Outcome, ProviderKey
 from graphmail.reconciler.result import Result
 from graphmail.reconciler.status import status_body
-from graphmail.resource import CredentialSource, GraphMailSubscription, Status
+from graphmail.resource import CredentialSource, FolderSubscription, GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.names import OPERATOR
 from graphmail.stores import Stores
@@ -43,7 +43,8 @@ class Threshold:
     def exceeded(self, result: Result, failures: int) -> bool:
         """At once for what only a person can mend."""
         verdict = result.verdict
-        return verdict is not None and (verdict.terminal or (verdict.counted and failures > self.failures))
+        counted = verdict is None or verdict.counted
+        return (verdict is not None and verdict.terminal) or (counted and failures > self.failures)
 
 
 class Journal:
@@ -72,20 +73,28 @@ class Journal:
         """The resource mirrors a provider's row."""
         return self._database is not None and resource.spec.credentials.source is CredentialSource.PROVIDER_ROW
 
-    def outcome(self, resource: GraphMailSubscription, result: Result, failures: int) -> Outcome:
-        """The result as Postgres records it."""
-        verdict = result.verdict
+    def outcome(self, resource: GraphMailSubscription, after: Status, result: Result, *, several: bool) -> Outcome:
+        """The result as Postgres records it: the provider is well when each of its folders is.
+
+        Args:
+            after: the status after the work.
+            several: every folder is subscribed, and all of them are recorded.
+        """
+        first = after.subscriptions[0]
+        troubled = next((row for row in _troubled(after, several=several)), None)
+        failures = max([after.consecutive_failures, *(row.consecutive_failures or 0 for row in after.subscriptions)])
         return Outcome(
             key=key_of(resource),
             at=self._clock(),
-            success=result.success,
-            subscription_id=result.held.subscription_id if result.held else None,
-            expires_at=result.held.expires_at if result.held else None,
+            success=troubled is None,
+            subscription_id=first.subscription_id,
+            expires_at=first.expiration_time,
             renewed=result.granted,
-            failure_reason=f"{verdict.reason}: {verdict.message}" if verdict else None,
+            failure_reason=_reason(troubled, several=len(after.subscriptions) > 1) if troubled else None,
             consecutive_failures=failures,
-            provider_error=self._threshold.exceeded(result, failures),
+            provider_error=troubled is not None and self._threshold.exceeded(result, failures),
             tokens=result.tokens,
+            folders=_folders(after) if several else None,
         )
 
     async def record(self, entry: Entry, claim: Claim | None, outcome: Outcome, *, settled: bool) -> bool:
@@ -159,6 +168,24 @@ class Journal:
             entry.gone = True
         else:
             entry.take(body)
+
+
+def _troubled(after: Status, *, several: bool) -> list[FolderSubscription]:
+    rows = after.subscriptions if several else after.subscriptions[:1]
+    return [row for row in rows if row.reason is not None]
+
+
+def _reason(row: FolderSubscription, *, several: bool) -> str:
+    told = f"{row.reason}: {row.message}"
+    return f"folder {row.folder}: {told}" if several else told
+
+
+def _folders(after: Status) -> tuple[FolderRow, ...]:
+    return tuple(
+        FolderRow(row.folder, row.subscription_id, row.expiration_time)
+        for row in after.subscriptions
+        if row.subscription_id is not None
+    )
 
 
 def _rebuilt(resource: GraphMailSubscription) -> Outcome:

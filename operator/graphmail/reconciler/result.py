@@ -15,6 +15,7 @@ class Deed(StrEnum):
     RENEW = "renew"
     RECREATE = "recreate"
     VERIFY = "verify"
+    REPLACE = "replace"
     ADOPT = "adopt"
     DELETE = "delete"
 
@@ -28,6 +29,10 @@ class Held:
     notification_url: str | None
     granted_at: datetime | None
     """When the running lifetime was granted to us; None for one that was found and not renewed yet."""
+    change_types: tuple[str, ...] | None = None
+    lifecycle_notification_url: str | None = None
+    client_state: str | None = None
+    """Fingerprint of the clientState that it was made with; None where it is not known: Graph never tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,12 @@ class Result:
     """Why the subscription that the row names is not adopted."""
     note: str = ""
     """What is worth telling about a success."""
+    attempted: bool = True
+    """False: the quota allowed no call; there is nothing to record."""
+    must_delete_first: bool = False
+    """Graph refuses the new one beside the one that it replaces: the intent is written down before that one is deleted."""
+    gap: timedelta | None = None
+    """How long there was no subscription, since the old one had to go first."""
     answers_request: bool = False
     """It was done because a person asked for a renewal, and needs no repetition."""
 

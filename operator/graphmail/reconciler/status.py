@@ -6,13 +6,12 @@ from typing import Any
 
 from graphmail.backoff import Pace
 from graphmail.decision import Policy, Reason, renewal_time
-from graphmail.reconciler.result import Deed, Held, Result
+from graphmail.reconciler.result import Deed, Result
 from graphmail.resource import FolderState, FolderSubscription, GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType, Wanted, set_conditions
+from graphmail.resource.folders import arranged, is_first, view, wanted_folders
 from graphmail.resource.model import write_time
 from graphmail.resource.names import ANNOTATION_ADOPT, ANNOTATION_RENEW, API_VERSION, KIND
-
-_NOT_DELIVERABLE = FolderState.NOT_DELIVERABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,32 +42,55 @@ def status_body(resource: GraphMailSubscription, status: Status) -> dict[str, An
     }
 
 
-def status_after(resource: GraphMailSubscription, result: Result, around: Surroundings) -> Status:
-    """The status after a piece of work."""
+def status_after(resource: GraphMailSubscription, folder: str, result: Result, around: Surroundings) -> Status:
+    """The status after a piece of work on one of its folders."""
     before, annotations = resource.status, resource.metadata.annotations
-    counted = result.verdict is not None and result.verdict.counted
     observed = result.observed_credential if result.observed_credential is not None else before.observed_credential
-    updates: dict[str, Any] = {
-        "last_attempt_time": around.now,
+    updates: dict[str, Any] = {"last_attempt_time": around.now, "observed_credential": observed}
+    attempt = _attempt(view(resource, folder), result, around)
+    if is_first(resource, folder):
+        updates |= attempt
+        if _looked_up(result):
+            updates["last_handled_adoption"] = annotations.get(ANNOTATION_ADOPT) or before.last_handled_adoption
+        if result.granted and result.held is not None:
+            updates["last_renewal_time"] = result.held.granted_at
+        attempt = {}
+    row = _row(folder, result).model_copy(update=attempt)
+    others = [other for other in before.subscriptions if other.folder != folder]
+    updates["subscriptions"] = arranged(resource, [*others, row], several=around.policy.several_folders)
+    status = before.model_copy(update=updates)
+    return _finish(resource, status, _work_conditions(resource, folder, status, result, around), around)
+
+
+def _attempt(seen: GraphMailSubscription, result: Result, around: Surroundings) -> dict[str, Any]:
+    """What is told of the attempts for a folder."""
+    before = seen.status
+    counted = result.verdict is not None and result.verdict.counted
+    answered = seen.metadata.annotations.get(ANNOTATION_RENEW) if result.answers_request else None
+    return {
         "next_attempt_time": around.retry_at,
         "consecutive_failures": 0 if result.success else before.consecutive_failures + int(counted),
-        "observed_credential": observed,
         "pending_create_time": (before.pending_create_time or around.now) if result.unknown else None,
+        "last_handled_renewal": answered or before.last_handled_renewal,
     }
-    if result.answers_request:
-        updates["last_handled_renewal"] = annotations.get(ANNOTATION_RENEW) or before.last_handled_renewal
-    if _looked_up(result):
-        updates["last_handled_adoption"] = annotations.get(ANNOTATION_ADOPT) or before.last_handled_adoption
-    if result.granted and result.held is not None:
-        updates["last_renewal_time"] = result.held.granted_at
-    updates |= _held_fields(resource, result.held)
-    return _finish(resource, before.model_copy(update=updates), _work_conditions(resource, result, around), around)
 
 
 def _looked_up(result: Result) -> bool:
     """The id that the row names was looked up. A look that failed for now is repeated: else a twin would be made beside it, and it lost."""
     lasting = result.verdict is None or result.verdict.pace is Pace.SLOW
     return result.deed is Deed.ADOPT and lasting
+
+
+def status_intending(resource: GraphMailSubscription, folder: str, around: Surroundings) -> Status:
+    """The status before a replacement that must delete first: should the process die, whether anything is left is asked at once."""
+    status = resource.status
+    if is_first(resource, folder):
+        return status.model_copy(update={"pending_create_time": around.now})
+    rows = [
+        row.model_copy(update={"pending_create_time": around.now}) if row.folder == folder else row
+        for row in status.subscriptions
+    ]
+    return status.model_copy(update={"subscriptions": rows})
 
 
 def status_reported(resource: GraphMailSubscription, around: Surroundings) -> Status:
@@ -86,41 +108,60 @@ def status_reported(resource: GraphMailSubscription, around: Surroundings) -> St
 def _finish(resource: GraphMailSubscription, status: Status, wanted: list[Wanted], around: Surroundings) -> Status:
     notified = around.notified_at or status.last_notification_time
     wanted.append(_delivering(notified))
-    generation = resource.metadata.generation
-    conditions = set_conditions(status.conditions, wanted, now=around.now, generation=generation)
+    generation, several = resource.metadata.generation, around.policy.several_folders
+    rows = arranged(resource, status.subscriptions, several=several)
     status = status.model_copy(
-        update={"observed_generation": generation, "conditions": conditions, "last_notification_time": notified}
+        update={
+            "observed_generation": generation,
+            "conditions": set_conditions(status.conditions, wanted, now=around.now, generation=generation),
+            "last_notification_time": notified,
+            "subscriptions": rows,
+            "subscription_id": rows[0].subscription_id,
+            "expiration_time": rows[0].expiration_time,
+        }
     )
-    planned = renewal_time(resource.model_copy(update={"status": status}), around.policy)
-    return status.model_copy(update={"next_renewal_time": None if resource.spec.suspend else planned})
+    return status.model_copy(update={"next_renewal_time": _planned(resource, status, around.policy)})
 
 
-def _held_fields(resource: GraphMailSubscription, held: Held | None) -> dict[str, Any]:
-    first, *others = resource.spec.folders
-    rows = [FolderSubscription(folder=first, state=FolderState.PENDING)]
+def _planned(resource: GraphMailSubscription, status: Status, policy: Policy) -> datetime | None:
+    """The earliest renewal of its folders; None while it is suspended, or where there is nothing to renew."""
+    if resource.spec.suspend:
+        return None
+    resource = resource.model_copy(update={"status": status})
+    planned = (
+        renewal_time(view(resource, folder), policy)
+        for folder in wanted_folders(resource, several=policy.several_folders)
+    )
+    return min((moment for moment in planned if moment is not None), default=None)
+
+
+def _row(folder: str, result: Result) -> FolderSubscription:
+    """What is told of a folder's subscription."""
+    held, verdict = result.held, result.verdict
+    row = FolderSubscription.pending(folder)
     if held is not None:
-        rows = [
-            FolderSubscription(
-                folder=first,
-                state=FolderState.ACTIVE,
-                subscription_id=held.subscription_id,
-                expiration_time=held.expires_at,
-                granted_time=held.granted_at,
-                notification_url=held.notification_url,
-            )
-        ]
-    rows += [FolderSubscription(folder=folder, state=_NOT_DELIVERABLE) for folder in others]
-    return {
-        "subscriptions": rows,
-        "subscription_id": held.subscription_id if held else None,
-        "expiration_time": held.expires_at if held else None,
-    }
+        row = FolderSubscription(
+            folder=folder,
+            state=FolderState.ACTIVE,
+            subscription_id=held.subscription_id,
+            expiration_time=held.expires_at,
+            granted_time=held.granted_at,
+            notification_url=held.notification_url,
+            change_types=list(held.change_types) if held.change_types is not None else None,
+            lifecycle_notification_url=held.lifecycle_notification_url,
+            client_state=held.client_state,
+        )
+    if verdict is None:
+        return row
+    return row.model_copy(update={"reason": verdict.reason, "message": verdict.message})
 
 
-def _work_conditions(resource: GraphMailSubscription, result: Result, around: Surroundings) -> list[Wanted]:
+def _work_conditions(
+    resource: GraphMailSubscription, folder: str, status: Status, result: Result, around: Surroundings
+) -> list[Wanted]:
     verdict = result.verdict
     return [
-        _ready(resource, result, around.now),
+        _ready(resource, folder, status, result, around),
         *_authorized(result),
         _synced(around.synced),
         Wanted(ConditionType.STALLED, True, verdict.reason, verdict.message)
@@ -129,18 +170,36 @@ def _work_conditions(resource: GraphMailSubscription, result: Result, around: Su
     ]
 
 
-def _ready(resource: GraphMailSubscription, result: Result, now: datetime) -> Wanted:
-    held, verdict = result.held, result.verdict
-    live = held is not None and held.expires_at > now
-    covered = f"covered until {write_time(held.expires_at)}" if held is not None else "there is no subscription"
+def _ready(
+    resource: GraphMailSubscription, folder: str, status: Status, result: Result, around: Surroundings
+) -> Wanted:
+    """Every folder that is to be watched is covered, and nobody has to act."""
+    wanted, verdict = wanted_folders(resource, several=around.policy.several_folders), result.verdict
+    rows = [row for row in status.subscriptions if row.folder in wanted]
+    bare = next((row for row in rows if row.expiration_time is None or row.expiration_time <= around.now), None)
+    covered = _covered(rows)
     if resource.spec.suspend:
         return Wanted(ConditionType.READY, False, Reason.SUSPENDED.value, f"suspended: no calls to Graph; {covered}")
     if verdict is None:
-        return Wanted(ConditionType.READY, live, "Subscribed" if live else Reason.NOT_SUBSCRIBED.value, covered)
-    ready = live and not verdict.terminal and not verdict.awaits_credentials
-    return Wanted(
-        ConditionType.READY, ready, verdict.reason, f"{covered}; {verdict.message}" if live else verdict.message
-    )
+        if bare is None:
+            return Wanted(ConditionType.READY, True, "Subscribed", covered)
+        reason, message = bare.reason or Reason.NOT_SUBSCRIBED.value, bare.message or covered
+        return Wanted(ConditionType.READY, False, reason, _named(bare.folder, rows, message))
+    message = _named(folder, rows, verdict.message if bare is not None else f"{covered}; {verdict.message}")
+    ready = bare is None and not verdict.terminal and not verdict.awaits_credentials
+    return Wanted(ConditionType.READY, ready, verdict.reason, message)
+
+
+def _covered(rows: list[FolderSubscription]) -> str:
+    expiries = [row.expiration_time for row in rows]
+    if None in expiries:
+        return "there is no subscription"
+    return f"covered until {write_time(min(moment for moment in expiries if moment is not None))}"
+
+
+def _named(folder: str, rows: list[FolderSubscription], message: str) -> str:
+    """With several folders, the message says which one it is about."""
+    return message if len(rows) == 1 else f"folder {folder}: {message}"
 
 
 def _authorized(result: Result) -> list[Wanted]:

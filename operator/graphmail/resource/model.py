@@ -219,6 +219,43 @@ class FolderSubscription(_Part):
         description="When the running lifetime was granted; absent for an adopted subscription that was not renewed yet.",
     )
     notification_url: str | None = Field(default=None, description="Where Graph delivers to, as Graph last said.")
+    change_types: list[str] | None = Field(
+        default=None,
+        description="Changes that Graph reports, as Graph last said.",
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
+    lifecycle_notification_url: str | None = Field(
+        default=None, description="Where Graph posts lifecycle notifications to, as Graph last said."
+    )
+    client_state: str | None = Field(
+        default=None,
+        description="Fingerprint of the clientState that the subscription was made with; absent for an adopted one.",
+    )
+    reason: str | None = Field(default=None, description="What stands in this folder's way, in one word.")
+    message: str | None = Field(default=None, description="What stands in this folder's way, for people.")
+    consecutive_failures: int | None = Field(
+        default=None,
+        ge=0,
+        description="Failed attempts since the last success. The first folder's stand in the status.",
+    )
+    next_attempt_time: Time | None = Field(
+        default=None,
+        description="After a failure: not before this is it tried again. The first folder's stands in the status.",
+    )
+    pending_create_time: Time | None = Field(
+        default=None,
+        description="A create was begun then, and its answer is not known. The first folder's stands in the status.",
+    )
+    last_handled_renewal: str | None = Field(
+        default=None,
+        description="The value of the annotation graphmail.dev/renew-requested-at that was last acted on. "
+        "The first folder's stands in the status.",
+    )
+
+    @classmethod
+    def pending(cls, folder: str) -> Self:
+        """The row of a folder of which nothing is known yet."""
+        return cls(folder=folder, state=FolderState.PENDING)
 
 
 class Status(_Part):

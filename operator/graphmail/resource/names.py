@@ -24,6 +24,8 @@ OPERATOR = "graphmail-operator"
 
 ANNOTATION_RENEW = f"{GROUP}/renew-requested-at"
 ANNOTATION_ADOPT = f"{GROUP}/adopt-subscription-id"
+ANNOTATION_CLIENT_STATE = f"{GROUP}/client-state"
+"""The mirror's word for the clientState that the product expects: a fingerprint. A changed one needs a replacement."""
 ANNOTATION_CREDENTIAL = f"{GROUP}/credential"
 """A short fingerprint of the row's credential; empty while the row has none. It says that the credential changed, never what it is."""
 ANNOTATION_PAUSED = f"{GROUP}/paused"

@@ -230,6 +230,7 @@ class Settings(BaseModel):
             lifetime=self.lifetime,
             verification_interval=self.verification_interval,
             renewal_interval=self.renewal_interval,
+            several_folders=self.multi_folder,
         )
 
     @property

@@ -55,11 +55,22 @@ def mailbox(now: datetime) -> Mailbox:
         annotations: dict[str, str] | None = None,
         granted: timedelta | None = timedelta(hours=-41),
         url: str | None = None,
+        row: dict[str, Any] | None = None,
+        rows: list[dict[str, Any]] | None = None,
         deleted: bool = False,
         generation: int = 3,
         uid: str = "0c9f3c44",
     ) -> GraphMailSubscription:
-        row = {"folder": "inbox", "state": "Active", "grantedTime": granted, "notificationURL": url}
+        told = {**STATUS, **(status or {})}
+        held = {name: told[name] for name in ("subscriptionID", "expirationTime")}
+        first = {
+            "folder": "inbox",
+            "state": "Active",
+            "grantedTime": granted,
+            "notificationURL": url,
+            **held,
+            **(row or {}),
+        }
         shown = [
             {"type": kind, "status": state, "reason": reason, "message": "", "lastTransitionTime": write_time(now)}
             for kind, state, reason in (conditions or [("Ready", "True", "Subscribed")])
@@ -72,12 +83,12 @@ def mailbox(now: datetime) -> Mailbox:
             "annotations": {"graphmail.dev/credential": "fp-1", **(annotations or {})},
             "deletionTimestamp": timedelta() if deleted else None,
         }
-        lists = {"subscriptions": [dated(row)], "conditions": shown}
+        lists = {"subscriptions": [dated(first), *(dated(other) for other in (rows or []))], "conditions": shown}
         return GraphMailSubscription.parse(
             {
                 "metadata": dated(metadata),
                 "spec": {**SPEC, **(spec or {})},
-                "status": {**dated({**STATUS, **(status or {})}), **lists},
+                "status": {**dated(told), **lists},
             }
         )
 

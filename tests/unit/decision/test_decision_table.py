@@ -288,6 +288,47 @@ ROWS: dict[str, tuple[Given, Action, Reason]] = {
         Action.CREATE,
         Reason.RENEWAL_REQUESTED,
     ),
+    # What PATCH cannot change (rule 2)
+    "a subscription that reports other changes is replaced": (
+        given(row={"changeTypes": ["created", "updated"]}),
+        Action.REPLACE,
+        Reason.SUBSCRIPTION_OUTDATED,
+    ),
+    "so is one that was made before the lifecycle URL": (
+        given(row={"changeTypes": ["created"]}, spec={"lifecycleNotificationURL": "https://app.example.com/life"}),
+        Action.REPLACE,
+        Reason.SUBSCRIPTION_OUTDATED,
+    ),
+    "so is one that was made with another clientState": (
+        given(row={"clientState": "cs-1"}, annotations={"graphmail.dev/client-state": "cs-2"}),
+        Action.REPLACE,
+        Reason.SUBSCRIPTION_OUTDATED,
+    ),
+    "what Graph never told of an adopted one is no difference": (
+        given(annotations={"graphmail.dev/client-state": "cs-2"}),
+        Action.NOTHING,
+        Reason.UP_TO_DATE,
+    ),
+    "the order of change types is none": (
+        given(spec={"changeTypes": ["updated", "created"]}, row={"changeTypes": ["created", "updated"]}),
+        Action.NOTHING,
+        Reason.UP_TO_DATE,
+    ),
+    "what is about to expire is renewed before it is replaced": (
+        given(row={"changeTypes": ["updated"]}, status=ENDING),
+        Action.RENEW,
+        Reason.WITHIN_LOOK_AHEAD,
+    ),
+    "with a store away nothing is replaced": (
+        given(row={"changeTypes": ["updated"]}, known=AWAY),
+        Action.NOTHING,
+        Reason.STORE_AWAY,
+    ),
+    "a replacement that was interrupted after its deletion is looked into at once": (
+        given(status={"pendingCreateTime": timedelta(seconds=-20)}),
+        Action.VERIFY,
+        Reason.OUTCOME_UNKNOWN,
+    ),
     # Suspend (rule 11)
     "a changed spec is reported while suspended": (
         given(spec=SUSPEND, conditions=SUSPENDED, **CHANGED),
@@ -487,8 +528,8 @@ def test_decision_follows_the_design(
     assert (decision.action, decision.reason) == (action, reason), decision.message
 
 
-def test_every_reason_that_can_be_decided_has_a_row() -> None:
-    assert {reason for _, _, reason in ROWS.values()} == set(Reason)
+def test_every_reason_that_can_be_decided_for_one_folder_has_a_row() -> None:
+    assert {reason for _, _, reason in ROWS.values()} == set(Reason) - {Reason.FOLDER_REMOVED}
 
 
 def test_every_action_has_a_row() -> None:

@@ -1,128 +1,28 @@
-"""What to do next for one mailbox, and why: one pure function over an ordered list of small checks.
+"""What to do next for one folder of a mailbox, and why: one pure function over an ordered list of small checks.
 
-Each check answers with a decision, or with nothing; the first that answers wins. Nothing here does I/O or reads a clock.
-Only this module decides what is due (design, rule 14): SQL feeds the mirror, and nothing else.
+Each check answers with a decision, or with nothing; the first that answers wins.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from typing import NamedTuple
+from datetime import datetime, timedelta
 
+from graphmail.decision.times import interval_end, renewal_time, verification_time
+from graphmail.decision.words import NEEDS_STORES, Action, Decision, Known, Policy, Reason
 from graphmail.resource import CredentialSource, DeletionPolicy, GraphMailSubscription, SuspendPolicy
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.model import write_time
-from graphmail.resource.names import ANNOTATION_ADOPT, ANNOTATION_CREDENTIAL, ANNOTATION_RENEW
+from graphmail.resource.names import (
+    ANNOTATION_ADOPT,
+    ANNOTATION_CLIENT_STATE,
+    ANNOTATION_CREDENTIAL,
+    ANNOTATION_RENEW,
+)
 
-JITTER_SHARE = 0.1
-"""The largest part of a granted lifetime by which jitter makes a renewal earlier."""
 _SOON = timedelta(seconds=1)
 _NOTIFICATION_NEWS = timedelta(hours=1)
 _STORE_PAUSE = timedelta(seconds=30)
 _MARKER = "gms="
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-"""An expiry before this (`0001-01-01` is how .NET writes none) is past anyway, and nothing can be subtracted from it."""
-
-
-class Action(StrEnum):
-    """What can be done for a mailbox."""
-
-    NOTHING = "nothing"
-    REPORT = "report"
-    """Write the status; call nobody."""
-    RECORD = "record"
-    """Write to Postgres what it missed; call nobody else."""
-    CHECK_CREDENTIAL = "check-credential"
-    """Read the Secret, to see whether it has changed."""
-    CREATE = "create"
-    RENEW = "renew"
-    """PATCH; when Graph has lost the subscription, create it anew."""
-    VERIFY = "verify"
-    """GET, to notice a loss."""
-    ADOPT = "adopt"
-    DELETE = "delete"
-    """Delete the subscription at Graph."""
-    RELEASE = "release"
-    """Let go of the resource without a call to Graph."""
-
-
-CALLS_GRAPH = frozenset({Action.CREATE, Action.RENEW, Action.VERIFY, Action.ADOPT, Action.DELETE})
-NEEDS_STORES = frozenset({Action.CREATE, Action.ADOPT, Action.DELETE})
-"""What must not happen while Postgres or the API server is away (design, rule 5): it could not be written down."""
-
-
-class Reason(StrEnum):
-    """Why. These words also stand in conditions, events, logs and metrics."""
-
-    UP_TO_DATE = "UpToDate"
-    DELETED = "Deleted"
-    RETAINED = "Retained"
-    SUSPENDED = "Suspended"
-    RESUMED = "Resumed"
-    STALLED = "Stalled"
-    AWAITING_CREDENTIALS = "AwaitingCredentials"
-    CREDENTIAL_CHANGED = "CredentialChanged"
-    SPEC_CHANGED = "SpecChanged"
-    RENEWAL_REQUESTED = "RenewalRequested"
-    ADOPTION_REQUESTED = "AdoptionRequested"
-    BACKING_OFF = "BackingOff"
-    STORE_AWAY = "StoreAway"
-    NOT_SUBSCRIBED = "NotSubscribed"
-    EXPIRY_UNKNOWN = "ExpiryUnknown"
-    EXPIRED = "Expired"
-    WITHIN_LOOK_AHEAD = "WithinLookAhead"
-    RENEWAL_INTERVAL = "RenewalInterval"
-    NOTIFICATION_URL_CHANGED = "NotificationURLChanged"
-    NOT_SYNCED = "NotSynced"
-    VERIFICATION_DUE = "VerificationDue"
-    STATUS_OUTDATED = "StatusOutdated"
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The operator's own rules, from its settings."""
-
-    tick: timedelta = timedelta(minutes=15)
-    """How often each resource is looked at; a renewal is planned one tick early, so that no tick comes too late."""
-    look_ahead: timedelta = timedelta(hours=24)
-    """Renew this long before expiry, where the resource does not say."""
-    lifetime: timedelta = timedelta(minutes=10_000)
-    """The lifetime asked for at Graph, where the resource does not say."""
-    verification_interval: timedelta | None = timedelta(hours=1)
-    """How often Graph is asked whether the subscription lives; None: never."""
-    renewal_interval: timedelta | None = None
-    """Renew when the last renewal is older than this, whatever the expiry; None: off."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the process knows beside the resource."""
-
-    verified_at: datetime | None = None
-    """When Graph last confirmed the subscription to this process; None: not since the start."""
-    seen_at: datetime | None = None
-    """When this process first saw the resource: the spread of the first verification starts here."""
-    stores_away: bool = False
-    """Postgres or the API server cannot be reached."""
-    unwritten: bool = False
-    """The status in memory is newer than the one that the API server holds."""
-    unsynced: bool = False
-    """An outcome waits to be written to Postgres."""
-    notified_at: datetime | None = None
-    """When a notification last arrived, as far as known; told in the status at most hourly."""
-    notification_url: str | None = None
-    """The URL that Graph should deliver to, with our marker."""
-
-
-class Decision(NamedTuple):
-    """What to do, why, and when to look again at the latest."""
-
-    action: Action
-    reason: Reason
-    message: str
-    again_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,85 +62,35 @@ class _Case:
         return status.subscription_id is not None or status.pending_create_time is not None
 
 
-def decide(resource: GraphMailSubscription, *, now: datetime, policy: Policy, known: Known = Known()) -> Decision:
-    """The next thing to do for this mailbox.
+def decide(resource: GraphMailSubscription, *, now: datetime, policy: Policy, known: Known | None = None) -> Decision:
+    """The next thing to do for this mailbox, as one folder of it sees it.
 
     Args:
         resource: the resource, with the newest status that is known.
         now: the time at Graph (the clock, corrected by the offset to Graph's `Date` header).
         policy: the operator's settings.
-        known: what this process knows beside the resource.
+        known: what this process knows beside the resource; None: nothing.
     """
-    case = _Case(resource, now, policy, known)
-    for check in CHECKS:
+    return _first_answer(CHECKS, _Case(resource, now, policy, known or Known()))
+
+
+def decide_unwanted(resource: GraphMailSubscription, *, now: datetime, policy: Policy, known: Known) -> Decision:
+    """The next thing to do for a folder that is not to be watched any more, and whose subscription is still there."""
+    return _first_answer(UNWANTED_CHECKS, _Case(resource, now, policy, known))
+
+
+def _first_answer(checks: "Checks", case: _Case) -> Decision:
+    for check in checks:
         decision = check(case)
         if decision is not None:
             return _without_stores(case, decision)
     raise AssertionError("the last check always answers")
 
 
-def renewal_time(resource: GraphMailSubscription, policy: Policy) -> datetime | None:
-    """When the subscription is to be renewed: expiry less min(lookAhead, granted ÷ 2), one tick and jitter (design, rule 9).
-
-    Jitter comes from the resource's uid and the expiry, so that it stays the same over a restart, and only makes the renewal earlier. An
-    adopted subscription that was never renewed by us has no known grant; its lookAhead counts alone. None: there is no known expiry.
-    """
-    status = resource.status
-    if status.expiration_time is None:
-        return None
-    margin = resource.spec.look_ahead_time or policy.look_ahead
-    tick = policy.tick
-    jitter = (resource.spec.lifetime_time or policy.lifetime) * JITTER_SHARE
-    granted = _granted(resource)
-    if granted is not None:
-        margin = min(margin, granted / 2)
-        tick = min(tick, granted / 10)
-        jitter = min(jitter, granted * JITTER_SHARE)
-    due = max(status.expiration_time, _EARLIEST) - margin - tick - jitter * _fraction(resource)
-    due = min(due, _interval_end(resource, policy) or due)
-    return due.replace(microsecond=0)
-
-
 def adoption_pending(resource: GraphMailSubscription) -> str | None:
     """The subscription that the provider's row names and that was not looked up at Graph yet; None: there is none."""
     wanted, status = resource.metadata.annotations.get(ANNOTATION_ADOPT), resource.status
     return None if wanted in {None, "", status.subscription_id, status.last_handled_adoption} else wanted
-
-
-def verification_time(resource: GraphMailSubscription, policy: Policy, known: Known) -> datetime | None:
-    """When Graph is to be asked next whether the subscription lives; None: never.
-
-    After a start the whole fleet is unverified: the first verification falls somewhere within one interval, spread by uid.
-    """
-    interval = policy.verification_interval
-    if interval is None or resource.status.subscription_id is None:
-        return None
-    if known.verified_at is not None:
-        return known.verified_at + interval
-    start = known.seen_at or resource.status.last_attempt_time or datetime.min.replace(tzinfo=UTC)
-    return start + interval * _fraction(resource)
-
-
-def _interval_end(resource: GraphMailSubscription, policy: Policy) -> datetime | None:
-    """When the last renewal becomes too old, if the policy has a limit; jitter spreads what was renewed together here as well."""
-    interval, last = policy.renewal_interval, resource.status.last_renewal_time
-    if interval is None or last is None:
-        return None
-    return last + interval * (1 - JITTER_SHARE * _fraction(resource))
-
-
-def _granted(resource: GraphMailSubscription) -> timedelta | None:
-    first = resource.status.folder(resource.spec.folders[0])
-    if first is None or first.granted_time is None or resource.status.expiration_time is None:
-        return None
-    return max(resource.status.expiration_time - first.granted_time, timedelta())
-
-
-def _fraction(resource: GraphMailSubscription) -> float:
-    """A number in [0, 1) that is the mailbox's own for this expiry."""
-    expiry = resource.status.expiration_time
-    seed = f"{resource.metadata.uid}/{expiry and int(expiry.timestamp())}".encode()
-    return int.from_bytes(hashlib.blake2b(seed, digest_size=6).digest(), "big") / 2**48
 
 
 def _without_stores(case: _Case, decision: Decision) -> Decision:
@@ -396,8 +246,8 @@ def _due(case: _Case) -> Decision | None:
         return None
     if status.expiration_time <= case.now:
         return case.decision(Action.RENEW, Reason.EXPIRED, f"expired at {write_time(status.expiration_time)}")
-    interval_end = _interval_end(case.resource, policy)
-    if interval_end is not None and interval_end <= case.now:
+    last_moment = interval_end(case.resource, policy)
+    if last_moment is not None and last_moment <= case.now:
         return case.decision(
             Action.RENEW, Reason.RENEWAL_INTERVAL, "the last renewal is older than the renewal interval"
         )
@@ -417,6 +267,45 @@ def _changed_url(case: _Case) -> Decision | None:
 def _unmarked(url: str) -> tuple[str, list[str]]:
     base, _, query = url.partition("?")
     return base, [parameter for parameter in query.split("&") if parameter and not parameter.startswith(_MARKER)]
+
+
+def _interrupted(case: _Case) -> Decision | None:
+    """A replacement that had to delete first was begun: whether the old one still lives is asked at once."""
+    status = case.resource.status
+    if status.pending_create_time is None or status.subscription_id is None:
+        return None
+    return case.decision(Action.VERIFY, Reason.OUTCOME_UNKNOWN, "a replacement was begun, and its end is not known")
+
+
+def _outdated(case: _Case) -> Decision | None:
+    """What PATCH cannot change needs a replacement (Graph's contract): it changes expiry and notification URL only."""
+    spec, row = case.resource.spec, case.resource.status.folder(case.resource.spec.folders[0])
+    if row is None or row.subscription_id is None:
+        return None
+    wanted = case.annotation(ANNOTATION_CLIENT_STATE)
+    differences = {
+        "changeTypes": row.change_types is not None and set(row.change_types) != set(spec.change_types),
+        "lifecycleNotificationURL": row.change_types is not None
+        and row.lifecycle_notification_url != spec.lifecycle_notification_url,
+        "clientState": bool(wanted) and row.client_state not in {None, wanted},
+    }
+    different = [name for name, differs in differences.items() if differs]
+    if not different:
+        return None
+    message = f"the subscription was made with another {' and '.join(different)}"
+    return case.decision(Action.REPLACE, Reason.SUBSCRIPTION_OUTDATED, message)
+
+
+def _removed(case: _Case) -> Decision:
+    folder = case.resource.spec.folders[0]
+    return case.decision(Action.DELETE, Reason.FOLDER_REMOVED, f"folder {folder} is not to be watched any more")
+
+
+def _left_to_expire(case: _Case) -> Decision | None:
+    spec = case.resource.spec
+    if not spec.suspend or spec.suspend_policy is SuspendPolicy.DELETE:
+        return None
+    return case.decision(Action.NOTHING, Reason.SUSPENDED, "suspended: no calls to Graph")
 
 
 def _unsynced(case: _Case) -> Decision | None:
@@ -466,7 +355,9 @@ def _nothing(case: _Case) -> Decision:
     return case.decision(Action.NOTHING, Reason.UP_TO_DATE, "nothing is due", again_at)
 
 
-CHECKS: tuple[Callable[[_Case], Decision | None], ...] = (
+Checks = tuple[Callable[[_Case], Decision | None], ...]
+
+CHECKS: Checks = (
     _deleted,
     _suspended,
     _requested,
@@ -478,11 +369,16 @@ CHECKS: tuple[Callable[[_Case], Decision | None], ...] = (
     _backoff,
     _resumed,
     _missing,
+    _interrupted,
     _unknown_expiry,
     _due,
+    _outdated,
     _changed_url,
     _verification,
     _report,
     _nothing,
 )
 """In this order; the first that answers wins."""
+
+UNWANTED_CHECKS: Checks = (_deleted, _left_to_expire, _blocked, _backoff, _removed)
+"""The same for a folder that is not to be watched any more."""

@@ -1,0 +1,28 @@
+"""What to do next for a mailbox, and why: pure functions, without I/O and without a clock.
+
+Only this package decides what is due (design, rule 14): SQL feeds the mirror, and nothing else.
+"""
+
+from graphmail.decision.checks import adoption_pending, decide, notification_is_news, suspended_before
+from graphmail.decision.steps import Step, next_step
+from graphmail.decision.times import JITTER_SHARE, renewal_time, verification_time
+from graphmail.decision.words import CALLS_GRAPH, NEEDS_STORES, Action, Decision, Known, Policy, Reason
+
+__all__ = [
+    "CALLS_GRAPH",
+    "JITTER_SHARE",
+    "NEEDS_STORES",
+    "Action",
+    "Decision",
+    "Known",
+    "Policy",
+    "Reason",
+    "Step",
+    "adoption_pending",
+    "decide",
+    "next_step",
+    "notification_is_news",
+    "renewal_time",
+    "suspended_before",
+    "verification_time",
+]

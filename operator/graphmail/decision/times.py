@@ -1,0 +1,70 @@
+"""When a subscription is to be renewed, and when Graph is to be asked whether it lives."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+
+from graphmail.decision.words import Known, Policy
+from graphmail.resource import GraphMailSubscription
+
+JITTER_SHARE = 0.1
+"""The largest part of a granted lifetime by which jitter makes a renewal earlier."""
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""An expiry before this (`0001-01-01` is how .NET writes none) is past anyway, and nothing can be subtracted from it."""
+
+
+def renewal_time(resource: GraphMailSubscription, policy: Policy) -> datetime | None:
+    """When the subscription is to be renewed: expiry less min(lookAhead, granted ÷ 2), one tick and jitter (design, rule 9).
+
+    Jitter comes from the resource's uid and the expiry, so that it stays the same over a restart, and only makes the renewal earlier. An
+    adopted subscription that was never renewed by us has no known grant; its lookAhead counts alone. None: there is no known expiry.
+    """
+    status = resource.status
+    if status.expiration_time is None:
+        return None
+    margin = resource.spec.look_ahead_time or policy.look_ahead
+    tick = policy.tick
+    jitter = (resource.spec.lifetime_time or policy.lifetime) * JITTER_SHARE
+    granted = _granted(resource)
+    if granted is not None:
+        margin = min(margin, granted / 2)
+        tick = min(tick, granted / 10)
+        jitter = min(jitter, granted * JITTER_SHARE)
+    due = max(status.expiration_time, _EARLIEST) - margin - tick - jitter * _fraction(resource)
+    due = min(due, interval_end(resource, policy) or due)
+    return due.replace(microsecond=0)
+
+
+def verification_time(resource: GraphMailSubscription, policy: Policy, known: Known) -> datetime | None:
+    """When Graph is to be asked next whether the subscription lives; None: never.
+
+    After a start the whole fleet is unverified: the first verification falls somewhere within one interval, spread by uid.
+    """
+    interval = policy.verification_interval
+    if interval is None or resource.status.subscription_id is None:
+        return None
+    if known.verified_at is not None:
+        return known.verified_at + interval
+    start = known.seen_at or resource.status.last_attempt_time or datetime.min.replace(tzinfo=UTC)
+    return start + interval * _fraction(resource)
+
+
+def interval_end(resource: GraphMailSubscription, policy: Policy) -> datetime | None:
+    """When the last renewal becomes too old, if the policy has a limit; jitter spreads what was renewed together here as well."""
+    interval, last = policy.renewal_interval, resource.status.last_renewal_time
+    if interval is None or last is None:
+        return None
+    return last + interval * (1 - JITTER_SHARE * _fraction(resource))
+
+
+def _granted(resource: GraphMailSubscription) -> timedelta | None:
+    first = resource.status.folder(resource.spec.folders[0])
+    if first is None or first.granted_time is None or resource.status.expiration_time is None:
+        return None
+    return max(resource.status.expiration_time - first.granted_time, timedelta())
+
+
+def _fraction(resource: GraphMailSubscription) -> float:
+    """A number in [0, 1) that is the mailbox's and the folder's own for this expiry."""
+    expiry = resource.status.expiration_time
+    seed = f"{resource.metadata.uid}/{resource.spec.folders[0]}/{expiry and int(expiry.timestamp())}".encode()
+    return int.from_bytes(hashlib.blake2b(seed, digest_size=6).digest(), "big") / 2**48

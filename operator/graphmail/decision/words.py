@@ -1,0 +1,112 @@
+"""The words of a decision: what can be done, why, and what is known when it is decided."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Action(StrEnum):
+    """What can be done for a mailbox."""
+
+    NOTHING = "nothing"
+    REPORT = "report"
+    """Write the status; call nobody."""
+    RECORD = "record"
+    """Write to Postgres what it missed; call nobody else."""
+    CHECK_CREDENTIAL = "check-credential"
+    """Read the Secret, to see whether it has changed."""
+    CREATE = "create"
+    RENEW = "renew"
+    """PATCH; when Graph has lost the subscription, create it anew."""
+    VERIFY = "verify"
+    """GET, to notice a loss."""
+    ADOPT = "adopt"
+    REPLACE = "replace"
+    """A new subscription in place of one that cannot be changed to what is wanted: created before the old one is deleted."""
+    DELETE = "delete"
+    """Delete the subscription at Graph."""
+    RELEASE = "release"
+    """Let go of the resource without a call to Graph."""
+
+
+CALLS_GRAPH = frozenset({Action.CREATE, Action.RENEW, Action.VERIFY, Action.ADOPT, Action.REPLACE, Action.DELETE})
+NEEDS_STORES = frozenset({Action.CREATE, Action.ADOPT, Action.REPLACE, Action.DELETE})
+"""What must not happen while Postgres or the API server is away (design, rule 5): it could not be written down."""
+
+
+class Reason(StrEnum):
+    """Why. These words also stand in conditions, events, logs and metrics."""
+
+    UP_TO_DATE = "UpToDate"
+    DELETED = "Deleted"
+    RETAINED = "Retained"
+    SUSPENDED = "Suspended"
+    RESUMED = "Resumed"
+    STALLED = "Stalled"
+    AWAITING_CREDENTIALS = "AwaitingCredentials"
+    CREDENTIAL_CHANGED = "CredentialChanged"
+    SPEC_CHANGED = "SpecChanged"
+    RENEWAL_REQUESTED = "RenewalRequested"
+    ADOPTION_REQUESTED = "AdoptionRequested"
+    BACKING_OFF = "BackingOff"
+    STORE_AWAY = "StoreAway"
+    NOT_SUBSCRIBED = "NotSubscribed"
+    EXPIRY_UNKNOWN = "ExpiryUnknown"
+    EXPIRED = "Expired"
+    WITHIN_LOOK_AHEAD = "WithinLookAhead"
+    RENEWAL_INTERVAL = "RenewalInterval"
+    NOTIFICATION_URL_CHANGED = "NotificationURLChanged"
+    SUBSCRIPTION_OUTDATED = "SubscriptionOutdated"
+    FOLDER_REMOVED = "FolderRemoved"
+    OUTCOME_UNKNOWN = "OutcomeUnknown"
+    NOT_SYNCED = "NotSynced"
+    VERIFICATION_DUE = "VerificationDue"
+    STATUS_OUTDATED = "StatusOutdated"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The operator's own rules, from its settings."""
+
+    tick: timedelta = timedelta(minutes=15)
+    """How often each resource is looked at; a renewal is planned one tick early, so that no tick comes too late."""
+    look_ahead: timedelta = timedelta(hours=24)
+    """Renew this long before expiry, where the resource does not say."""
+    lifetime: timedelta = timedelta(minutes=10_000)
+    """The lifetime asked for at Graph, where the resource does not say."""
+    verification_interval: timedelta | None = timedelta(hours=1)
+    """How often Graph is asked whether the subscription lives; None: never."""
+    renewal_interval: timedelta | None = None
+    """Renew when the last renewal is older than this, whatever the expiry; None: off."""
+    several_folders: bool = False
+    """Every folder is subscribed, not only the first: the consumer knows the ids of all of them (design, rule 12)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the process knows beside the resource."""
+
+    verified_at: datetime | None = None
+    """When Graph last confirmed the subscription to this process; None: not since the start."""
+    seen_at: datetime | None = None
+    """When this process first saw the resource: the spread of the first verification starts here."""
+    stores_away: bool = False
+    """Postgres or the API server cannot be reached."""
+    unwritten: bool = False
+    """The status in memory is newer than the one that the API server holds."""
+    unsynced: bool = False
+    """An outcome waits to be written to Postgres."""
+    notified_at: datetime | None = None
+    """When a notification last arrived, as far as known; told in the status at most hourly."""
+    notification_url: str | None = None
+    """The URL that Graph should deliver to, with our marker."""
+
+
+class Decision(NamedTuple):
+    """What to do, why, and when to look again at the latest."""
+
+    action: Action
+    reason: Reason
+    message: str
+    again_at: datetime

@@ -1,0 +1,101 @@
+"""The work at Graph, with every failure turned into a verdict."""
+
+import asyncio
+import time
+from dataclasses import replace
+from datetime import timedelta
+
+from graphmail.cluster import ClusterUnavailable
+from graphmail.database import DatabaseError
+from graphmail.decision import Action
+from graphmail.graph import Meaning, MicrosoftError, SignInError
+from graphmail.reconciler.access import AccessDesk, NoAccess
+from graphmail.reconciler.hands import Caller, Hands, Job, current_held
+from graphmail.reconciler.result import Deed, Result
+from graphmail.reconciler.verdicts import verdict_of, waiting
+from graphmail.reconciler.weather import Weather
+from graphmail.resource.names import ANNOTATION_ADOPT
+
+GIVE_UP = timedelta(seconds=60)
+"""Work at Graph ends after this, half of a claim's life (design, rule 1)."""
+
+DEEDS = {
+    Action.CREATE: Deed.CREATE,
+    Action.RENEW: Deed.RENEW,
+    Action.VERIFY: Deed.VERIFY,
+    Action.ADOPT: Deed.ADOPT,
+    Action.REPLACE: Deed.REPLACE,
+    Action.DELETE: Deed.DELETE,
+}
+_HARMLESS = frozenset({Action.VERIFY, Action.ADOPT})
+"""What only reads: an answer that is lost leaves nothing behind."""
+
+
+class Acting:
+    """Does one piece of work, and says what came of it, whatever came of it."""
+
+    def __init__(self, hands: Hands, desk: AccessDesk, weather: Weather) -> None:
+        self._hands = hands
+        self._desk = desk
+        self._weather = weather
+
+    def signed_in(self, job: Job) -> Caller:
+        """Graph, signed in for this job's mailbox."""
+        return self._hands.caller(job)
+
+    async def act(self, job: Job, action: Action, *, delete_first: bool = False) -> tuple[Result, Caller]:
+        """Do it.
+
+        Args:
+            delete_first: the intent is on record: the old subscription may be deleted before the new one is made.
+        """
+        caller = self._hands.caller(job)
+        try:
+            async with asyncio.timeout(GIVE_UP.total_seconds()):
+                result = await self._do(job, caller, action, delete_first=delete_first)
+        except MicrosoftError as error:
+            again = await self._changed_meanwhile(job, error)
+            if again is not None:
+                return await self.act(again, action, delete_first=delete_first)
+            verdict = verdict_of(error, job.resource.status.consecutive_failures)
+            result = Result(DEEDS[action], current_held(job.resource), verdict=verdict)
+        except TimeoutError:
+            verdict = waiting("GraphUnavailable", f"Graph did not answer within {GIVE_UP.seconds} seconds")
+            held = current_held(job.resource)
+            result = Result(DEEDS[action], held, verdict=verdict, unknown=action not in _HARMLESS)
+        result = replace(result, tokens=caller.tokens, observed_credential=job.access.credential.fingerprint)
+        return self._weighed(job, result), caller
+
+    async def _do(self, job: Job, caller: Caller, action: Action, *, delete_first: bool) -> Result:
+        if delete_first:
+            return await self._hands.replace_with_gap(job, caller, time.monotonic)
+        if action is Action.ADOPT:
+            return await self._hands.adopt(job, caller, job.resource.metadata.annotations[ANNOTATION_ADOPT])
+        deeds = {
+            Action.CREATE: self._hands.create,
+            Action.RENEW: self._hands.renew,
+            Action.VERIFY: self._hands.verify,
+            Action.REPLACE: self._hands.replace,
+            Action.DELETE: self._hands.delete,
+        }
+        return await deeds[action](job, caller)
+
+    async def _changed_meanwhile(self, job: Job, error: MicrosoftError) -> Job | None:
+        """A refused consent: the row is read again, and a token that changed meanwhile is tried once (design, rule 6)."""
+        if not isinstance(error, SignInError) or error.meaning is not Meaning.INTERACTION_REQUIRED:
+            return None
+        try:
+            fresh = await self._desk.of(job.resource)
+        except (NoAccess, DatabaseError, ClusterUnavailable):
+            return None
+        changed = fresh.credential.refresh_token != job.access.credential.refresh_token
+        return replace(job, access=fresh) if changed else None
+
+    def _weighed(self, job: Job, result: Result) -> Result:
+        """A failure that most of the fleet shares is not counted against this provider."""
+        verdict = result.verdict
+        passing = verdict is not None and verdict.pace is not None
+        self._weather.note(job.resource.key, failed=passing)
+        if verdict is None or not passing or not self._weather.storm():
+            return result
+        return replace(result, verdict=replace(verdict, counted=False))

@@ -1,0 +1,199 @@
+"""What came of the work is written down, and told: the row first, then the status, then all the rest (design, rule 3)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import structlog
+
+from graphmail.backoff import Pace, retry_delay
+from graphmail.database import Claim, Database, DatabaseError
+from graphmail.decision import Policy, Step, suspended_before
+from graphmail.fleet import Entry
+from graphmail.graph import MicrosoftError
+from graphmail.observability.events import EventReason
+from graphmail.observability.metrics import Metrics
+from graphmail.reconciler.announcements import announcement
+from graphmail.reconciler.hands import Caller, Hands
+from graphmail.reconciler.journal import Announcer, Journal
+from graphmail.reconciler.result import Deed, Result
+from graphmail.reconciler.status import Surroundings, status_after, status_intending, status_reported
+from graphmail.resource import GraphMailSubscription, Status
+from graphmail.resource.folders import is_first
+
+_log = structlog.get_logger("graphmail.reconciler")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A piece of work that is over."""
+
+    step: Step
+    resource: GraphMailSubscription
+    """As it was when the work was decided: a change that came in since is still to be acted on."""
+    result: Result
+    claim: Claim | None = None
+    caller: Caller | None = None
+
+
+class Settling:
+    """Brings what was done to an end.
+
+    Args:
+        now: the time at Graph.
+        random: a number in [0, 1), for jitter.
+    """
+
+    def __init__(
+        self,
+        *,
+        hands: Hands,
+        journal: Journal,
+        database: Database | None,
+        metrics: Metrics,
+        announce: Announcer,
+        policy: Policy,
+        now: Callable[[], datetime],
+        random: Callable[[], float],
+    ) -> None:
+        self._hands = hands
+        self._journal = journal
+        self._database = database
+        self._metrics = metrics
+        self._announce = announce
+        self._policy = policy
+        self._now = now
+        self._random = random
+
+    async def report(self, entry: Entry) -> bool:
+        """Bring the status up to date without any work; False when the API server could not be told."""
+        await self._journal.write_status(entry, status_reported(entry.resource, self._around(entry)))
+        return not entry.unwritten
+
+    async def intend(self, entry: Entry, step: Step) -> bool:
+        """Write down that a replacement begins which has to delete first; False when that was not possible."""
+        await self._journal.write_status(entry, status_intending(entry.resource, step.folder, self._around(entry)))
+        return not entry.unwritten
+
+    async def settle(self, entry: Entry, done: Done) -> bool:
+        """Write down what came of the work.
+
+        Returns:
+            False when another holder took the claim over meanwhile: nothing is recorded.
+        """
+        done = _bearable(done)
+        if done.result.success:
+            entry.verified[done.step.folder] = self._now()
+        if self._nothing_new(entry, done):
+            await self.give_back(done.claim, unfinished=False)
+            return True
+        retry_at = self._retry_at(done)
+        if not await self._recorded(entry, done, self._after(entry, done, retry_at)):
+            await self._undo(done)
+            return False
+        await self._journal.write_status(entry, self._after(entry, done, retry_at))
+        await self._discard_leftovers(entry, done)
+        self._tell(done)
+        return True
+
+    def _after(self, entry: Entry, done: Done, retry_at: datetime | None) -> Status:
+        return status_after(done.resource, done.step.folder, done.result, self._around(entry, retry_at))
+
+    async def give_back(self, claim: Claim | None, *, unfinished: bool) -> None:
+        """End a claim without an outcome."""
+        if self._database is None or claim is None:
+            return
+        try:
+            await self._database.release(claim, settled=not unfinished)
+        except DatabaseError:
+            _log.warning("a claim could not be given back; it ends by itself", until=claim.until.isoformat())
+
+    async def _recorded(self, entry: Entry, done: Done, after: Status) -> bool:
+        awaiting = done.result.verdict is not None and done.result.verdict.awaits_credentials
+        if awaiting or not done.result.attempted or not self._journal.has_row(done.resource):
+            return True
+        outcome = self._journal.outcome(done.resource, after, done.result, several=self._policy.several_folders)
+        return await self._journal.record(entry, done.claim, outcome, settled=not done.result.unknown)
+
+    async def _undo(self, done: Done) -> None:
+        """Another holder took the claim over: what was created here must not stay (design, rule 1)."""
+        result = done.result
+        _log.warning("the claim was taken over while Graph was called; nothing is recorded", action=result.deed.value)
+        if done.caller is not None and result.held is not None and result.granted and result.deed is not Deed.RENEW:
+            await self._discard(done.caller, result.held.subscription_id)
+
+    async def _discard_leftovers(self, entry: Entry, done: Done) -> None:
+        """Create before delete: the replaced ones go once the new one is on record somewhere."""
+        if done.caller is None or (entry.unwritten and entry.unsynced is not None):
+            return
+        for leftover in done.result.leftovers:
+            await self._discard(done.caller, leftover)
+
+    async def _discard(self, caller: Caller, subscription_id: str) -> None:
+        try:
+            await self._hands.discard(caller, subscription_id)
+        except MicrosoftError as error:
+            _log.warning(
+                "a replaced subscription could not be deleted; it expires by itself",
+                leftover=subscription_id,
+                error=str(error),
+            )
+
+    def _around(self, entry: Entry, retry_at: datetime | None = None) -> Surroundings:
+        synced = (entry.unsynced is None) if self._journal.has_row(entry.resource) else None
+        return Surroundings(self._now(), self._policy, synced, retry_at, entry.notified_at)
+
+    def _retry_at(self, done: Done) -> datetime | None:
+        """When a failure is tried again; None: it is none, or never by itself."""
+        verdict, held, now = done.result.verdict, done.result.held, self._now()
+        if verdict is None or verdict.pace is None:
+            return None
+        left = held.expires_at - now if held else None
+        failures = done.step.resource.status.consecutive_failures + int(verdict.counted)
+        return now + retry_delay(verdict.pace, max(failures, 1), self._random, told=verdict.told, left=left)
+
+    def _nothing_new(self, entry: Entry, done: Done) -> bool:
+        """A verification that found what the status says already, a notification that came since aside."""
+        result, resource = done.result, done.resource
+        if result.deed is not Deed.VERIFY or not result.success or result.tokens is not None:
+            return False
+        before = resource.status
+        around = replace(self._around(entry), notified_at=before.last_notification_time)
+        after = status_after(resource, done.step.folder, result, around)
+        return after.model_copy(update={"last_attempt_time": before.last_attempt_time}) == before
+
+    def _tell(self, done: Done) -> None:
+        resource, result = done.resource, done.result
+        if suspended_before(resource):
+            self._announce(resource, EventReason.RESUMED, "resumed: the subscription is kept alive again")
+        told = announcement(result)
+        if told is not None:
+            self._announce(resource, *told)
+        if result.gap is not None:
+            self._metrics.gap(result.gap)
+        held, verdict = result.held.subscription_id if result.held else None, result.verdict
+        facts = {
+            "action": result.deed.value,
+            "folder": None if is_first(resource, done.step.folder) else done.step.folder,
+        }
+        if verdict is not None and verdict.awaits_credentials:
+            _log.info(f"{result.deed} waits", **facts, reason=verdict.reason, waits_for=verdict.message)
+            return
+        self._metrics.renewal(result.deed.value, succeeded=result.success and not result.refused)
+        if verdict is None:
+            _log.info(f"{result.deed} done", **facts, subscription=held, note=result.note or result.refused or None)
+            return
+        self._metrics.reconcile_error(verdict.reason)
+        level = _log.error if verdict.terminal else _log.warning
+        level(f"{result.deed} failed", **facts, subscription=held, reason=verdict.reason, error=verdict.message)
+
+
+def _bearable(done: Done) -> Done:
+    """What is at fault with one folder must not stop the care for another one that lives: it is tried again, seldom."""
+    verdict = done.result.verdict
+    if verdict is None or not verdict.terminal or verdict.authorized is False:
+        return done
+    others = (row for row in done.resource.status.subscriptions if row.folder != done.step.folder)
+    if not any(row.subscription_id for row in others):
+        return done
+    return replace(done, result=replace(done.result, verdict=replace(verdict, pace=Pace.SLOW)))
