@@ -3,6 +3,8 @@
 import asyncio
 import ssl
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,6 +69,36 @@ class Product:
     def set_provider(self, provider: str, **columns: Any) -> None:
         self._update("email_providers", "id", provider, columns)
 
+    def end_claim(self, provider: str) -> None:
+        """As if its time were over."""
+        self.run("UPDATE graphmail.claims SET until = now() - interval '1 second' WHERE provider_id = %s", provider)
+
+    def work_done(self, provider: str) -> int:
+        """How often it was claimed; 0 while somebody works on it."""
+        statement = "SELECT token FROM graphmail.claims WHERE provider_id = %s AND until IS NULL"
+        return next((row["token"] for row in self.run(statement, provider)), 0)
+
+    @contextmanager
+    def locked(self, table: str) -> Iterator[psycopg.Connection[Any]]:
+        """Nobody else can write to that table, or claim a row of it; statements that want to wait."""
+        with psycopg.connect(self.url) as connection:
+            connection.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
+            yield connection
+
+    def waiting(self) -> int:
+        """How many statements of the operator wait for a lock."""
+        [row] = self.run(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return int(row["count"])
+
+    def kill_sessions(self) -> None:
+        """What Postgres does to the sessions of an operator that is gone, once it notices."""
+        self.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND application_name = 'graphmail'"
+        )
+
     def delete_provider(self, provider: str) -> None:
         self.run("DELETE FROM microsoft_email_provider_config WHERE email_provider_id = %s", provider)
         self.run("DELETE FROM email_providers WHERE id = %s", provider)
@@ -90,6 +122,8 @@ class Endpoint:
     failing: bool = False
     validating: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared, it holds every handshake back, and with it the create or renewal at Graph."""
+    waiting: int = 0
+    """Handshakes that are held back."""
     handshakes: list[str] = field(default_factory=list)
     """The full URLs that were validated."""
     notifications: list[dict[str, Any]] = field(default_factory=list)
@@ -116,7 +150,9 @@ class Endpoint:
         token = request.query.get("validationToken")
         if token is not None:
             self.handshakes.append(str(request.url))
+            self.waiting += 1
             await self.validating.wait()
+            self.waiting -= 1
             return web.Response(text=token, content_type="text/plain")
         self.notifications += (await request.json())["value"]
         return web.Response(status=202)

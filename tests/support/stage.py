@@ -2,22 +2,30 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import itertools
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from graphmail.resource.names import ANNOTATION_RENEW, GROUP, PLURAL, VERSION, resource_name
 from graphmail.runtime import serve
 from graphmail.settings import Settings
+from graphsim.calls import Call
 from graphsim.directory import App, Mailbox, Tenant
+from graphsim.faults import FaultRule
 from graphsim.grants import Grant
+from graphsim.graph_answers import GRAPH_ANSWERS
 from graphsim.server import Simulator
 from graphsim.subscriptions import Subscription
+from graphsim.world import DEFAULT_ROLES
 from localstack.controlplane import ControlPlane
+from localstack.processes import free_port
 from support.product import Endpoint, Product
 from support.waiting import eventually
 
@@ -41,6 +49,32 @@ class Row:
         return resource_name(self.tenant, self.id, self.address)
 
 
+@dataclass(frozen=True)
+class Running:
+    """An operator at work, as one sees it from outside."""
+
+    metrics_url: str
+
+    async def metric(self, series: str, /, **labels: str) -> float | None:
+        """The value of a series; None while there is none."""
+        async with httpx.AsyncClient(trust_env=False) as client:
+            try:
+                text = (await client.get(self.metrics_url)).text
+            except httpx.TransportError:
+                return None
+        samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+        found = (one for one in samples if one.name == series and labels.items() <= one.labels.items())
+        return next((one.value for one in found), None)
+
+    async def metric_is(self, value: float, series: str, /, **labels: str) -> None:
+        """Return once the series has that value."""
+
+        async def reached() -> bool:
+            return await self.metric(series, **labels) == value
+
+        await eventually(reached, f"{series} {labels} is {value}")
+
+
 @dataclass
 class Stage:
     """The parts, and what tests do with them."""
@@ -55,16 +89,18 @@ class Stage:
     app: App
     tenant: str
     _count: int = field(default=0)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     # --- the operator ------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def operator(self, **variables: str) -> AsyncIterator[asyncio.Task[None]]:
+    async def operator(self, **variables: str) -> AsyncIterator[Running]:
         """The operator at work, with further variables in its environment."""
         stop = asyncio.Event()
-        task = self.start(stop, **variables)
+        metrics_url = f"http://127.0.0.1:{free_port()}/metrics"
+        task = self.start(stop, **{"GRAPHMAIL_METRICS_URL": metrics_url} | variables)
         try:
-            yield task
+            yield Running(metrics_url)
         finally:
             stop.set()
             await task
@@ -78,15 +114,22 @@ class Stage:
     def add_delegated(self, config: dict[str, Any] | None = None, **columns: Any) -> Row:
         """A provider whose user has consented; no subscription yet."""
         address, mailbox = self._mailbox()
-        grant, refresh_token = self._consent(mailbox)
+        grant, refresh_token = self.consent(mailbox)
         row = self._add(address, mailbox, {"refresh_token": refresh_token} | (config or {}), columns)
         row.grant = grant
         return row
 
-    def add_app_only(self, config: dict[str, Any] | None = None, **columns: Any) -> Row:
-        """A provider that signs in with the app's own secret; no subscription yet."""
-        address, mailbox = self._mailbox()
-        return self._add(address, mailbox, {"tenant_id": self.entra.id} | (config or {}), columns)
+    def add_app_only(self, config: dict[str, Any] | None = None, *, entra: Tenant | None = None, **columns: Any) -> Row:
+        """A provider that signs in with the app's own secret, in an Entra tenant; no subscription yet."""
+        entra = entra or self.entra
+        address, mailbox = self._mailbox(entra)
+        return self._add(address, mailbox, {"tenant_id": entra.id} | (config or {}), columns)
+
+    def add_entra(self, name: str) -> Tenant:
+        """One more Entra tenant, where an administrator has consented to the app."""
+        entra = self.simulator.world.add_tenant(name)
+        self.simulator.world.allow_app(self.app, entra.id, DEFAULT_ROLES)
+        return entra
 
     def add_unconsented(self, **columns: Any) -> Row:
         """A provider that nobody has consented to yet."""
@@ -95,16 +138,16 @@ class Stage:
 
     def share(self, row: Row, tenant: str) -> Row:
         """The same mailbox, as a provider of another tenant of the product."""
-        refresh_token = self._consent(row.mailbox)[1]
+        refresh_token = self.consent(row.mailbox)[1]
         provider = self.product.add_provider(tenant, row.address, self._credential() | {"refresh_token": refresh_token})
         return Row(provider, tenant, row.address, row.mailbox)
 
     def consent_anew(self, row: Row) -> None:
         """The mailbox's user signs in again in the product."""
-        row.grant, refresh_token = self._consent(row.mailbox)
+        row.grant, refresh_token = self.consent(row.mailbox)
         self.product.set_config(row.id, refresh_token=refresh_token, access_token=None, token_expires_at=None)
 
-    def _consent(self, mailbox: Mailbox) -> tuple[Grant, str]:
+    def consent(self, mailbox: Mailbox) -> tuple[Grant, str]:
         world = self.simulator.world
         grant = world.consent(mailbox, self.app)
         return grant, world.grants.refresh_token(grant, world.clock.now())
@@ -112,10 +155,11 @@ class Stage:
     def _credential(self) -> dict[str, Any]:
         return {"client_id": self.app.client_id, "client_secret": self.app.secrets[0].value}
 
-    def _mailbox(self) -> tuple[str, Mailbox]:
+    def _mailbox(self, entra: Tenant | None = None) -> tuple[str, Mailbox]:
+        entra = entra or self.entra
         self._count += 1
-        address = f"support{self._count}@{self.entra.domain}"
-        return address, self.simulator.world.add_mailbox(self.entra.id, address)
+        address = f"support{self._count}@{entra.domain}"
+        return address, self.simulator.world.add_mailbox(entra.id, address)
 
     def _add(self, address: str, mailbox: Mailbox, config: dict[str, Any], columns: dict[str, Any]) -> Row:
         provider = self.product.add_provider(self.tenant, address, self._credential() | config, **columns)
@@ -146,9 +190,21 @@ class Stage:
         async with httpx.AsyncClient(base_url=self.simulator.control_url) as control:
             (await control.post("/messages", json={"mailbox": row.address})).raise_for_status()
 
+    def log(self, row: Row, *routes: str) -> list[Call]:
+        """The calls of these routes that Graph or sign-in has had for that mailbox, the earliest first."""
+        calls = reversed(list(self.simulator.log.newest_first()))
+        return [call for call in calls if call.mailbox == row.address and call.route in routes]
+
     def calls(self, row: Row, *routes: str) -> int:
-        """How many calls of these routes Graph has had for that mailbox."""
-        return sum(call.mailbox == row.address and call.route in routes for call in self.simulator.log.newest_first())
+        """How many."""
+        return len(self.log(row, *routes))
+
+    def fault(self, *routes: str, answer: str | None = None, **fields: Any) -> FaultRule:
+        """From now on calls of these routes go wrong: by an answer of Graph, by its name, or as the fields of a fault rule say."""
+        error = GRAPH_ANSWERS[answer].error() if answer else None
+        rule = FaultRule(id=f"fault-{next(self._numbers)}", routes=frozenset(routes), error=error, **fields)
+        self.simulator.faults.add(rule)
+        return rule
 
     # --- Kubernetes --------------------------------------------------------------------------------------------------
 
@@ -161,6 +217,16 @@ class Stage:
         name = row if isinstance(row, str) else row.name
         items = self.control_plane.request("GET", self.path())["items"]
         return next((item for item in items if item["metadata"]["name"] == name), None)
+
+    def version(self) -> str:
+        """Of our resources as they are now, to ask for what changes from here on."""
+        return str(self.control_plane.request("GET", self.path())["metadata"]["resourceVersion"])
+
+    def changes(self, row: Row, since: str) -> list[dict[str, Any]]:
+        """Every change of a provider's resource since that version, as a watch shows it."""
+        query = f"watch=true&resourceVersion={since}&timeoutSeconds=1&fieldSelector=metadata.name%3D{row.name}"
+        lines = self.control_plane.run_kubectl("get", "--raw", f"{self.path()}?{query}").splitlines()
+        return [json.loads(line) for line in lines]
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """What kubectl prints, in our namespace."""
@@ -201,6 +267,13 @@ class Stage:
     async def ready(self, row: Row | str) -> dict[str, Any]:
         """The status, once the subscription is alive."""
         return await self.status_of(row, lambda status: condition_status(status, "Ready") == "True", "Ready")
+
+    async def covered_once(self, row: Row) -> str:
+        """The only subscription of that mailbox, known alike to Graph, to the row and to the status."""
+        status = await self.ready(row)
+        [subscription] = self.live(row)
+        assert subscription.id == status["subscriptionID"] == self.product.config(row.id)["webhook_subscription_id"]
+        return subscription.id
 
 
 def condition_status(status: dict[str, Any], kind: str) -> str | None:

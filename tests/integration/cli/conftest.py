@@ -1,56 +1,17 @@
-"""The stage of the whole operator's tests, and the command as a person types it: in a process of its own."""
+"""The stage of the whole operator's tests, and the command as a person types it."""
 
-import asyncio
-import os
-import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import pytest
 
-from integration.operator.conftest import crd, endpoint, simulator, stage
+from support.command import Graphmail, run
+from support.fixtures import crd, endpoint, simulator, stage
 from support.stage import Stage
 
 __all__ = ["crd", "endpoint", "simulator", "stage"]
 
-_RUN = "import sys; sys.argv[0] = 'graphmail'; from graphmail.cli import main; main()"
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a command printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-    def check(self) -> "Ran":
-        """It succeeded."""
-        assert self.code == 0, f"{self.out}\n{self.err}"
-        return self
-
-
-Graphmail = Callable[..., Awaitable[Ran]]
-
 
 @pytest.fixture
 def graphmail(stage: Stage) -> Graphmail:
-    """Types a command, with the stage's environment and further variables; `stdin` is what a pipe says."""
-
-    async def run(*arguments: str, **variables: str | None) -> Ran:
-        process = await start(stage, *arguments, **variables)
-        out, err = await process.communicate(b"")
-        return Ran(process.returncode or 0, out.decode(), err.decode())
-
-    return run
-
-
-async def start(stage: Stage, *arguments: str, **variables: str | None) -> asyncio.subprocess.Process:
-    """The command, begun."""
-    given = {**os.environ, **stage.environment, "PYTHONPATH": os.pathsep.join(sys.path), **variables}
-    environment = {name: value for name, value in given.items() if value is not None}
-    pipe: Any = asyncio.subprocess.PIPE
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _RUN, *arguments, env=environment, stdin=pipe, stdout=pipe, stderr=pipe
-    )
+    """Types a command, with the stage's environment and further variables."""
+    return partial(run, stage)

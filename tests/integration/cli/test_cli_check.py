@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 
-from integration.cli.conftest import Graphmail, Ran
+from support.command import Graphmail, Ran
 from support.product import ago
 from support.stage import Stage
 

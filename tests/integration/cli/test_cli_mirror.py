@@ -4,7 +4,7 @@ from graphmail.cli.clusters import Target
 from graphmail.cli.comparison import Wish, compare
 from graphmail.resource.names import ANNOTATION_ADOPT
 from graphmail.settings import Settings
-from integration.cli.conftest import Graphmail
+from support.command import Graphmail
 from support.stage import Stage
 
 

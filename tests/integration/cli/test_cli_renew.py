@@ -1,7 +1,7 @@
 """`graphmail renew`, with the real operator at work, and without one."""
 
 from graphmail.resource.names import ANNOTATION_RENEW
-from integration.cli.conftest import Graphmail
+from support.command import Graphmail
 from support.stage import Stage
 
 

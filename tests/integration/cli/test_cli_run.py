@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.cli.conftest import Graphmail, start
+from support.command import Graphmail, start
 from support.stage import Stage
 from support.waiting import eventually
 

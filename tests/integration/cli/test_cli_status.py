@@ -2,7 +2,7 @@
 
 import json
 
-from integration.cli.conftest import Graphmail
+from support.command import Graphmail
 from support.stage import Stage
 
 

@@ -1,7 +1,7 @@
 """`graphmail uninstall`: resources are let go, subscriptions are left alone (design, rule 10)."""
 
 from graphmail.resource.names import FINALIZER
-from integration.cli.conftest import Graphmail
+from support.command import Graphmail
 from support.stage import Row, Stage
 
 

@@ -1,0 +1,118 @@
+"""The fixtures of the stage. A folder's conftest takes them over by importing them."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from graphmail.database import migrate
+from graphmail.resource.names import GROUP, PLURAL, VERSION
+from graphsim.server import Simulator
+from localstack.controlplane import ApiRefusedError, ControlPlane
+from support.product import Endpoint, Product
+from support.stage import Stage
+from support.waiting import eventually
+
+__all__ = ["crd", "endpoint", "older_stage", "simulator", "stage"]
+
+CRD = Path(__file__).parents[2] / "crds" / "graphmailsubscriptions.yaml"
+
+
+@pytest.fixture(scope="session")
+def crd(control_plane: ControlPlane) -> None:
+    """The API server knows our resource."""
+    control_plane.run_kubectl("apply", "--server-side", "-f", str(CRD))
+    control_plane.run_kubectl(
+        "wait", "--for=condition=Established", "crd/graphmailsubscriptions.graphmail.dev", "--timeout=30s"
+    )
+    asyncio.run(eventually(lambda: _served(control_plane), "the new resource is served"))
+
+
+def _served(control_plane: ControlPlane) -> bool:
+    """For a moment after it is established, lists of it are answered with 429: its storage is initialising."""
+    with contextlib.suppress(ApiRefusedError):
+        control_plane.request("GET", f"/apis/{GROUP}/{VERSION}/{PLURAL}")
+        return True
+    return False
+
+
+@pytest.fixture
+async def simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Simulator]:
+    """Graph and sign-in, trusted through SSL_CERT_FILE as an operator would."""
+    async with Simulator(tmp_path / "graphsim") as running:
+        monkeypatch.setenv("SSL_CERT_FILE", str(running.ca_path))
+        yield running
+
+
+@pytest.fixture
+async def endpoint(simulator: Simulator, tmp_path: Path) -> AsyncIterator[Endpoint]:
+    """The product's webhook route, over TLS that the simulator trusts."""
+    issued = simulator.runtime.authority.issue("localhost", "127.0.0.1")
+    certificate, key = tmp_path / "webhook.pem", tmp_path / "webhook.key"
+    certificate.write_text(issued.certificate)
+    key.write_text(issued.private_key)
+    async with Endpoint(certificate, key) as serving:
+        yield serving
+
+
+@pytest.fixture
+async def stage(
+    control_plane: ControlPlane,
+    crd: None,
+    namespace: str,
+    product_database_url: str,
+    simulator: Simulator,
+    endpoint: Endpoint,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Stage]:
+    """All parts but the operator, with one tenant of the product, one Entra tenant and one app."""
+    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
+    async with _set(control_plane, namespace, product_database_url, simulator, endpoint) as ready:
+        yield ready
+
+
+@pytest.fixture
+async def older_stage(
+    control_plane: ControlPlane,
+    crd: None,
+    namespace: str,
+    older_product_database_url: str,
+    simulator: Simulator,
+    endpoint: Endpoint,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Stage]:
+    """The same with the product's tables as they were in November 2025."""
+    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
+    async with _set(control_plane, namespace, older_product_database_url, simulator, endpoint) as ready:
+        yield ready
+
+
+@asynccontextmanager
+async def _set(
+    control_plane: ControlPlane, namespace: str, database_url: str, simulator: Simulator, endpoint: Endpoint
+) -> AsyncIterator[Stage]:
+    await migrate(database_url)
+    product = Product(database_url)
+    entra = simulator.world.add_tenant("Contoso")
+    yield Stage(
+        control_plane=control_plane,
+        namespace=namespace,
+        product=product,
+        simulator=simulator,
+        endpoint=endpoint,
+        environment={
+            "GRAPHMAIL_DATABASE_URL": database_url,
+            "GRAPHMAIL_NAMESPACE": namespace,
+            "APPLICATION_URL": endpoint.url,
+            "MICROSOFT_GRAPH_BASE_URL": simulator.graph_url,
+            "MICROSOFT_LOGIN_BASE_URL": simulator.login_url,
+            "GRAPHMAIL_METRICS_URL": "http://127.0.0.1:0/metrics",
+        },
+        entra=entra,
+        app=simulator.world.add_app("product"),
+        tenant=product.add_tenant(),
+    )
+    product.close()
