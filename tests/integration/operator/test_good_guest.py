@@ -1,0 +1,82 @@
+"""A guest in the product's database, and a quiet one (design, rules 13 and 15)."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from support.gate import ClusterGate, PostgresGate
+from support.stage import Stage, condition_status
+from support.waiting import eventually
+
+QUIET = {"GRAPHMAIL_TICK_SECONDS": "1", "GRAPHMAIL_VERIFICATION_INTERVAL_MINUTES": "0"}
+
+
+async def test_when_nothing_is_due_nobody_is_asked_but_the_database_for_changes(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [stage.add_app_only() for _ in range(30)]
+    async with ClusterGate(stage.control_plane) as cluster, PostgresGate(stage.product.url) as postgres:
+        monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig(tmp_path)))
+        async with stage.operator(GRAPHMAIL_DATABASE_URL=postgres.url, **QUIET):
+            for row in rows:
+                await stage.ready(row)
+                await eventually(lambda row=row: "Created" in stage.event_reasons(row), "all events are posted")
+            await asked_twice(postgres)
+            calls, written = stage.simulator.log.total, cluster.sent
+            await asked_twice(postgres)
+            [(_, asked)] = postgres.statements.items()
+            assert asked <= 3
+            assert (stage.simulator.log.total, cluster.sent) == (calls, written)
+
+
+async def asked_twice(postgres: PostgresGate) -> None:
+    """The mirror asks twice more; several ticks of each resource pass meanwhile."""
+    postgres.statements.clear()
+    await eventually(lambda: postgres.statements.total() >= 2, "the mirror asks")
+
+
+async def test_who_else_renews_is_told_of_and_the_rows_subscription_is_kept(stage: Stage) -> None:
+    moved, replaced = stage.add_delegated(), stage.add_delegated()
+    async with stage.operator() as operator:
+        await stage.ready(moved)
+        before = await stage.ready(replaced)
+        assert await operator.metric("graphmail_peer_changes_total") == 0
+        stage.product.set_config(moved.id, webhook_expires_at=datetime.now(UTC) + timedelta(days=2))
+        theirs = stage.subscribe(replaced)
+        for row in (moved, replaced):
+            await eventually(lambda row=row: "PeerActive" in stage.event_reasons(row), "a PeerActive event")
+        [event] = [event for event in stage.events(replaced) if event["reason"] == "PeerActive"]
+        assert event["type"] == "Warning"
+        assert theirs.id in event["message"]
+        assert "turn the product's own renewal loop off" in event["message"]
+        await operator.metric_is(2, "graphmail_peer_changes_total")
+        after = await stage.status_of(
+            replaced, lambda status: status["subscriptionID"] != before["subscriptionID"], "the row's is adopted"
+        )
+        await eventually(lambda: len(stage.live(replaced)) == 1, "ours is deleted")
+    assert [subscription.id for subscription in stage.live(replaced)] == [theirs.id] == [after["subscriptionID"]]
+    assert stage.calls(replaced, "create") == 1
+
+
+async def test_the_older_generation_of_the_products_tables_is_served_as_well(older_stage: Stage) -> None:
+    stage = older_stage
+    made, known, refused = stage.add_delegated(), stage.add_app_only(), stage.add_delegated()
+    subscription = stage.subscribe(known, hours=5)
+    assert refused.grant is not None
+    stage.simulator.world.revoke(refused.grant)
+    async with stage.operator():
+        await stage.ready(made)
+        await stage.status_of(known, lambda status: status["lastRenewalTime"], "renewed")
+        await stage.status_of(refused, lambda status: condition_status(status, "Stalled") == "True", "stalled")
+        assert stage.product.provider(refused.id)["connection_status"] == "error"
+        stage.consent_anew(refused)
+        await stage.ready(refused)
+    assert stage.product.provider(refused.id)["connection_status"] == "connected"
+    assert [found.id for found in stage.live(known)] == [subscription.id]
+    for row in (made, known, refused):
+        [live] = stage.live(row)
+        config, [health] = stage.product.config(row.id), stage.product.health(row.id)
+        assert config["webhook_subscription_id"] == live.id
+        assert config["last_subscription_renewal"] is not None
+        assert (health["subscription_status"], health["last_renewal_result"]) == ("healthy", "success")
