@@ -1,0 +1,27 @@
+"""Two operators side by side, as during a roll-out: whoever comes second finds the work done (design, rule 1)."""
+
+from support.gate import PostgresGate
+from support.stage import Stage
+from support.waiting import eventually
+
+
+async def test_two_operators_side_by_side_make_no_subscription_twice(stage: Stage) -> None:
+    rows = [stage.add_delegated() if number % 2 else stage.add_app_only() for number in range(16)]
+    async with stage.operator(), stage.operator():
+        for row in rows:
+            await stage.covered_once(row)
+    assert [stage.calls(row, "create") for row in rows] == [1] * len(rows)
+
+
+async def test_who_gets_the_claim_only_after_another_has_done_the_work_does_it_no_second_time(stage: Stage) -> None:
+    row = stage.add_app_only()
+    async with PostgresGate(stage.product.url) as gate:
+        gate.keep_back("INSERT INTO graphmail.claims")
+        async with stage.operator(GRAPHMAIL_DATABASE_URL=gate.url):
+            await eventually(lambda: gate.held, "one operator has found that a subscription is missing")
+            async with stage.operator():
+                done = await stage.covered_once(row)
+                gate.release()
+                await eventually(lambda: stage.product.work_done(row.id) >= 2, "the late one has had its turn")
+                assert await stage.covered_once(row) == done
+    assert stage.calls(row, "create") == 1
