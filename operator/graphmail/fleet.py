@@ -32,6 +32,8 @@ class Access:
     """The id that the provider's row names, as last read; None for a resource without a row."""
     row_active: bool = True
     row_expires_at: datetime | None = None
+    row_standing: str = ""
+    """How the row stood: a claim that sees it otherwise came after somebody else's work."""
 
 
 @dataclass(slots=True)

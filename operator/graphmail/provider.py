@@ -116,6 +116,8 @@ class ProviderState:
     """The product's `webhook_verification_token`."""
     subscription_id: str | None
     expires_at: datetime | None
+    standing: str = field(default="", compare=False)
+    """Changes whenever anybody records a subscription in the row."""
 
 
 class Health(StrEnum):

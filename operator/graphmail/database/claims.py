@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from psycopg import sql
 
+from graphmail.database.credentials import standing
 from graphmail.database.errors import DatabaseUnavailable
 from graphmail.database.keys import parameters
 from graphmail.database.schema import Schema
@@ -14,7 +15,7 @@ from graphmail.provider import ProviderKey
 
 CLAIM_TIME = timedelta(seconds=120)
 """How long a claim holds, by the database's clock. Work at Graph gives up after half of it."""
-RENEWING_ACTIONS = frozenset({"adopt", "create", "renew"})
+RENEWING_ACTIONS = frozenset({"adopt", "create", "renew", "replace"})
 """Actions during which the product's health row says `renewing`."""
 
 _LOCKS = 0x676D7331
@@ -34,6 +35,8 @@ class Claim:
     """Actions that an earlier holder had begun, the earliest first, and whose result nobody recorded: look at Graph before acting."""
     unfinished_since: datetime | None = None
     """When the earliest of them was begun, by the database's clock."""
+    row_standing: str = ""
+    """How the provider's row stands under this claim, to be compared with what was read before (`ProviderState.standing`)."""
 
 
 class RefusalReason(StrEnum):
@@ -96,7 +99,11 @@ WITH free AS (
   UPDATE email_provider_health h SET subscription_status = 'renewing', updated_at = now() FROM granted
   WHERE %(announce)s AND h.tenant = %(tenant)s AND h.provider_id = %(provider)s::text
 )
-SELECT granted.token, granted.until, granted.unfinished, granted.unfinished_since, in_flight.n >= %(limit)s, held.holder, held.until
+SELECT granted.token, granted.until, granted.unfinished, granted.unfinished_since, in_flight.n >= %(limit)s, held.holder, held.until,
+       (SELECT {standing}
+        FROM microsoft_email_provider_config c
+        LEFT JOIN graphmail.provider_state s ON s.tenant = c.tenant AND s.provider_id = c.email_provider_id
+        WHERE c.tenant = %(tenant)s AND c.email_provider_id = %(provider)s)
 FROM in_flight
 LEFT JOIN granted ON true
 LEFT JOIN graphmail.claims held
@@ -106,7 +113,7 @@ LEFT JOIN graphmail.claims held
 
 def claim_statement(_: Schema) -> sql.Composed:
     """SQL: take the claim if it is free and the tenant's limit leaves room."""
-    return sql.SQL(_CLAIM).format(locks=sql.Literal(_LOCKS))
+    return sql.SQL(_CLAIM).format(locks=sql.Literal(_LOCKS), standing=standing())
 
 
 async def claim(
@@ -128,9 +135,16 @@ async def claim(
     rows = await session.last_rows(claim_statement, values)
     if not rows:
         raise DatabaseUnavailable("Postgres is unavailable: it gave no answer to a claim")
-    [(token, until, unfinished, since, busy, other, other_until)] = rows
+    [(token, until, unfinished, since, busy, other, other_until, stands)] = rows
     if token is not None:
-        return Claim(key=key, token=token, until=until, unfinished=tuple(unfinished), unfinished_since=since)
+        return Claim(
+            key=key,
+            token=token,
+            until=until,
+            unfinished=tuple(unfinished),
+            unfinished_since=since,
+            row_standing=stands or "",
+        )
     if busy and other is None:
         return Refusal(key, RefusalReason.TENANT_BUSY)
     return Refusal(key, RefusalReason.HELD, holder=other, until=other_until)

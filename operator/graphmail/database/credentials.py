@@ -54,6 +54,15 @@ def client_state_fingerprint() -> sql.SQL:
     )
 
 
+def standing() -> sql.SQL:
+    """SQL: how the row stands, as a text that changes whenever anybody records a subscription in it.
+
+    One expression for what is read before the work and for what the claim sees: whoever got the claim after another one had done the
+    work must know.
+    """
+    return sql.SQL("concat_ws('|', c.webhook_subscription_id, c.webhook_expires_at, s.recorded_at)")
+
+
 def moment(expression: sql.Composable) -> sql.Composed:
     """SQL: a timestamp that Python can hold, NULL for any other, such as `infinity`: one odd row must not hide the rest."""
     return sql.SQL("CASE WHEN {0} BETWEEN '0002-01-01' AND '9998-12-31' THEN {0}::timestamptz END").format(expression)
@@ -62,7 +71,7 @@ def moment(expression: sql.Composable) -> sql.Composed:
 _STATE = """
 SELECT p.mailbox, coalesce(p.is_active, false), coalesce(c.tenant_id, ''), coalesce(c.client_id, ''), {fingerprint},
        nullif(c.client_secret, ''), nullif(c.refresh_token, ''), nullif(c.access_token, ''), {token_expires_at},
-       nullif(c.webhook_verification_token, ''), nullif(c.webhook_subscription_id, ''), {expires_at}
+       nullif(c.webhook_verification_token, ''), nullif(c.webhook_subscription_id, ''), {expires_at}, {standing}
 FROM email_providers p
 LEFT JOIN microsoft_email_provider_config c ON c.tenant = p.tenant AND c.email_provider_id = p.id
 LEFT JOIN graphmail.provider_state s ON s.tenant = p.tenant AND s.provider_id = p.id
@@ -74,6 +83,7 @@ def state_statement(schema: Schema) -> sql.Composed:
     """SQL: one provider with its credential."""
     return sql.SQL(_STATE).format(
         fingerprint=fingerprint(schema),
+        standing=standing(),
         token_expires_at=moment(sql.SQL("c.token_expires_at")),
         expires_at=moment(sql.SQL("c.webhook_expires_at")),
     )
@@ -102,6 +112,7 @@ async def provider_state(session: Session, key: ProviderKey) -> ProviderState | 
             client_state,
             subscription,
             expires,
+            stands,
         )
     ] = rows
     credential = Credential(
@@ -122,6 +133,7 @@ async def provider_state(session: Session, key: ProviderKey) -> ProviderState | 
         client_state=client_state,
         subscription_id=subscription,
         expires_at=expires,
+        standing=stands or "",
     )
 
 

@@ -79,7 +79,7 @@ class AccessDesk:
             )
             raise NoAccess(awaiting_credentials(message), credential.fingerprint)
         client_state = state.client_state or await self._database.ensure_client_state(key, secrets.token_urlsafe(32))
-        return Access(credential, client_state, state.subscription_id, state.active, state.expires_at)
+        return Access(credential, client_state, state.subscription_id, state.active, state.expires_at, state.standing)
 
     def _check_owner(self, resource: GraphMailSubscription, state: ProviderState) -> None:
         spec = resource.spec

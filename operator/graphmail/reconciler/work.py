@@ -269,6 +269,10 @@ class Reconciler:
             return None
         if not isinstance(claim, Claim):
             raise Later
+        if claim.row_standing != access.row_standing and action is not Action.DELETE:
+            # Another one has done the work between our look and our claim: what it did is seen first (design, rule 1).
+            await self._settling.give_back(claim, unfinished=bool(claim.unfinished))
+            raise Later
         return claim
 
 
