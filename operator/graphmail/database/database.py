@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
-from graphmail.database import abandoned, claims, credentials, delivery, discovery, outcomes
+from graphmail.database import abandoned, claims, credentials, delivery, discovery, grants, outcomes, tokens
 from graphmail.database.abandoned import Abandoned
 from graphmail.database.claims import CLAIM_TIME, Claim, Refusal
 from graphmail.database.discovery import Discovery, PeerChange
@@ -15,7 +15,7 @@ from graphmail.database.outcomes import Fenced, Recorded
 from graphmail.database.pool import Pool, PoolSettings
 from graphmail.database.schema import Schema
 from graphmail.database.session import Session
-from graphmail.provider import Credential, Outcome, ProviderKey, ProviderState
+from graphmail.provider import Credential, Outcome, ProviderKey, ProviderState, RotatedTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,10 @@ class Database:
         moment: datetime = now
         return moment
 
+    async def missing_privileges(self) -> list[str]:
+        """What our role lacks of all that a running operator needs, such as `UPDATE on email_providers.status`."""
+        return await grants.missing_privileges(self._session)
+
     async def providers(self, changed_since: datetime | None = None) -> Discovery:
         """All Microsoft providers, active or not, or those whose row changed since; no secret is read."""
         return await discovery.providers(self._session, changed_since)
@@ -90,6 +94,10 @@ class Database:
     async def ensure_client_state(self, key: ProviderKey, generated: str) -> str | None:
         """The row's client state, which becomes `generated` if there was none; None when there is no such row."""
         return await credentials.ensure_client_state(self._session, key, generated)
+
+    async def store_tokens(self, key: ProviderKey, rotated: RotatedTokens) -> bool:
+        """Keep tokens that were fetched without a claim; False: the row has another refresh token by now, which counts."""
+        return await tokens.store_tokens(self._session, key, rotated)
 
     async def claim(self, key: ProviderKey, action: str, limit: int) -> Claim | Refusal:
         """Take the claim of a provider for an action, while fewer than `limit` of its tenant are claimed.

@@ -1,6 +1,11 @@
-"""The privileges that a running operator needs: enough to do its work, and not to delete or create anything of the product's."""
+"""The privileges that a running operator needs: enough to do its work, and not to delete or create anything of the product's.
 
-from collections.abc import Iterable
+One list, from which both are made: the statements that grant them, and the question which of them our role lacks.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 from psycopg import sql
 
@@ -17,6 +22,7 @@ from graphmail.database.schema import (
     SUBSCRIPTION_COLUMNS,
     Schema,
 )
+from graphmail.database.session import Session
 
 _CONFIG_WRITES = (
     *SUBSCRIPTION_COLUMNS,
@@ -29,36 +35,88 @@ _CONFIG_WRITES = (
 _HEALTH_KEYS = ("tenant", "provider_id", "provider_type", "created_at")
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Privileges on one thing; without columns, on the whole of it."""
+
+    name: str
+    """As statements name it: with its schema where that is ours."""
+    privileges: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+    kind: Literal["SCHEMA", "SEQUENCE", "TABLE"] = "TABLE"
+
+    def grant(self, role: str) -> sql.Composed:
+        """The statement that grants them."""
+        columns = sql.SQL(" ({})").format(sql.SQL(", ").join(map(sql.Identifier, self.columns)))
+        return sql.SQL("GRANT {}{} ON {} {} TO {}").format(
+            sql.SQL(", ").join(map(sql.SQL, self.privileges)),
+            columns if self.columns else sql.SQL(""),
+            sql.SQL(self.kind),
+            sql.Identifier(*self.name.split(".")),
+            sql.Identifier(role),
+        )
+
+
+def needs(schema: Schema) -> Iterator[Need]:
+    """What a running operator needs on the schema that is there."""
+    health = (*HEALTH_COLUMNS, "updated_at")
+    yield Need(OWN_SCHEMA, ("USAGE",), kind="SCHEMA")
+    yield Need(f"{OWN_SCHEMA}.migrations", ("SELECT",))
+    yield from (Need(f"{OWN_SCHEMA}.{table}", ("SELECT", "INSERT", "UPDATE")) for table in OWN_TABLES)
+    yield from (Need(table, ("SELECT",)) for table in (PROVIDERS, CONFIG, HEALTH))
+    yield _some(schema, PROVIDERS, "UPDATE", (schema.status_column, schema.message_column or "", "updated_at"))
+    yield _some(schema, CONFIG, "UPDATE", _CONFIG_WRITES)
+    yield _some(schema, HEALTH, "UPDATE", health)
+    yield _some(schema, HEALTH, "INSERT", (*_HEALTH_KEYS, *health))
+    if schema.has(HEALTH_SEQUENCE):
+        yield Need(HEALTH_SEQUENCE, ("USAGE",), kind="SEQUENCE")
+    if schema.legacy:
+        yield Need(LEGACY, ("SELECT",))
+        yield _some(schema, LEGACY, "UPDATE", LEGACY_COLUMNS)
+
+
+def _some(schema: Schema, table: str, privilege: str, columns: tuple[str, ...]) -> Need:
+    return Need(table, (privilege,), tuple(column for column in columns if schema.has(table, column)))
+
+
 def grant_statements(schema: Schema, role: str) -> list[sql.Composed]:
     """The statements that let a role run the operator on the schema that is there."""
-    name = sql.Identifier(role)
-    health = [*HEALTH_COLUMNS, "updated_at"]
-    statements = [
-        sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(sql.Identifier(OWN_SCHEMA), name),
-        sql.SQL("GRANT SELECT ON {} TO {}").format(_own("migrations"), name),
-        *(sql.SQL("GRANT SELECT, INSERT, UPDATE ON {} TO {}").format(_own(table), name) for table in OWN_TABLES),
-        sql.SQL("GRANT SELECT ON {} TO {}").format(_list([PROVIDERS, CONFIG, HEALTH]), name),
-        _grant("UPDATE", schema, PROVIDERS, [schema.status_column, schema.message_column or "", "updated_at"], name),
-        _grant("UPDATE", schema, CONFIG, _CONFIG_WRITES, name),
-        _grant("UPDATE", schema, HEALTH, health, name),
-        _grant("INSERT", schema, HEALTH, [*_HEALTH_KEYS, *health], name),
+    return [need.grant(role) for need in needs(schema)]
+
+
+# A privilege on the whole table counts for each of its columns, and the other way round.
+_MISSING = """
+SELECT needed.privilege || ' on ' || needed.name || CASE WHEN needed.field = '' THEN '' ELSE '.' || needed.field END
+FROM unnest(%(kinds)s::text[], %(names)s::text[], %(fields)s::text[], %(privileges)s::text[])
+  AS needed(kind, name, field, privilege)
+WHERE CASE
+  WHEN needed.kind = 'SCHEMA' THEN NOT has_schema_privilege(needed.name, needed.privilege)
+  WHEN needed.kind = 'SEQUENCE' THEN NOT has_sequence_privilege(needed.name, needed.privilege)
+  WHEN needed.field <> '' THEN NOT has_column_privilege(needed.name, needed.field, needed.privilege)
+  ELSE EXISTS (
+    SELECT FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = to_regclass(needed.name) AND a.attnum > 0 AND NOT a.attisdropped
+      AND NOT has_column_privilege(a.attrelid, a.attnum, needed.privilege)) END
+"""
+
+
+def missing_statement(_: Schema) -> sql.SQL:
+    """SQL: which of some privileges our role lacks."""
+    return sql.SQL(_MISSING)
+
+
+async def missing_privileges(session: Session) -> list[str]:
+    """What our role lacks of all that it needs, such as `UPDATE on email_providers.status`.
+
+    Raises:
+        DatabaseError: Postgres could not be asked, or refused.
+    """
+    wanted = [
+        (need.kind, need.name, field, privilege)
+        for need in needs(await session.schema())
+        for privilege in need.privileges
+        for field in need.columns or ("",)
     ]
-    if schema.has(HEALTH_SEQUENCE):
-        statements.append(sql.SQL("GRANT USAGE ON SEQUENCE {} TO {}").format(sql.Identifier(HEALTH_SEQUENCE), name))
-    if schema.legacy:
-        statements.append(sql.SQL("GRANT SELECT ON {} TO {}").format(sql.Identifier(LEGACY), name))
-        statements.append(_grant("UPDATE", schema, LEGACY, LEGACY_COLUMNS, name))
-    return statements
-
-
-def _own(table: str) -> sql.Identifier:
-    return sql.Identifier(OWN_SCHEMA, table)
-
-
-def _list(names: Iterable[str]) -> sql.Composed:
-    return sql.SQL(", ").join(sql.Identifier(name) for name in names)
-
-
-def _grant(privilege: str, schema: Schema, table: str, columns: Iterable[str], role: sql.Identifier) -> sql.Composed:
-    present = (column for column in columns if schema.has(table, column))
-    return sql.SQL("GRANT {} ({}) ON {} TO {}").format(sql.SQL(privilege), _list(present), sql.Identifier(table), role)
+    kinds, names, fields, privileges = map(list, zip(*wanted, strict=True))
+    values = {"kinds": kinds, "names": names, "fields": fields, "privileges": privileges}
+    return [str(missing) for (missing,) in await session.rows(missing_statement, values)]

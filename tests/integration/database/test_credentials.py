@@ -85,6 +85,29 @@ async def test_a_provider_without_a_config_row_has_no_credential_yet(database: D
     assert state.credential == Credential(owner=str(key), directory="", client_id="", fingerprint="")
 
 
+class TestTokensWithoutAClaim:
+    """What a person's check has fetched."""
+
+    async def test_they_are_kept_while_the_rows_token_is_the_one_that_was_used(
+        self, database: Database, product: Any
+    ) -> None:
+        key = product.provider()
+        assert await database.store_tokens(key, rotated("refresh-1"))
+        row = product.config(key)
+        assert (row["refresh_token"], row["access_token"], row["token_expires_at"]) == ("refresh-2", "access-2", LATER)
+
+    async def test_they_are_discarded_once_the_product_has_rotated_the_token(
+        self, database: Database, product: Any
+    ) -> None:
+        key = product.provider(refresh_token="the-products")
+        assert not await database.store_tokens(key, rotated("refresh-1"))
+        row = product.config(key)
+        assert (row["refresh_token"], row["access_token"]) == ("the-products", "access-1")
+
+    async def test_a_provider_that_is_gone_is_no_error(self, database: Database) -> None:
+        assert not await database.store_tokens(ProviderKey("acme", "written by hand"), rotated("refresh-1"))
+
+
 class TestClientState:
     @pytest.mark.parametrize("nothing", [None, ""])
     async def test_it_is_set_where_there_is_none(self, database: Database, product: Any, nothing: str | None) -> None:

@@ -58,6 +58,8 @@ async def everything(database: Any, key: Any, now: Any) -> None:
     assert isinstance(claim, Claim)
     assert await database.release(claim, settled=True)
     await database.record_late(Outcome(key, now, True, "subscription-1", now), known_subscription_id=None)
+    late = RotatedTokens("access-3", now, "refresh-3", "refresh-2")
+    assert await database.store_tokens(key, late)
     await database.mark_delivering([key])
     await database.peer_changes()
     await database.abandon(key, "subscription-1", None, "no credential")
@@ -73,6 +75,48 @@ async def test_the_grants_suffice_for_everything_the_operator_does(
     [row] = fresh_product.run("SELECT now() AS now")
     async with open_database(as_role(fresh_product.url, role)) as database:
         await everything(database, key, row["now"])
+        assert await database.missing_privileges() == []
+
+
+@pytest.mark.parametrize(
+    ("revoked", "missing"),
+    [
+        ("SELECT ON email_providers", "SELECT on email_providers"),
+        (
+            "UPDATE (last_renewal_result) ON email_provider_health",
+            "UPDATE on email_provider_health.last_renewal_result",
+        ),
+        ("INSERT (created_at) ON email_provider_health", "INSERT on email_provider_health.created_at"),
+        ("INSERT ON graphmail.abandoned", "INSERT on graphmail.abandoned"),
+        ("USAGE ON SEQUENCE email_provider_health_id_seq", "USAGE on email_provider_health_id_seq"),
+    ],
+)
+async def test_each_privilege_that_is_missing_is_named(
+    fresh_product: Any, role: str, open_database: Callable[..., Any], revoked: LiteralString, missing: str
+) -> None:
+    await migrate(fresh_product.url, grant_to=role)
+    fresh_product.connection.execute(sql.SQL("REVOKE {} FROM {}").format(sql.SQL(revoked), sql.Identifier(role)))
+    async with open_database(as_role(fresh_product.url, role)) as database:
+        assert await database.missing_privileges() == [missing]
+
+
+async def test_a_privilege_on_each_column_is_as_good_as_one_on_the_table(
+    fresh_product: Any, role: str, open_database: Callable[..., Any]
+) -> None:
+    await migrate(fresh_product.url, grant_to=role)
+    name, columns = (
+        sql.Identifier(role),
+        sql.SQL(", ").join(
+            sql.Identifier(row["column_name"])
+            for row in fresh_product.run(
+                "SELECT column_name FROM information_schema.columns WHERE table_name = 'email_providers'"
+            )
+        ),
+    )
+    fresh_product.connection.execute(sql.SQL("REVOKE SELECT ON email_providers FROM {}").format(name))
+    fresh_product.connection.execute(sql.SQL("GRANT SELECT ({}) ON email_providers TO {}").format(columns, name))
+    async with open_database(as_role(fresh_product.url, role)) as database:
+        assert await database.missing_privileges() == []
 
 
 async def test_without_the_grants_it_says_what_is_missing(

@@ -6,11 +6,10 @@ from datetime import UTC, datetime, timedelta
 from graphmail.cli.check.account import Account, choose
 from graphmail.cli.check.findings import Finding, failed, ok, skipped, warning
 from graphmail.cli.check.ground import Ground
-from graphmail.cli.check.statements import open_pool, store_tokens
 from graphmail.cli.failures import CommandFailed, explain
 from graphmail.cli.output import count
 from graphmail.cli.spans import human, when
-from graphmail.database import DatabaseError
+from graphmail.database import Database, DatabaseError
 from graphmail.graph import Budget, GraphClient, GraphError, Meaning, SignIn, SignInError, Spender, Subscription, Token
 from graphmail.graph.clock_offset import WARN_ABOVE
 from graphmail.settings import Settings
@@ -34,7 +33,7 @@ async def check_microsoft(ground: Ground) -> AsyncIterator[Finding]:
         yield skipped("sign-in", "nobody has a credential yet, or it cannot be read")
         return
     async with SignIn(settings.login_base_url, settings.graph_base_url) as signin:
-        token, finding = await _sign_in(signin, account, settings, force=ground.wish.sign_in)
+        token, finding = await _sign_in(signin, account, ground.database, force=ground.wish.sign_in)
     yield finding
     if token is not None:
         async for finding in _graph(ground, settings, account, token):
@@ -42,7 +41,7 @@ async def check_microsoft(ground: Ground) -> AsyncIterator[Finding]:
 
 
 async def _sign_in(
-    signin: SignIn, account: Account, settings: Settings, *, force: bool
+    signin: SignIn, account: Account, database: Database | None, *, force: bool
 ) -> tuple[Token | None, Finding]:
     """A token; None: there is none, or it would cost a refresh that nobody asked for."""
     if not account.free and not force:
@@ -57,20 +56,19 @@ async def _sign_in(
     except SignInError as error:
         return None, failed("sign-in", f"{account.mailbox}: {error}", error.remedy or "")
     if token.rotated is not None:
-        return token, await _kept(settings, account, token)
+        return token, await _kept(database, account, token)
     if account.delegated:
         left = human(token.expires_at - datetime.now(UTC)) if token.expires_at else "an unknown time"
         return token, ok("sign-in", f"the access token of {account.mailbox} is valid for {left} more; none was fetched")
     return token, ok("sign-in", f"app {account.credential.client_id} got a token for {account.mailbox}")
 
 
-async def _kept(settings: Settings, account: Account, token: Token) -> Finding:
+async def _kept(database: Database | None, account: Account, token: Token) -> Finding:
     """Store what a refresh brought (design, rule 7)."""
-    if token.rotated is None or account.key is None or settings.database_url is None:
+    if token.rotated is None or account.key is None or database is None:
         return ok("sign-in", f"{account.mailbox} got a new token, which is not kept: a Secret is only read")
     try:
-        async with open_pool(settings.database_url.get_secret_value()) as pool:
-            stored = await store_tokens(pool, account.key, token.rotated)
+        stored = await database.store_tokens(account.key, token.rotated)
     except DatabaseError as error:
         return warning(
             "sign-in",

@@ -1,13 +1,12 @@
 """Postgres: reachable, migrated, and with the rights that the operator needs."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from urllib.parse import urlsplit
 
 from graphmail.cli.check.findings import Finding, failed, ok, skipped
 from graphmail.cli.check.ground import Ground
-from graphmail.cli.check.statements import missing_privileges, open_pool
 from graphmail.cli.databases import open_database
-from graphmail.database import AccessDenied, Database, DatabaseError, DatabaseUnavailable, Schema
+from graphmail.database import AccessDenied, Database, DatabaseError, DatabaseUnavailable
 from graphmail.settings import Settings
 
 GRANT = "have the tables' owner run `graphmail migrate --grant-to ROLE`; docs/database.md lists the statements"
@@ -38,6 +37,7 @@ async def check_postgres(ground: Ground) -> AsyncIterator[Finding]:
         schema = await database.schema()
         yield ok("schema", f"migrated to version {schema.version}")
         discovery = await database.providers()
+        missing = await database.missing_privileges()
     except AccessDenied as error:
         yield failed("grants", str(error), GRANT)
         return
@@ -45,12 +45,10 @@ async def check_postgres(ground: Ground) -> AsyncIterator[Finding]:
         yield failed("schema", str(error))
         return
     ground.database, ground.providers = database, discovery.providers
-    yield await _grants(settings, schema)
+    yield _grants(missing)
 
 
-async def _grants(settings: Settings, schema: Schema) -> Finding:
-    async with open_pool(settings.database_url.get_secret_value() if settings.database_url else "") as pool:
-        missing = await missing_privileges(pool, schema)
+def _grants(missing: Sequence[str]) -> Finding:
     if not missing:
         return ok("grants", "our role may read and write all that it needs")
     more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
