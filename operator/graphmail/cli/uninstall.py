@@ -129,5 +129,5 @@ async def _stay_released(cluster: Cluster) -> None:
     if back:
         raise CommandFailed(
             f"an operator is running: it has put the finalizer back on {count(len(back), 'resource')}. Stop it "
-            f"(kubectl -n {cluster.namespace} scale deployment graphmail --replicas=0), then run this again"
+            f"(kubectl -n {cluster.namespace} scale deployment graphmail-operator --replicas=0), then run this again"
         )
