@@ -23,11 +23,13 @@ from graphmail.cli.selection import Selection, selected
 from graphmail.cli.spans import human, read_span
 from graphmail.cluster import Cluster, ClusterUnavailable
 from graphmail.resource import GraphMailSubscription
+from graphmail.resource.names import BULK_PREFIX
 
 PAGE = Page(
     "Renew subscriptions now, and wait for what comes of it.",
     """
-    A subscription is renewed however long it still lives, and a mailbox that waits for a person is tried anew.
+    A subscription is renewed however long it still lives, and a mailbox that waits for a person is tried anew. Where Graph's
+    quota is short, mailboxes that are named go first; --tenant and --all go last, after what is due anyway.
 
     The operator does the work: this sets the annotation graphmail.dev/renew-requested-at, and waits for its echo in the
     status. While an earlier request waits, a second one is refused; --again asks all the same. You need the rights to get,
@@ -102,7 +104,8 @@ class Renewals:
         self._screen = screen
         self._wish = wish
         self._clock = clock
-        self._value = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(3)}"
+        value = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(3)}"
+        self._value = BULK_PREFIX + value if wish.selection.bulk else value
         self._limit = asyncio.Semaphore(AT_ONCE)
 
     async def carry_out(self, resources: Sequence[GraphMailSubscription]) -> int:

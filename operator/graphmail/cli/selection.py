@@ -27,6 +27,11 @@ class Selection:
             and self.provider in {None, spec.provider_id}
         )
 
+    @property
+    def bulk(self) -> bool:
+        """Many mailboxes, none of them named."""
+        return not self.names and self.provider is None
+
     def describe(self) -> str:
         """For messages: ` of tenant acme`."""
         parts = {"tenant": self.tenant, "provider": self.provider}

@@ -23,6 +23,7 @@ from graphmail.reconciler.journal import Announcer, Journal, key_of
 from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.settling import Done, Settling
 from graphmail.reconciler.turns import Hurried, Turns, told_to_wait
+from graphmail.reconciler.urgency import urgency
 from graphmail.reconciler.verdicts import verdict_of
 from graphmail.resource.conditions import ConditionType
 from graphmail.stores import Stores
@@ -182,8 +183,11 @@ class Reconciler:
         finally:
             turn.give_back(used=False)
 
+    def _urgency(self, step: Step) -> Priority:
+        return urgency(step.resource, step.decision, now=self._now(), policy=self.policy)
+
     async def _turn(self, entry: Entry, step: Step, access: Access) -> Turn:
-        return await self._turns.wait(entry, step, self._turns.spender(step.resource, access, _priority(step)))
+        return await self._turns.wait(entry, step, self._turns.spender(step.resource, access, self._urgency(step)))
 
     async def _without_turn(self, entry: Entry, step: Step, error: NoTurn) -> Result:
         if not told_to_wait(error):
@@ -203,7 +207,7 @@ class Reconciler:
             resource=step.resource,
             access=access,
             now=self._now(),
-            spender=self._turns.spender(step.resource, access, _priority(step)),
+            spender=self._turns.spender(step.resource, access, self._urgency(step)),
             turn=turn,
             learn=self._turns.learn,
             may_create=not self._stores.away,
@@ -274,10 +278,6 @@ class Reconciler:
             await self._settling.give_back(claim, unfinished=bool(claim.unfinished))
             raise Later
         return claim
-
-
-def _priority(step: Step) -> Priority:
-    return Priority.FORCED if step.decision.reason is Reason.RENEWAL_REQUESTED else Priority.NORMAL
 
 
 def _answering(result: Result, step: Step) -> Result:

@@ -23,6 +23,8 @@ OPERATOR = "graphmail-operator"
 """Field manager of the status, and reporting component of events."""
 
 ANNOTATION_RENEW = f"{GROUP}/renew-requested-at"
+BULK_PREFIX = "bulk/"
+"""So begins a value of it that is asked for among many: such a renewal goes last, while any other value goes first."""
 ANNOTATION_ADOPT = f"{GROUP}/adopt-subscription-id"
 ANNOTATION_CLIENT_STATE = f"{GROUP}/client-state"
 """The mirror's word for the clientState that the product expects: a fingerprint. A changed one needs a replacement."""

@@ -13,7 +13,7 @@ from graphmail.cli.selection import Selection
 from graphmail.cli.spans import read_span
 from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable
 from graphmail.resource import GraphMailSubscription
-from graphmail.resource.names import ANNOTATION_RENEW
+from graphmail.resource.names import ANNOTATION_RENEW, BULK_PREFIX
 from unit.cli.conftest import Mailbox, at
 
 ASKED = {"annotations": {ANNOTATION_RENEW: "v1"}}
@@ -161,6 +161,23 @@ async def test_a_mailbox_that_vanishes_while_it_is_waited_for_is_a_failure(
     resource, fake.resource = mailbox(), None
     assert await renewals.carry_out([resource]) == 1
     assert capsys.readouterr().out == "ann@contoso.example  gone\n"
+
+
+@pytest.mark.parametrize(
+    ("selection", "bulk"),
+    [
+        pytest.param(Selection(("ann-1",)), False, id="named"),
+        pytest.param(Selection(tenant="acme", provider="p1"), False, id="by its provider"),
+        pytest.param(Selection(tenant="acme"), True, id="a whole tenant"),
+        pytest.param(Selection(), True, id="all"),
+    ],
+)
+async def test_only_what_is_asked_for_among_many_goes_last(mailbox: Mailbox, selection: Selection, bulk: bool) -> None:
+    fake = FakeCluster(mailbox())
+    wish = Wish(selection, False, False, read_span("1m"))
+    assert await Renewals(as_cluster(fake), quiet_screen(), wish).carry_out([mailbox()]) == 0
+    [patch] = fake.patches
+    assert patch["metadata"]["annotations"][ANNOTATION_RENEW].startswith(BULK_PREFIX) is bulk
 
 
 def test_a_skipped_mailbox_is_a_failure_only_where_somebody_named_it(mailbox: Mailbox) -> None:
