@@ -8,9 +8,7 @@ import typer
 
 from graphmail.cli.page import Page
 from graphmail.settings import Settings
-
-_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_NOWHERE = "https://application.invalid"
+from graphmail.settings.values import NAMESPACE
 
 
 def read_settings(page: Page, *, namespace: str | None = None, env: Mapping[str, str] | None = None) -> Settings:
@@ -24,13 +22,8 @@ def read_settings(page: Page, *, namespace: str | None = None, env: Mapping[str,
         typer.BadParameter: the namespace is none.
     """
     given = dict(os.environ if env is None else env)
-    if page.settings is not None:
-        given = {name: value for name, value in given.items() if name in page.settings}
-        if "APPLICATION_URL" not in page.settings:
-            # Settings want it beside a database; a command that writes no URL anywhere needs none.
-            given["APPLICATION_URL"] = _NOWHERE
     if namespace is not None:
-        if not _NAMESPACE.fullmatch(namespace):
+        if not re.fullmatch(NAMESPACE, namespace):
             raise typer.BadParameter(f"{namespace!r} is not the name of a namespace", param_hint="'--namespace'")
         given["GRAPHMAIL_NAMESPACE"] = namespace
-    return Settings.load(given)
+    return Settings.load(given, only=page.settings)

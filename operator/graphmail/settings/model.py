@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self, get_args
@@ -12,14 +12,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, 
 
 from graphmail.decision import Policy
 from graphmail.observability.logs import LogFormat, LogLevel
-from graphmail.settings.values import GraphUrl, HttpsUrl, MetricsUrl, Number, PostgresUrl, lower
+from graphmail.settings.contradictions import contradictions
+from graphmail.settings.values import GraphUrl, HttpsUrl, MetricsUrl, Namespace, Number, PostgresUrl, lower
 from graphmail.settings.variables import read_variables, setting
 
 POD_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 """Where Kubernetes tells a pod the namespace of its service account."""
-
-MIRROR_QUERIES_PER_MINUTE = 30
-"""The most that the mirror asks of Postgres (design, rule 13)."""
 
 
 class SettingsError(ValueError):
@@ -43,7 +41,7 @@ class Settings(BaseModel):
         allowed="a URL postgresql://user:password@host:port/database",
         secret=True,
     )
-    namespace: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")] = setting(
+    namespace: Namespace = setting(
         "GRAPHMAIL_NAMESPACE",
         "graphmail",
         "The namespace of the mirrored resources and of the operator's lease.",
@@ -193,30 +191,39 @@ class Settings(BaseModel):
     )
 
     @classmethod
-    def load(cls, env: Mapping[str, str] | None = None, *, namespace_file: Path = POD_NAMESPACE_FILE) -> Self:
+    def load(
+        cls,
+        env: Mapping[str, str] | None = None,
+        *,
+        only: Collection[str] | None = None,
+        namespace_file: Path = POD_NAMESPACE_FILE,
+    ) -> Self:
         """Read the settings. An empty variable counts as unset, and space around a value (a Secret's newline) is dropped.
 
         Args:
             env: the environment; None: the process's own.
+            only: the variables to read; all others have their defaults, and nothing is compared with them. None: all.
             namespace_file: where a pod finds its namespace, the default of GRAPHMAIL_NAMESPACE.
 
         Raises:
             SettingsError: values are wrong; it names them all.
         """
         env = os.environ if env is None else env
-        known = {variable.name: variable for variable in read_variables(cls)}
+        known = {v.name: v for v in read_variables(cls) if only is None or v.name in only}
         given = {
             "GRAPHMAIL_NAMESPACE": _read(namespace_file),
             **{name: env[name].strip() for name in known if name in env},
         }
-        given = {name: value for name, value in given.items() if value}
+        given = {name: value for name, value in given.items() if value and name in known}
         wrong: dict[str, None] = {}
         try:
             settings = cls.model_validate(given)
         except ValidationError as error:
             wrong = dict.fromkeys(str(item["loc"][0]) for item in error.errors(include_input=False))
         # Raised outside of the handler: pydantic's error holds the values, secrets too.
-        problems = [known[name].refuse(given[name]) for name in wrong] or list(_contradictions(settings))
+        problems = [known[name].refuse(given[name]) for name in wrong] or [
+            told for between, told in contradictions(settings) if between <= known.keys()
+        ]
         if problems:
             raise SettingsError(problems)
         return settings
@@ -247,26 +254,6 @@ class Settings(BaseModel):
     def installation_for(self, namespace_uid: str) -> str:
         """The installation's mark: as set, else made from the uid of the operator's namespace, which no two clusters share."""
         return self.installation or hashlib.blake2b(namespace_uid.encode(), digest_size=4).hexdigest()
-
-
-def _contradictions(settings: Settings) -> Iterator[str]:
-    if settings.look_ahead >= settings.lifetime:
-        yield (
-            f"MICROSOFT_EMAIL_RENEWAL_LOOKAHEAD_MINUTES is {settings.look_ahead / timedelta(minutes=1):g}: allowed is less than "
-            f"GRAPHMAIL_LIFETIME_MINUTES, which is {settings.lifetime / timedelta(minutes=1):g}"
-        )
-    if settings.database_url is not None and settings.application_url is None:
-        yield "APPLICATION_URL is not set: with GRAPHMAIL_DATABASE_URL it must be an https URL that Graph can reach"
-    minute = timedelta(minutes=1)
-    if minute / settings.mirror_poll + minute / settings.mirror_compare > MIRROR_QUERIES_PER_MINUTE:
-        yield (
-            f"GRAPHMAIL_MIRROR_POLL_SECONDS is {settings.mirror_poll.total_seconds():g} and GRAPHMAIL_MIRROR_COMPARE_SECONDS is "
-            f"{settings.mirror_compare.total_seconds():g}: allowed is at most {MIRROR_QUERIES_PER_MINUTE} queries a minute from both"
-        )
-    for kind in ("writes", "reauthorize", "reads", "lists"):
-        tenant, app = (getattr(settings, f"quota_{kind}_per_{scope}") for scope in ("tenant", "app"))
-        if tenant > app:
-            yield f"GRAPHMAIL_QUOTA_{kind.upper()}_PER_TENANT is {tenant}: allowed is at most the app's, which is {app}"
 
 
 def _read(path: Path) -> str:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, GetCoreSchemaHandler, SecretStr
+from pydantic import AfterValidator, GetCoreSchemaHandler, SecretStr, StringConstraints
 from pydantic_core import CoreSchema, core_schema
 
 
@@ -94,6 +94,9 @@ def _postgres_url(secret: SecretStr) -> SecretStr:
     return secret
 
 
+NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+"""What the API server takes as the name of a namespace (a label of RFC 1123)."""
+Namespace = Annotated[str, StringConstraints(pattern=NAMESPACE)]
 HttpsUrl = Annotated[str, AfterValidator(_https_url)]
 """Without a slash at its end."""
 GraphUrl = Annotated[str, AfterValidator(_graph_url)]

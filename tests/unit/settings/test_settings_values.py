@@ -178,6 +178,22 @@ def test_a_database_needs_an_application_url() -> None:
     assert load(**DATABASE).notification_url == "https://app.example.com/api/email/webhooks/microsoft"
 
 
+def test_a_variable_that_is_not_asked_for_is_not_read_and_contradicts_nothing() -> None:
+    env = {**DATABASE, "GRAPHMAIL_TICK_SECONDS": "soon", "MICROSOFT_EMAIL_RENEWAL_LOOKAHEAD_MINUTES": "300"}
+    env |= {"GRAPHMAIL_LIFETIME_MINUTES": "200", "APPLICATION_URL": ""}
+    only = ("GRAPHMAIL_DATABASE_URL", "GRAPHMAIL_LIFETIME_MINUTES")
+    settings = Settings.load(env, only=only, namespace_file=NOWHERE)
+    assert settings.database_url is not None
+    assert settings.lifetime == timedelta(minutes=200)
+    assert (settings.tick, settings.look_ahead, settings.application_url) == (
+        timedelta(minutes=15),
+        timedelta(days=1),
+        None,
+    )
+    with pytest.raises(SettingsError, match="MICROSOFT_EMAIL_RENEWAL_LOOKAHEAD_MINUTES is 300"):
+        Settings.load(env, only=(*only, "MICROSOFT_EMAIL_RENEWAL_LOOKAHEAD_MINUTES"), namespace_file=NOWHERE)
+
+
 def test_a_path_of_the_application_url_is_kept_in_the_notification_url() -> None:
     settings = load(APPLICATION_URL="https://example.com/mail/", GRAPHMAIL_WEBHOOK_PATH="/hook")
     assert settings.notification_url == "https://example.com/mail/hook"
