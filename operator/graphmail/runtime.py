@@ -23,7 +23,7 @@ from graphmail.engine import Engine
 from graphmail.fleet import Fleet
 from graphmail.graph import Budget, GraphClient, KindLimit, Limits, SignIn
 from graphmail.handlers import kopf_settings, register
-from graphmail.mirror import Mirror, Template
+from graphmail.mirror import Changes, Listener, Mirror, Template
 from graphmail.observability.events import EventBook
 from graphmail.observability.health import Heartbeat, Readiness
 from graphmail.observability.metrics import Metrics, Store
@@ -124,10 +124,14 @@ class Operator:
         }
         if self.mirror is not None:
             parts["ready mirror"] = self._ready("mirror", self.mirror.compared)
+            changes, listens_at = Changes(), settings.listens_at
             parts["mirror"] = self.mirror.run(
                 poll_seconds=settings.mirror_poll.total_seconds(),
                 compare_seconds=settings.mirror_compare.total_seconds(),
+                changes=changes,
             )
+            if listens_at is not None:
+                parts["listener"] = Listener(listens_at, changes).run()
         return parts
 
     async def _watch(self, stop: asyncio.Event, ready: asyncio.Event, claim_signals: Callable[[], None]) -> None:

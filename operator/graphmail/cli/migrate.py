@@ -24,6 +24,7 @@ PAGE = Page(
     {
         "graphmail migrate": "prepare the product's database",
         "graphmail migrate --standalone": "without the product: make minimal tables in place of its",
+        "graphmail migrate --notify-trigger": "and let Postgres tell of changes, instead of being asked",
         "graphmail migrate --grant-to graphmail_operator": "and let this role run the operator",
     },
     settings=("GRAPHMAIL_DATABASE_URL",),
@@ -36,18 +37,26 @@ def migrate(
     standalone: Annotated[
         bool, typer.Option("--standalone", help="Make minimal tables where the product's are missing.")
     ] = False,
+    notify_trigger: Annotated[
+        bool | None,
+        typer.Option(
+            "--notify-trigger/--no-notify-trigger",
+            help="Add triggers to the product's tables that tell of changes (GRAPHMAIL_MIRROR_NOTIFY), or take them away.",
+            show_default="as it is",
+        ),
+    ] = None,
     grant_to: Annotated[
         str | None, typer.Option("--grant-to", metavar="ROLE", help="Grant this role what a running operator needs.")
     ] = None,
 ) -> None:
     """Prepare the database."""
-    conduct(_migrate(standalone=standalone, grant_to=grant_to))
+    conduct(_migrate(standalone=standalone, notify_trigger=notify_trigger, grant_to=grant_to))
 
 
-async def _migrate(*, standalone: bool, grant_to: str | None) -> None:
+async def _migrate(*, standalone: bool, notify_trigger: bool | None, grant_to: str | None) -> None:
     url = database_url(read_settings(PAGE))
     screen = Screen.of_process()
-    report = await apply(url, standalone=standalone, grant_to=grant_to, say=screen.note)
+    report = await apply(url, standalone=standalone, notify_trigger=notify_trigger, grant_to=grant_to, say=screen.note)
     for told in describe(report):
         screen.say(told)
 
@@ -57,6 +66,8 @@ def describe(report: MigrationReport) -> list[str]:
     lines = [f"created table {table}" for table in report.created_tables]
     lines += [f"added column {column}" for column in report.added_columns]
     lines += [f"applied migration {name}" for name in report.applied]
+    lines += [f"added trigger {trigger}" for trigger in report.added_triggers]
+    lines += [f"removed trigger {trigger}" for trigger in report.removed_triggers]
     if report.granted_to is not None:
         lines.append(f"granted {report.granted_to} what a running operator needs")
     return lines if report.changed or report.granted_to else ["nothing to do: the database is ready"]

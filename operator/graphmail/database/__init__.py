@@ -12,6 +12,7 @@ from graphmail.database.errors import (
     SchemaError,
     StatementFailed,
 )
+from graphmail.database.listen import Told, listen
 from graphmail.database.migrate import MigrationReport, MigrationSettings, migrate
 from graphmail.database.outcomes import Fenced, Recorded, RowFate, TokenFate
 from graphmail.database.pool import PoolSettings
@@ -43,5 +44,7 @@ __all__ = [
     "SchemaError",
     "StatementFailed",
     "TokenFate",
+    "Told",
+    "listen",
     "migrate",
 ]

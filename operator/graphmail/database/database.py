@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
-from graphmail.database import abandoned, claims, credentials, delivery, discovery, grants, outcomes, tokens
+from graphmail.database import abandoned, claims, credentials, delivery, discovery, grants, outcomes, tokens, triggers
 from graphmail.database.abandoned import Abandoned
 from graphmail.database.claims import CLAIM_TIME, Claim, Refusal
 from graphmail.database.discovery import Discovery, PeerChange
@@ -78,6 +78,10 @@ class Database:
     async def missing_privileges(self) -> list[str]:
         """What our role lacks of all that a running operator needs, such as `UPDATE on email_providers.status`."""
         return await grants.missing_privileges(self._session)
+
+    async def silent_tables(self) -> list[str]:
+        """The product's tables that have no trigger which tells of changes."""
+        return await triggers.silent_tables(self._session)
 
     async def providers(self, changed_since: datetime | None = None) -> Discovery:
         """All Microsoft providers, active or not, or those whose row changed since; no secret is read."""

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, sql
@@ -20,8 +19,9 @@ from graphmail.database.errors import (
 from graphmail.database.grants import grant_statements
 from graphmail.database.migrations import numbered, script
 from graphmail.database.pool import PoolSettings, Row, connection_string
-from graphmail.database.schema import OWN_SCHEMA, PROVIDERS, READ_SCHEMA, Schema
-from graphmail.database.session import READ_VERSION, TABLES, schema_from
+from graphmail.database.schema import OWN_SCHEMA, PROVIDERS
+from graphmail.database.session import fetch, read_schema
+from graphmail.database.triggers import WATCHED, AddTriggers, DropTriggers, drop_function
 
 _LOCK = 0x676D_7332_0000_0001
 """Our advisory lock for migrations ("gms2")."""
@@ -57,12 +57,16 @@ class MigrationReport:
     """Tables in place of the product's (standalone only)."""
     added_columns: tuple[str, ...] = ()
     """Columns, as `table.column`, added to the product's tables."""
+    added_triggers: tuple[str, ...] = ()
+    """Triggers, as `name on table`, added to the product's tables."""
+    removed_triggers: tuple[str, ...] = ()
     granted_to: str | None = None
 
     @property
     def changed(self) -> bool:
         """Whether there was anything to do."""
-        return bool(self.applied or self.created_tables or self.added_columns)
+        triggers = self.added_triggers or self.removed_triggers
+        return bool(self.applied or self.created_tables or self.added_columns or triggers)
 
 
 Say = Callable[[str], None]
@@ -76,6 +80,7 @@ async def migrate(
     url: str,
     *,
     standalone: bool = False,
+    notify_trigger: bool | None = None,
     grant_to: str | None = None,
     settings: MigrationSettings | None = None,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -88,6 +93,7 @@ async def migrate(
     Args:
         url: of a role that owns the product's tables, or may alter them, and may create a schema.
         standalone: create minimal tables where the product's are missing.
+        notify_trigger: whether triggers on the product's tables tell of changes; None: leave them as they are.
         grant_to: a role that may run the operator afterwards; see `grants`.
         settings: patience.
         pause: waits between two attempts.
@@ -104,9 +110,17 @@ async def migrate(
     added = await run.step("columns of the product's tables", _add_columns)
     applied = await run.step("the operator's own tables", _apply_own)
     await run.step("the distribution of the operator's tables", _distribute)
+    triggers = await _triggers(run, wanted=notify_trigger) if notify_trigger is not None else ()
     if grant_to is not None:
         await run.step("privileges", _Grant(grant_to))
-    return MigrationReport(applied=applied, created_tables=created, added_columns=added, granted_to=grant_to)
+    return MigrationReport(
+        applied=applied,
+        created_tables=created,
+        added_columns=added,
+        added_triggers=triggers if notify_trigger else (),
+        removed_triggers=() if notify_trigger else triggers,
+        granted_to=grant_to,
+    )
 
 
 Step = Callable[[AsyncConnection[Row]], Awaitable[tuple[str, ...]]]
@@ -169,20 +183,6 @@ def _explain(what: str, error: psycopg.Error) -> DatabaseError:
     return MigrationError(f"{what}: {error.diag.message_primary or type(error).__name__} ({error.sqlstate})")
 
 
-async def read_schema(connection: AsyncConnection[Row]) -> Schema:
-    """The schema as this connection sees it, whether the operator can work with it or not."""
-    rows = await _fetch(connection, READ_SCHEMA, {"tables": list(TABLES)})
-    schema = schema_from(rows, version=0)
-    if not schema.has(f"{OWN_SCHEMA}.migrations"):
-        return schema
-    [[version]] = await _fetch(connection, READ_VERSION, {})
-    return schema_from(rows, version)
-
-
-async def _fetch(connection: AsyncConnection[Row], statement: str, parameters: dict[str, Any]) -> list[Row]:
-    return await (await connection.execute(statement, parameters)).fetchall()
-
-
 async def _run_script(connection: AsyncConnection[Row], text: str) -> None:
     await connection.execute(text.encode())
 
@@ -205,7 +205,7 @@ async def _add_columns(connection: AsyncConnection[Row]) -> tuple[str, ...]:
 
 
 async def _apply_own(connection: AsyncConnection[Row]) -> tuple[str, ...]:
-    if not await _fetch(
+    if not await fetch(
         connection, "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %(name)s", {"name": OWN_SCHEMA}
     ):
         await connection.execute("CREATE SCHEMA graphmail")
@@ -221,6 +221,16 @@ async def _apply_own(connection: AsyncConnection[Row]) -> tuple[str, ...]:
             )
             applied.append(migration.name)
     return tuple(applied)
+
+
+async def _triggers(run: _Run, *, wanted: bool) -> tuple[str, ...]:
+    """Add or take away the triggers, one table at a time: no two of the product's are locked together."""
+    changed: tuple[str, ...] = ()
+    for table in WATCHED:
+        changed += await run.step(f"triggers of {table}", AddTriggers(table) if wanted else DropTriggers(table))
+    if not wanted:
+        await run.step("the function of the triggers", drop_function)
+    return changed
 
 
 async def _distribute(connection: AsyncConnection[Row]) -> tuple[str, ...]:

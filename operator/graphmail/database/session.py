@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from psycopg import sql
+from psycopg import AsyncConnection, sql
 
 from graphmail.database.errors import SchemaError
 from graphmail.database.pool import Pool, Row
@@ -42,6 +42,21 @@ def schema_from(rows: list[Row], version: int) -> Schema:
         citus=any(citus for *_, citus in rows),
         version=version,
     )
+
+
+async def fetch(connection: AsyncConnection[Row], statement: str, parameters: Mapping[str, Any]) -> list[Row]:
+    """Run one statement on a connection of one's own."""
+    return await (await connection.execute(statement, parameters)).fetchall()
+
+
+async def read_schema(connection: AsyncConnection[Row]) -> Schema:
+    """The schema as this connection sees it, whether the operator can work with it or not."""
+    rows = await fetch(connection, READ_SCHEMA, {"tables": list(TABLES)})
+    schema = schema_from(rows, version=0)
+    if not schema.has(f"{OWN_SCHEMA}.migrations"):
+        return schema
+    [[version]] = await fetch(connection, READ_VERSION, {})
+    return schema_from(rows, version)
 
 
 class Session:

@@ -17,6 +17,7 @@ from graphmail.database import Database, DatabaseError, DatabaseUnavailable, Dis
 from graphmail.decision import notification_is_news
 from graphmail.fleet import Entry, Fleet
 from graphmail.mirror.desired import Body, Template, desired, differs
+from graphmail.mirror.listener import Changes
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Metrics, Store
 from graphmail.provider import Provider, ProviderKey
@@ -82,24 +83,29 @@ class Mirror:
         """Set once the first full comparison is done."""
         self._limit = asyncio.Semaphore(_AT_ONCE)
 
-    async def run(self, *, poll_seconds: float, compare_seconds: float) -> None:
-        """Mirror until cancelled. A store that is away, or a resource that the API server refuses, ends nothing."""
+    async def run(self, *, poll_seconds: float, compare_seconds: float, changes: Changes | None = None) -> None:
+        """Mirror until cancelled. A store that is away, or a resource that the API server refuses, ends nothing.
+
+        Args:
+            changes: end a poll's pause early.
+        """
+        changes = changes or Changes()
         compare_at = time.monotonic()
         while True:
-            started = time.monotonic()
+            started, everything = time.monotonic(), changes.take()
             try:
                 if started >= compare_at:
                     await self.compare()
                     compare_at = started + compare_seconds
                 else:
-                    await self.follow()
+                    await self.follow(everything=everything)
             except DatabaseUnavailable:
                 self._stores.lost(Store.POSTGRES)
             except ClusterUnavailable:
                 self._stores.lost(Store.KUBERNETES)
             except (DatabaseError, ClusterError) as error:
                 _log.error("the mirror could not do its work, and tries again", error=str(error))
-            await asyncio.sleep(max(0.1, poll_seconds - (time.monotonic() - started)))
+            await changes.rest(max(0.1, poll_seconds - (time.monotonic() - started)), asked_at=started)
 
     async def compare(self, *, confirm_deletions: bool = False) -> Compared:
         """The full comparison: every row, and every resource."""
@@ -115,9 +121,9 @@ class Mirror:
         self.compared.set()
         return Compared(len(discovery.providers), applied, deleted, withheld)
 
-    async def follow(self) -> int:
-        """The cheap question: which rows have changed since the last time. Returns how many resources were applied."""
-        discovery = await self._read(since=self._as_of)
+    async def follow(self, *, everything: bool = False) -> int:
+        """The cheap question: which rows have changed since the last time, or all of them. Returns how many resources were applied."""
+        discovery = await self._read(since=None if everything else self._as_of)
         applied = await self._apply_all(discovery.providers)
         self._as_of = discovery.as_of
         return applied

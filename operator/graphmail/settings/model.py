@@ -115,6 +115,20 @@ class Settings(BaseModel):
         timedelta(seconds=60),
         "How often all providers are compared with all resources, which finds deletions.",
     )
+    mirror_notify: bool = setting(
+        "GRAPHMAIL_MIRROR_NOTIFY",
+        default=False,
+        description="Listen for the triggers of `graphmail migrate --notify-trigger`, and follow a change at once.",
+        allowed="true or false",
+    )
+    database_direct_url: PostgresUrl | None = setting(
+        "GRAPHMAIL_DATABASE_DIRECT_URL",
+        None,
+        "Postgres itself, to listen at, where GRAPHMAIL_DATABASE_URL leads to a pooler of transactions. A secret.",
+        allowed="a URL postgresql://user:password@host:port/database",
+        shown_default="GRAPHMAIL_DATABASE_URL",
+        secret=True,
+    )
     multi_folder: bool = setting(
         "GRAPHMAIL_MULTI_FOLDER",
         default=False,
@@ -244,6 +258,12 @@ class Settings(BaseModel):
     def notification_url(self) -> str | None:
         """Where Graph delivers for mirrored resources, without our marker; None without APPLICATION_URL."""
         return None if self.application_url is None else self.application_url + self.webhook_path
+
+    @property
+    def listens_at(self) -> str | None:
+        """Where to listen for changed rows, with its password; None: nowhere."""
+        url = self.database_direct_url or self.database_url
+        return url.get_secret_value() if url is not None and self.mirror_notify else None
 
     @property
     def metrics_address(self) -> tuple[str, int]:

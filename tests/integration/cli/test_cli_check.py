@@ -151,6 +151,14 @@ async def test_a_subscription_that_graph_has_lost_is_a_warning(stage: Stage, gra
     assert row.address in findings(ran)["graph"]["found"]
 
 
+async def test_triggers_that_nobody_added_are_a_warning_where_the_operator_is_to_listen(
+    stage: Stage, graphmail: Graphmail
+) -> None:
+    ran = (await graphmail("check", "-o", "json", GRAPHMAIL_MIRROR_NOTIFY="true")).check()
+    assert verdicts(ran)["schema"] == "warning"
+    assert findings(ran)["schema"]["remedy"].endswith("`graphmail migrate --notify-trigger`")
+
+
 async def test_a_skewed_clock_is_a_warning(stage: Stage, graphmail: Graphmail) -> None:
     stage.add_app_only()
     stage.simulator.clock.advance(300)

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from graphmail.database import AccessDenied, Claim, Recorded, RowFate, TokenFate, migrate
+from graphmail.database import AccessDenied, Claim, Recorded, RowFate, TokenFate, listen, migrate
 from graphmail.provider import Outcome, RotatedTokens
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ async def everything(database: Any, key: Any, now: Any) -> None:
     assert await database.store_tokens(key, late)
     await database.mark_delivering([key])
     await database.peer_changes()
+    await database.silent_tables()
     await database.abandon(key, "subscription-1", None, "no credential")
     await database.abandoned()
 
@@ -76,6 +77,9 @@ async def test_the_grants_suffice_for_everything_the_operator_does(
     async with open_database(as_role(fresh_product.url, role)) as database:
         await everything(database, key, row["now"])
         assert await database.missing_privileges() == []
+    heard = listen(as_role(fresh_product.url, role))
+    assert (await anext(heard)).everything
+    await heard.aclose()
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,11 @@ PASSWORD = "pw/with@odd:signs"
         f"postgresql ://alga:{PASSWORD}@db",
     ],
 )
-def test_a_wrong_database_url_shows_no_password(value: str) -> None:
+@pytest.mark.parametrize("variable", ["GRAPHMAIL_DATABASE_URL", "GRAPHMAIL_DATABASE_DIRECT_URL"])
+def test_a_wrong_database_url_shows_no_password(variable: str, value: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        Settings.load({"GRAPHMAIL_DATABASE_URL": value})
-    assert "GRAPHMAIL_DATABASE_URL is '" in str(caught.value)
+        Settings.load({variable: value})
+    assert f"{variable} is '" in str(caught.value)
     assert PASSWORD not in str(caught.value)
     assert "odd:signs" not in str(caught.value)
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from urllib.parse import urlsplit
 
-from graphmail.cli.check.findings import Finding, failed, ok, skipped
+from graphmail.cli.check.findings import Finding, failed, ok, skipped, warning
 from graphmail.cli.check.ground import Ground
 from graphmail.cli.databases import open_database
 from graphmail.database import AccessDenied, Database, DatabaseError, DatabaseUnavailable
@@ -36,6 +36,7 @@ async def check_postgres(ground: Ground) -> AsyncIterator[Finding]:
     try:
         schema = await database.schema()
         yield ok("schema", f"migrated to version {schema.version}")
+        silent = await database.silent_tables() if settings.mirror_notify else []
         discovery = await database.providers()
         missing = await database.missing_privileges()
     except AccessDenied as error:
@@ -45,6 +46,9 @@ async def check_postgres(ground: Ground) -> AsyncIterator[Finding]:
         yield failed("schema", str(error))
         return
     ground.database, ground.providers = database, discovery.providers
+    if silent:
+        found = f"GRAPHMAIL_MIRROR_NOTIFY is on, and no trigger tells of changes of {' and '.join(silent)}"
+        yield warning("schema", found, "have the tables' owner run `graphmail migrate --notify-trigger`")
     yield _grants(missing)
 
 
