@@ -36,7 +36,14 @@ WAITING = Expected(
     called=False,
 )
 LEFT_ALONE = Expected(
-    Afterwards.KEPT, ready=False, reason="Suspended", authorized=None, held=False, result=None, called=False
+    Afterwards.KEPT,
+    ready=False,
+    reason="Suspended",
+    events=frozenset({"Suspended"}),
+    authorized=None,
+    held=False,
+    result=None,
+    called=False,
 )
 TAKEN_AWAY = Expected(
     Afterwards.NOTHING,
