@@ -124,14 +124,39 @@ def list_apps(control_url: ControlOption = None, output: OutputOption = OutputFo
 @apps.command("change")
 def change_app(
     client_id: str,
+    *,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable")] = None,
+    public: Annotated[bool | None, typer.Option("--public/--confidential", help="Without a secret, or with.")] = None,
     expire_secrets: Annotated[bool, typer.Option("--expire-secrets", help="Let every secret expire now.")] = False,
+    certificate: Annotated[
+        list[Path] | None, typer.Option(help="PEM of a certificate that it may sign with from now on; may be repeated.")
+    ] = None,
+    federated_issuer: Annotated[str | None, typer.Option(help="Issuer of the workload identity to trust.")] = None,
+    federated_subject: Annotated[str, typer.Option(help="Its subject: system:serviceaccount:NAMESPACE:NAME.")] = "",
+    federated_key: Annotated[Path | None, typer.Option(help="PEM of the issuer's public key.")] = None,
     control_url: ControlOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Disable an app or enable it again, or let its secrets expire."""
+    """Disable an app or enable it again, or change what it proves itself with."""
+    federations = None
+    if federated_issuer is not None:
+        if federated_key is None or not federated_subject:
+            raise typer.BadParameter(
+                "needs --federated-subject and --federated-key too", param_hint="--federated-issuer"
+            )
+        federations = [
+            m.FederationModel(issuer=federated_issuer, subject=federated_subject, public_key=federated_key.read_text())
+        ]
     with connect(control_url) as control:
-        show(control.change_app(client_id, enabled=enabled, expire_secrets=expire_secrets), _APP, output)
+        changed = control.change_app(
+            client_id,
+            enabled=enabled,
+            public=public,
+            expire_secrets=expire_secrets,
+            certificates=[path.read_text() for path in certificate] if certificate else None,
+            federations=federations,
+        )
+    show(changed, _APP, output)
 
 
 @mailboxes.command("add")

@@ -80,11 +80,11 @@ class SimulatorControl:
         return self._many(m.AppView, "/apps")
 
     def add_app(self, name: str = "app", **fields: Any) -> m.AppView:
-        """Add an app; `fields` as in NewApp: client_id, secret, tenants, roles. The answer holds the secret."""
+        """Add an app; `fields` as in NewApp: client_id, secret, tenants, roles, public, certificates. The answer holds the secret."""
         return self._one(m.AppView, "POST", "/apps", m.NewApp(name=name, **fields))
 
     def change_app(self, client_id: str, **fields: Any) -> m.AppView:
-        """Change an app; `fields` as in AppChange: enabled, secrets, expire_secrets, roles."""
+        """Change an app; `fields` as in AppChange: enabled, secrets, expire_secrets, certificates, federations, public, roles."""
         return self._one(m.AppView, "PATCH", "/apps", m.AppChange(client_id=client_id, **fields))
 
     def mailboxes(self, *, mailbox: str | None = None, tenant: str | None = None) -> list[m.MailboxView]:

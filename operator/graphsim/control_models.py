@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from graphsim.app_keys import EXCHANGE_AUDIENCE
 from graphsim.grants import RevocationReason
 
 
@@ -63,6 +64,15 @@ class TenantView(Model):
     ceiling_minutes: int | None
 
 
+class FederationModel(Model):
+    """A federated identity that an app trusts. The simulator asks no issuer for its keys: it is told the one that counts."""
+
+    issuer: str
+    subject: str
+    audience: str = EXCHANGE_AUDIENCE
+    public_key: str = Field(description="PEM of the issuer's public key")
+
+
 class NewApp(Model):
     """An app to add. `tenants` None: installed, with `roles`, in every tenant that exists now."""
 
@@ -72,6 +82,9 @@ class NewApp(Model):
     secret_expires_in_minutes: float | None = Field(None, description="None: never")
     tenants: list[str] | None = None
     roles: list[str] = ["Mail.Read"]
+    public: bool = Field(default=False, description="It has no secret, and must not prove itself")
+    certificates: list[str] = Field([], description="PEM of certificates that it may sign with, without keys")
+    federations: list[FederationModel] = []
 
 
 class AppChange(Model):
@@ -82,6 +95,9 @@ class AppChange(Model):
     secrets: list[str] | None = Field(None, description="These secrets, and no others, are valid from now on")
     expire_secrets: bool = Field(default=False, description="Let every present secret expire now")
     roles: dict[str, list[str]] | None = Field(None, description="Tenant to application roles")
+    public: bool | None = None
+    certificates: list[str] | None = Field(None, description="PEM: these, and no others, are valid from now on")
+    federations: list[FederationModel] | None = Field(None, description="These, and no others, are valid from now on")
 
 
 class AppView(Model):
@@ -90,6 +106,9 @@ class AppView(Model):
     client_id: str
     name: str
     enabled: bool
+    public: bool
+    certificates: list[str] = Field(description="Thumbprints")
+    federations: list[str] = Field(description="Subjects")
     roles: dict[str, list[str]]
     secret: str | None = Field(None, repr=False)
 

@@ -35,6 +35,9 @@ def app(source: App, secret: str | None = None) -> m.AppView:
         client_id=source.client_id,
         name=source.name,
         enabled=source.enabled,
+        public=source.public,
+        certificates=[certificate.thumbprint for certificate in source.certificates],
+        federations=[federation.subject for federation in source.federations],
         roles={tenant_id: sorted(roles) for tenant_id, roles in source.roles.items()},
         secret=secret,
     )

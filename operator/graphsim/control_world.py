@@ -6,6 +6,7 @@ UnknownObjectError.
 
 from graphsim import control_models as m
 from graphsim import control_views as views
+from graphsim.app_keys import AppCertificate, Federation
 from graphsim.directory import Folder, Mailbox, UnknownObjectError, custom_folders
 from graphsim.directory import Secret as AppSecret
 from graphsim.grants import Grant
@@ -36,16 +37,25 @@ def add_app(runtime: Runtime, body: m.NewApp) -> m.AppView:
         secret_expires_at=None if minutes is None else runtime.world.clock.now() + minutes * 60,
         tenants=body.tenants,
         roles=body.roles,
+        public=body.public,
     )
-    return views.app(made, made.secrets[0].value)
+    made.certificates[:] = map(AppCertificate.from_pem, body.certificates)
+    made.federations[:] = map(_federation, body.federations)
+    return views.app(made, made.secrets[0].value if made.secrets else None)
 
 
 def change_app(runtime: Runtime, body: m.AppChange) -> m.AppView:
-    """Change an app: disable it, replace its secrets, let them expire, change a tenant's roles."""
+    """Change an app: disable it, replace what it proves itself with, let secrets expire, change a tenant's roles."""
     world = runtime.world
     app = world.directory.app(body.client_id)
     if body.enabled is not None:
         app.enabled = body.enabled
+    if body.public is not None:
+        app.public = body.public
+    if body.certificates is not None:
+        app.certificates[:] = map(AppCertificate.from_pem, body.certificates)
+    if body.federations is not None:
+        app.federations[:] = map(_federation, body.federations)
     if body.secrets is not None:
         app.secrets[:] = [AppSecret(value) for value in body.secrets]
     if body.expire_secrets:
@@ -212,6 +222,10 @@ def change_watch(runtime: Runtime, body: m.WatchChange) -> m.Removed:
         else:
             world.coverage.unwatch(mailbox.user_id)
     return m.Removed(count=len(mailboxes))
+
+
+def _federation(body: m.FederationModel) -> Federation:
+    return Federation.from_pem(body.public_key, issuer=body.issuer, subject=body.subject, audience=body.audience)
 
 
 def _mailboxes(runtime: Runtime, body: m.MailboxFilter) -> list[Mailbox]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from graphsim.app_keys import AppCertificate, Federation
+
 WELL_KNOWN_FOLDERS = ("inbox", "drafts", "sentitems", "deleteditems", "archive", "junkemail", "outbox")
 _KEPT_MESSAGES = 50
 _T = TypeVar("_T")
@@ -36,11 +38,17 @@ class Secret:
 
 @dataclass(slots=True)
 class App:
-    """A registered app: its secrets, and the application permissions that each tenant granted to it."""
+    """A registered app: what it may prove itself with, and the application permissions that each tenant granted to it.
+
+    A public app has nothing to prove itself with, and must not try.
+    """
 
     client_id: str
     name: str
     secrets: list[Secret] = field(default_factory=list)
+    certificates: list[AppCertificate] = field(default_factory=list)
+    federations: list[Federation] = field(default_factory=list)
+    public: bool = False
     roles: dict[str, frozenset[str]] = field(default_factory=dict)
     service_principals: dict[str, str] = field(default_factory=dict)
     enabled: bool = True

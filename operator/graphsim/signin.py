@@ -1,19 +1,19 @@
 """What Microsoft sign-in does with a request for a token. Pure: world and form in, answer out; raises SigninError.
 
-Known are the client credentials of an app (a secret) and a delegated refresh token. Who proves to be which app is
-decided in one function, `prove_client`: certificates and federated credentials belong there.
+Known are the client credentials of an app and a delegated refresh token. Who proves to be which app is decided by
+`prove_client` of `signin_proofs`.
 """
 
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from graphsim.calls import Call
 from graphsim.directory import App, Mailbox, Tenant
 from graphsim.grants import Grant, RefreshToken
 from graphsim.signin_answers import SIGNIN_ANSWERS
+from graphsim.signin_proofs import TokenRequest, prove_client
 from graphsim.timestamps import graph_timestamp
 from graphsim.tokens import Caller
 from graphsim.world import World
@@ -24,16 +24,6 @@ _GRAPH_HOSTS = frozenset(
 )
 _OIDC_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
 _DEFAULT_SCOPE = ".default"
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRequest:
-    """A request to the token endpoint: the first segment of the path, the form, and where the simulator listens."""
-
-    authority: str
-    form: Mapping[str, str] = field(repr=False)
-    login_url: str
-    graph_host: str
 
 
 def find_tenant(world: World, authority: str) -> Tenant | None:
@@ -60,25 +50,13 @@ def token(world: World, request: TokenRequest, call: Call) -> dict[str, Any]:
     raise SIGNIN_ANSWERS["bad-grant-type"].error(grant_type=grant_type)
 
 
-def prove_client(app: App, form: Mapping[str, str], now: float) -> None:
-    """Check an app's credential; raises SigninError `invalid_client`."""
-    sent = form.get("client_secret")
-    if not sent:
-        raise SIGNIN_ANSWERS["secret-missing"].error()
-    matching = [secret for secret in app.secrets if secret.value == sent]
-    if not matching:
-        raise SIGNIN_ANSWERS["invalid-client"].error(client_id=app.client_id)
-    if all(secret.expires_at is not None and secret.expires_at <= now for secret in matching):
-        raise SIGNIN_ANSWERS["secret-expired"].error(client_id=app.client_id)
-
-
 def _for_the_app(world: World, request: TokenRequest, tenant: Tenant | None) -> dict[str, Any]:
     if tenant is None:
         raise SIGNIN_ANSWERS["no-tenant"].error()
     app = _working_app(world, request, tenant)
     if tenant.id not in app.roles:
         raise SIGNIN_ANSWERS["app-not-found"].error(client_id=app.client_id, tenant=tenant.name)
-    prove_client(app, request.form, world.clock.now())
+    prove_client(app, request, tenant, world.clock.now())
     scope = _required(request.form, "scope")
     if not scope.endswith("/" + _DEFAULT_SCOPE):
         raise SIGNIN_ANSWERS["bad-scope"].error(scope=scope)
@@ -90,7 +68,7 @@ def _for_the_app(world: World, request: TokenRequest, tenant: Tenant | None) -> 
 def _for_a_user(world: World, request: TokenRequest, tenant: Tenant | None, call: Call) -> dict[str, Any]:
     form = request.form
     app = _working_app(world, request, tenant)
-    prove_client(app, form, world.clock.now())
+    prove_client(app, request, tenant, world.clock.now())
     refresh = world.grants.read(_required(form, "refresh_token"))
     if refresh is None:
         raise SIGNIN_ANSWERS["bad-refresh-token"].error()

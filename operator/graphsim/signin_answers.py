@@ -6,6 +6,7 @@ from typing import Any
 from graphsim.errors import SigninError
 
 _NIL = "00000000-0000-0000-0000-000000000000"
+_THUMBPRINT = "0000000000000000000000000000000000000000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +128,66 @@ SIGNIN_ANSWERS: dict[str, SigninAnswer] = {
         "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
         "no credential was sent",
     ),
+    "client-public": SigninAnswer(
+        401,
+        "invalid_client",
+        700025,
+        "Client is public so neither 'client_assertion' nor 'client_secret' should be presented.",
+        "the app is public, and sent a credential",
+    ),
     "certificate-refused": SigninAnswer(
         401,
         "invalid_client",
         700027,
         "The certificate with identifier used to sign the client assertion is not registered on application. "
-        "[Reason - The key was not found.]",
+        "[Reason - The key was not found., Thumbprint of key used by client: '{thumbprint}', Please visit the Azure "
+        "Portal, Graph Explorer or directly use MS Graph to see configured keys for app Id '{client_id}'.]",
         "the certificate is not one of the app's",
+        values={"client_id": _NIL, "thumbprint": _THUMBPRINT},
+    ),
+    "certificate-expired": SigninAnswer(
+        401,
+        "invalid_client",
+        700027,
+        "Client assertion failed signature validation. [Reason - The key used is expired., Thumbprint of key used by "
+        "client: '{thumbprint}', Found key 'Start={start}, End={end}']",
+        "the certificate has expired",
+        values={"thumbprint": _THUMBPRINT, "start": "an earlier day", "end": "yesterday"},
+    ),
+    "assertion-signature-refused": SigninAnswer(
+        401,
+        "invalid_client",
+        700027,
+        "Client assertion failed signature validation. [Reason - The provided signature value did not match the "
+        "expected signature value., Thumbprint of key used by client: '{thumbprint}']",
+        "the assertion was signed with another key",
+        values={"thumbprint": _THUMBPRINT},
+    ),
+    "assertion-malformed": SigninAnswer(
+        401, "invalid_client", 50027, "JWT token is invalid or malformed.", "the assertion is no signed JWT"
+    ),
+    "assertion-client-refused": SigninAnswer(
+        401,
+        "invalid_client",
+        700021,
+        "Client assertion application identifier doesn't match 'client_id' parameter.",
+        "the assertion speaks of another app",
+    ),
+    "assertion-audience-refused": SigninAnswer(
+        401,
+        "invalid_client",
+        700023,
+        "Client assertion audience claim does not match Realm issuer.",
+        "the assertion was made for another sign-in",
+    ),
+    "assertion-out-of-time": SigninAnswer(
+        401,
+        "invalid_client",
+        700024,
+        "Client assertion is not within its valid time range. Current time: {now}, assertion valid from {start}, "
+        "expiry time of assertion {end}.",
+        "the assertion is too old, or of the future: a clock is wrong",
+        values={"now": "now", "start": "an earlier moment", "end": "a moment ago"},
     ),
     "federation-refused": SigninAnswer(
         401,
@@ -143,6 +197,24 @@ SIGNIN_ANSWERS: dict[str, SigninAnswer] = {
         "federated identity credential Subject, Audience and Issuer against the presented assertion.",
         "the workload identity is not one of the app's",
         values={"subject": "system:serviceaccount:default:default"},
+    ),
+    "federation-issuer-refused": SigninAnswer(
+        401,
+        "invalid_client",
+        700211,
+        "No matching federated identity record found for presented assertion issuer '{issuer}'. Check your "
+        "federated identity credential Subject, Audience and Issuer against the presented assertion.",
+        "the cluster of the workload identity is not one that the app trusts",
+        values={"issuer": "https://kubernetes.default.svc.cluster.local"},
+    ),
+    "federation-audience-refused": SigninAnswer(
+        401,
+        "invalid_client",
+        700212,
+        "No matching federated identity record found for presented assertion audience '{audience}'. Check your "
+        "federated identity credential Subject, Audience and Issuer against the presented assertion.",
+        "the token of the workload identity was made for somebody else",
+        values={"audience": "https://kubernetes.default.svc.cluster.local"},
     ),
     "app-not-found": SigninAnswer(
         400,

@@ -13,6 +13,7 @@ from graphsim.errors import SigninError
 from graphsim.faults import FaultRule
 from graphsim.graph_routes import cut_connection
 from graphsim.runtime import Runtime
+from graphsim.signin_proofs import TokenRequest
 from graphsim.timestamps import http_date, signin_timestamp
 
 # Every route of the simulated sign-in: its name (as fault rules and the log know it), method and path.
@@ -75,7 +76,7 @@ class SigninRoutes:
         try:
             if call.route == "token":
                 graph_host = urlsplit(self._runtime.graph_url).netloc
-                wanted = signin.TokenRequest(authority, form, self._runtime.login_url, graph_host)
+                wanted = TokenRequest(authority, form, self._runtime.login_url, graph_host, received_at=time.time())
                 body = signin.token(self._runtime.world, wanted, call)
             else:
                 body = self._public(authority, call.route)
@@ -91,7 +92,7 @@ class SigninRoutes:
         issuer = tenant.id if tenant else "{tenantid}"
         return {
             "token_endpoint": f"{base}/oauth2/v2.0/token",
-            "token_endpoint_auth_methods_supported": ["client_secret_post"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
             "jwks_uri": f"{base}/discovery/v2.0/keys",
             "response_modes_supported": ["query", "fragment", "form_post"],
             "subject_types_supported": ["pairwise"],

@@ -75,10 +75,15 @@ class World:
         secret_expires_at: float | None = None,
         tenants: Iterable[str] | None = None,
         roles: Iterable[str] = DEFAULT_ROLES,
+        public: bool = False,
     ) -> App:
-        """Add an app with one secret, and let the tenants (all that exist, when None) grant it application roles."""
-        app = App(client_id or self.randomness.guid(), name)
-        app.secrets.append(Secret(secret or self.randomness.opaque(), secret_expires_at))
+        """Add an app with one secret, and let the tenants (all that exist, when None) grant it application roles.
+
+        A public app has no secret.
+        """
+        app = App(client_id or self.randomness.guid(), name, public=public)
+        if not public:
+            app.secrets.append(Secret(secret or self.randomness.opaque(), secret_expires_at))
         for reference in list(self.directory.tenants) if tenants is None else tenants:
             self.allow_app(app, reference, roles)
         return self.directory.put_app(app)

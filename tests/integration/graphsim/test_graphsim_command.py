@@ -12,6 +12,7 @@ import pytest
 
 from graphsim.cli import main
 from graphsim.client import SimulatorControl
+from support.certificates import ISSUER, SUBJECT, identity, public_pem, rsa_key
 
 PROGRAM = [sys.executable, "-c", "from graphsim.cli import main; main()"]
 SOURCES = str(Path(__file__).parents[3] / "operator")
@@ -176,3 +177,19 @@ def test_help_teaches(run):
     assert "graphsim fault add patch --answer throttled --count 3" in text
     _code, text, _errors = run("fault", "add", "--help")
     assert "--after-commit" in text
+
+
+def test_an_app_is_told_what_it_may_prove_itself_with(verb, tmp_path):
+    certificate, key = tmp_path / "app.pem", tmp_path / "issuer.pem"
+    mine = identity()
+    certificate.write_text(mine.certificate_pem)
+    key.write_text(public_pem(rsa_key()))
+    verb("apps", "add", "product", "--client-id", "app-1")
+    federated = ("--federated-issuer", ISSUER, "--federated-subject", SUBJECT, "--federated-key", str(key))
+    _code, text, _errors = verb("apps", "change", "app-1", "--certificate", str(certificate), *federated, "-o", "json")
+    shown = json.loads(text)
+    assert [thumbprint[-4:] for thumbprint in shown["certificates"]] == [mine.name]
+    assert shown["federations"] == [SUBJECT]
+    code, _text, errors = verb("apps", "change", "app-1", "--federated-issuer", ISSUER)
+    assert code == 2
+    assert "--federated-subject" in errors

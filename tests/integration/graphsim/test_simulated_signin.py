@@ -3,15 +3,18 @@ import asyncio
 import msal
 import pytest
 
+from graphsim.client import SimulatorControl
+from graphsim.control_models import FederationModel
 from graphsim.faults import FaultRule
+from support.certificates import ISSUER, SUBJECT, federated_token, identity, public_pem, rsa_key
 
 SCOPE = ["https://graph.microsoft.com/.default"]
 
 
-def application(simulator, house, authority=None, secret=None):
+def application(simulator, house, authority=None, secret=None, credential=None):
     return msal.ConfidentialClientApplication(
         house.app.client_id,
-        client_credential=secret or house.app.secrets[0].value,
+        client_credential=secret or credential or house.app.secrets[0].value,
         authority=f"{simulator.login_url}/{authority or house.tenant.id}",
         instance_discovery=False,
         verify=str(simulator.ca_path),
@@ -25,6 +28,38 @@ async def test_msal_signs_an_app_in_with_its_secret(simulator, house, graph):
     result = await asyncio.to_thread(sign_in)
     assert result["token_type"] == "Bearer"
     assert (await graph.as_caller(result["access_token"]).call("GET", "/subscriptions")).status == 200
+
+
+async def test_msal_signs_an_app_in_with_a_certificate_that_was_registered_from_outside(simulator, house, tmp_path):
+    mine = identity()
+    pfx = tmp_path / "app.pfx"
+    pfx.write_bytes(mine.pfx("pw"))
+
+    def sign_in():
+        client_id = house.app.client_id
+        with SimulatorControl(simulator.control_url) as control:
+            registered = control.change_app(client_id, certificates=[mine.certificate_pem]).certificates
+        forms = (
+            {"private_key": mine.key_pem(), "public_certificate": mine.certificate_pem},
+            {"private_key": mine.key_pem(), "thumbprint": registered[0]},
+            {"private_key_pfx_path": str(pfx), "passphrase": "pw"},
+        )
+        return [application(simulator, house, credential=form).acquire_token_for_client(SCOPE) for form in forms]
+
+    assert [result.get("token_type") for result in await asyncio.to_thread(sign_in)] == ["Bearer"] * 3
+
+
+async def test_msal_signs_an_app_in_with_a_workload_identity_that_was_registered_from_outside(simulator, house):
+    issuer = rsa_key()
+    trusted = FederationModel(issuer=ISSUER, subject=SUBJECT, public_key=public_pem(issuer))
+
+    def sign_in():
+        with SimulatorControl(simulator.control_url) as control:
+            control.change_app(house.app.client_id, federations=[trusted])
+        form = {"client_assertion": lambda: federated_token(issuer)}
+        return application(simulator, house, credential=form).acquire_token_for_client(SCOPE)
+
+    assert (await asyncio.to_thread(sign_in))["token_type"] == "Bearer"
 
 
 @pytest.mark.parametrize("authority", ["common", "organizations", None])

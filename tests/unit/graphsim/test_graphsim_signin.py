@@ -7,6 +7,7 @@ from graphsim import signin
 from graphsim.calls import Call
 from graphsim.errors import GraphError, SigninError
 from graphsim.signin_answers import SIGNIN_ANSWERS
+from graphsim.signin_proofs import TokenRequest
 
 TENANT = "00000000-0000-4000-8000-000000000001"
 OTHER = "00000000-0000-4000-8000-000000000002"
@@ -24,7 +25,7 @@ def house(world):
 def ask(world, authority=TENANT, **form):
     given = {"client_id": "app-1", "client_secret": "s3cret", "grant_type": "client_credentials", "scope": SCOPE}
     sent = {name: value for name, value in (given | form).items() if value is not None}
-    request = signin.TokenRequest(authority, sent, "https://localhost:1", "localhost:1")
+    request = TokenRequest(authority, sent, "https://localhost:1", "localhost:1", received_at=0.0)
     return signin.token(world, request, Call("token", "POST"))
 
 
