@@ -41,6 +41,8 @@ class Provider:
     updated_at: datetime
     client_state: str = ""
     """Fingerprint of the clientState that the product expects, empty while there is none."""
+    secret_reference: str | None = None
+    """The product's `client_secret_ref`: where the app's secret or certificate stands instead of the row."""
 
 
 def client_state_fingerprint(client_state: str) -> str:
@@ -56,7 +58,26 @@ class CredentialKind(StrEnum):
     DELEGATED = "delegated"
     """A user's refresh token: reads `/me/...`."""
     APP_ONLY = "app-only"
-    """The app's own secret: reads `/users/{mailbox}/...`."""
+    """The app's own secret, certificate or workload identity: reads `/users/{mailbox}/...`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCertificate:
+    """A certificate and its private key, as PEM or as PFX (PKCS #12), as a person gave it: it may turn out to be unusable."""
+
+    content: bytes = field(repr=False)
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadIdentity:
+    """What azure-workload-identity gives to a pod: a token of the cluster that Entra takes in place of a secret."""
+
+    token_file: str
+    """Its path; the content is replaced every hour or so."""
+    client_id: str = ""
+    """The app whose federated credential trusts the pod's service account; empty when the pod was not told."""
+    directory: str = ""
 
 
 SHARED_DIRECTORIES = frozenset({"", "common", "organizations", "consumers"})
@@ -75,20 +96,31 @@ class Credential:
     fingerprint: str
     """Changes whenever a person changed the credential; empty while there is none."""
     client_secret: str | None = field(default=None, repr=False)
+    client_certificate: ClientCertificate | None = None
+    """Goes before a secret."""
+    federated_token_file: str | None = None
+    """Path of a workload identity's token, which is read afresh at each sign-in; goes before certificate and secret."""
     refresh_token: str | None = field(default=None, repr=False)
     access_token: str | None = field(default=None, repr=False)
     access_token_expires_at: datetime | None = None
+    user: str = "the mailbox's user"
+    """Whose consent a refresh token is; for messages."""
+    place: str = "the provider's row"
+    """Where secret or certificate stand; for messages."""
+    consent_place: str | None = None
+    """Where a new refresh token is to be stored by hand; None: the user signs in in the product. For messages."""
 
     @property
     def kind(self) -> CredentialKind:
-        """Delegated when a user has consented; app-only when the app's secret serves a named directory; else there is none yet.
+        """Delegated when a user has consented; app-only when the app can prove itself to a named directory; else there is none yet.
 
         A row with a secret, but without a refresh token, through `common` is a provider nobody has consented to yet:
         Microsoft refuses client credentials there anyway.
         """
         if self.refresh_token or self.access_token:
             return CredentialKind.DELEGATED
-        if self.client_secret and self.directory not in SHARED_DIRECTORIES:
+        proves = self.client_secret or self.client_certificate or self.federated_token_file
+        if proves and self.directory not in SHARED_DIRECTORIES:
             return CredentialKind.APP_ONLY
         return CredentialKind.NONE
 
@@ -118,6 +150,8 @@ class ProviderState:
     expires_at: datetime | None
     standing: str = field(default="", compare=False)
     """Changes whenever anybody records a subscription in the row."""
+    secret_reference: str | None = None
+    """The product's `client_secret_ref`."""
 
 
 class Health(StrEnum):

@@ -8,7 +8,6 @@ OpenID discovery are remembered here.
 
 import json
 import math
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,8 +22,11 @@ import requests
 
 from graphmail.graph.answers import read_json
 from graphmail.graph.errors import SignInError
+from graphmail.graph.login_proof import Proof, proof_of
 from graphmail.graph.meaning import Meaning
 from graphmail.graph.signin_table import SignInAnswer, sign_in_refusal
+from graphmail.graph.trust import ca_bundle
+from graphmail.provider import Credential
 
 TIMEOUT = (10.0, 20.0)
 """Seconds to connect, and to wait for a part of the answer."""
@@ -32,7 +34,7 @@ MAX_ANSWER = 1024 * 1024
 """Bytes."""
 DISCOVERY_LASTS = timedelta(hours=1)
 
-_CA_REMEDY = "Where the network inspects TLS, name its CA bundle in SSL_CERT_FILE."
+_CA_REMEDY = "Where the network inspects TLS, name its CA bundle in SSL_CERT_FILE (or REQUESTS_CA_BUNDLE)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,10 @@ class Grant:
     access_token: str = field(repr=False)
     lasts: timedelta
     refresh_token: str | None = field(default=None, repr=False)
+    proof: str = ""
+    """What the app proved itself with, for people."""
+    proof_expires_at: datetime | None = None
+    """When the certificate ends that it was proved with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +66,9 @@ class Login:
     """Fetches tokens from one cloud's sign-in."""
 
     def __init__(self, base_url: str, *, verify: bool | str | None, clock: Callable[[], datetime]) -> None:
-        """`verify`: a CA bundle. None takes SSL_CERT_FILE or SSL_CERT_DIR, and without these what requests goes by."""
+        """`verify`: a CA bundle. None takes the one that the environment names, and without it certifi's."""
         self._base = base_url.rstrip("/")
-        self._verify = (
-            verify if verify is not None else os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
-        )
+        self._verify = verify if verify is not None else ca_bundle()
         self._clock = clock
         self._session = requests.Session()
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -75,27 +79,26 @@ class Login:
         """Close all connections."""
         self._session.close()
 
-    def for_app(self, directory: str, client_id: str, secret: str, scope: str) -> Grant:
+    def for_app(self, credential: Credential, scope: str) -> Grant:
         """A token for the app itself.
 
         Raises:
             SignInError: there is none.
         """
-        door = Door(self, directory, client_id, (secret,))
+        door = Door(self, credential, proof_of(credential, now=self._clock()))
         with door.translated():
-            app = self._application(door, secret)
-            return door.grant(app.acquire_token_for_client(scopes=[scope]))
+            return door.grant(self._application(door).acquire_token_for_client(scopes=[scope]))
 
-    def for_user(self, directory: str, client_id: str, secret: str | None, refresh_token: str, scope: str) -> Grant:
+    def for_user(self, credential: Credential, scope: str) -> Grant:
         """A token for the user whose refresh token it is, and a new refresh token. msal asks for `offline_access` by itself.
 
         Raises:
             SignInError: there is none.
         """
-        door = Door(self, directory, client_id, tuple(filter(None, (refresh_token, secret))))
+        door = Door(self, credential, proof_of(credential, now=self._clock()))
         with door.translated():
-            app = self._application(door, secret)
-            return door.grant(app.acquire_token_by_refresh_token(refresh_token, scopes=[scope]))
+            app = self._application(door)
+            return door.grant(app.acquire_token_by_refresh_token(credential.refresh_token, scopes=[scope]))
 
     def answer(self, method: str, url: str, **what: Any) -> tuple[int, Mapping[str, str], bytes]:
         """One exchange: status, headers, body. `verify` goes with each request, since from a session it would yield to
@@ -125,14 +128,15 @@ class Login:
         """What the clock shows."""
         return self._clock()
 
-    def _application(self, door: "Door", secret: str | None) -> Any:
+    def _application(self, door: "Door") -> Any:
         """No instance discovery: the login's address comes from our own settings, and is as trusted as they are."""
-        authority = f"{self._base}/{quote(door.directory, safe='')}"
+        authority = f"{self._base}/{quote(door.credential.directory or 'common', safe='')}"
         common: dict[str, Any] = {"authority": authority, "instance_discovery": False, "http_client": door}
-        if secret is None:
-            return msal.PublicClientApplication(door.client_id, **common)
+        client_id, proof = door.credential.client_id, door.proof
+        if proof is None:
+            return msal.PublicClientApplication(client_id, **common)
         return msal.ConfidentialClientApplication(
-            door.client_id, client_credential=secret, azure_region=False, **common
+            client_id, client_credential=proof.client_credential, azure_region=False, **common
         )
 
 
@@ -140,11 +144,10 @@ class Door:
     """What msal takes for its HTTP client, for one token. Refusals and nonsense are raised here, before msal interprets them:
     it would turn some into dicts, some into ValueErrors, and write an answer that is no JSON, token and all, to its log."""
 
-    def __init__(self, login: Login, directory: str, client_id: str, secrets: tuple[str, ...]) -> None:
-        self.directory = directory
-        self.client_id = client_id
+    def __init__(self, login: Login, credential: Credential, proof: Proof | None) -> None:
+        self.credential = credential
+        self.proof = proof
         self._login = login
-        self._secrets = secrets
 
     def get(self, url: str, **what: Any) -> Response:
         """OpenID discovery."""
@@ -171,6 +174,8 @@ class Door:
             access_token=access_token,
             lasts=timedelta(seconds=_seconds(result.get("expires_in"))),
             refresh_token=refresh_token if isinstance(refresh_token, str) and refresh_token else None,
+            proof=self.proof.name if self.proof else "",
+            proof_expires_at=self.proof.expires_at if self.proof else None,
         )
 
     @contextmanager
@@ -200,7 +205,7 @@ class Door:
 
     def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> SignInError:
         return sign_in_refusal(
-            SignInAnswer(status, headers, body, self._login.now(), self.client_id, self.directory, self._secrets)
+            SignInAnswer(status, headers, body, self._login.now(), self.credential, proof=self.proof)
         )
 
 

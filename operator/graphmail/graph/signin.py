@@ -1,10 +1,9 @@
 """Signing in: an access token for a credential, from the row, from memory, or from Microsoft."""
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Self, TypeVar
@@ -13,7 +12,9 @@ from urllib.parse import urlsplit
 from graphmail.graph.errors import GraphError, SignInError
 from graphmail.graph.flights import Flights
 from graphmail.graph.login import Grant, Login
+from graphmail.graph.login_proof import generation
 from graphmail.graph.meaning import Meaning
+from graphmail.graph.signin_table import sign_in_again
 from graphmail.graph.tokens import Token, describe
 from graphmail.provider import Credential, CredentialKind, RotatedTokens
 
@@ -27,6 +28,8 @@ MAX_REFUSAL_LASTS = 60.0
 WORK = 60.0
 """Seconds after which a fetch is given up, however slowly the answer trickles in."""
 THREADS = 8
+EXPIRES_SOON = timedelta(days=30)
+"""A certificate that ends within this time is told of at each sign-in with it."""
 
 
 def _utc_now() -> datetime:
@@ -53,12 +56,13 @@ class _AppKey:
 
     directory: str
     client_id: str
-    secret: str = field(repr=False)
-    """Its digest."""
+    generation: str
+    """Digest of what the app proves itself with."""
 
 
 class SignIn:
-    """Hands out access tokens. App-only: one for each directory, app and secret. Delegated: one for each owner, never shared."""
+    """Hands out access tokens. App-only: one for each directory, app and secret, certificate or workload identity. Delegated: one for
+    each owner, never shared."""
 
     def __init__(
         self,
@@ -68,11 +72,14 @@ class SignIn:
         clock: Callable[[], datetime] = _utc_now,
         verify: bool | str | None = None,
         login: Login | None = None,
+        expires_soon: Callable[[str, datetime], None] | None = None,
     ) -> None:
-        """`login_base_url`: `https://login.microsoftonline.com` or another cloud's. `verify`: see `Login`; an own one replaces both."""
+        """`login_base_url`: `https://login.microsoftonline.com` or another cloud's. `verify`: see `Login`; an own one replaces both.
+        `expires_soon`: told of a certificate that ends within 30 days, by a name for people, at each sign-in with it."""
         self._resource = graph_resource(graph_base_url)
         self._clock = clock
         self._login = login or Login(login_base_url, verify=verify, clock=clock)
+        self._expires_soon = expires_soon
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sign-in")
         self._flights: Flights[_Kept] = Flights()
         self._apps: dict[_AppKey, _Kept] = {}
@@ -112,18 +119,17 @@ class SignIn:
         self._users.pop(owner, None)
 
     async def _app_token(self, credential: Credential, refused: str | None) -> Token:
-        secret = credential.client_secret or ""
-        key = _AppKey(credential.directory, credential.client_id, hashlib.sha256(secret.encode()).hexdigest())
+        key = _AppKey(credential.directory, credential.client_id, generation(credential))
         kept = self._apps.get(key)
         if kept is not None and self._good(kept, refused):
             return kept.token
         self._raise_recent_refusal(key)
-        kept = await self._flights.join(key, partial(self._fetch_app_token, key, secret))
+        kept = await self._flights.join(key, partial(self._fetch_app_token, key, credential))
         return kept.token
 
-    async def _fetch_app_token(self, key: _AppKey, secret: str) -> _Kept:
+    async def _fetch_app_token(self, key: _AppKey, credential: Credential) -> _Kept:
         self._apps.pop(key, None)
-        fetch = partial(self._login.for_app, key.directory, key.client_id, secret, f"{self._resource}/.default")
+        fetch = partial(self._login.for_app, credential, f"{self._resource}/.default")
         try:
             grant = await self._in_thread(fetch)
         except SignInError as error:
@@ -131,6 +137,7 @@ class SignIn:
             self._refusals[key] = (asyncio.get_running_loop().time() + lasts, error)
             raise
         kept = self._keep(grant, key.directory)
+        self._tell_of_expiry(grant, credential)
         now = self._clock()
         self._apps = {other: fresh for other, fresh in self._apps.items() if fresh.until > now}
         self._apps[key] = kept
@@ -157,22 +164,16 @@ class SignIn:
             raise SignInError(
                 Meaning.INTERACTION_REQUIRED,
                 "the access token has expired or is refused, and there is no refresh token",
-                remedy=f"Sign in again as the mailbox's user, and consent to app {credential.client_id}.",
+                remedy=sign_in_again(credential),
             )
-        key = (credential.owner, credential.client_id, credential.refresh_token)
+        key = (credential.owner, credential.client_id, credential.refresh_token, generation(credential))
         kept = await self._flights.join(key, partial(self._fetch_user_token, credential, credential.refresh_token))
         return kept.token
 
     async def _fetch_user_token(self, credential: Credential, refresh_token: str) -> _Kept:
-        fetch = partial(
-            self._login.for_user,
-            credential.directory or "common",
-            credential.client_id,
-            credential.client_secret,
-            refresh_token,
-            f"{self._resource}/Mail.Read",
-        )
-        kept = self._keep(await self._in_thread(fetch), credential.directory, replaces=refresh_token)
+        grant = await self._in_thread(partial(self._login.for_user, credential, f"{self._resource}/Mail.Read"))
+        kept = self._keep(grant, credential.directory, replaces=refresh_token)
+        self._tell_of_expiry(grant, credential)
         self._users[credential.owner] = kept
         return kept
 
@@ -206,6 +207,11 @@ class SignIn:
             rotated = RotatedTokens(grant.access_token, expires_at, grant.refresh_token or replaces, replaces)
         token = describe(grant.access_token, directory=directory, expires_at=expires_at, rotated=rotated)
         return _Kept(token, until=expires_at - min(MARGIN, grant.lasts / 2))
+
+    def _tell_of_expiry(self, grant: Grant, credential: Credential) -> None:
+        ends = grant.proof_expires_at
+        if self._expires_soon is not None and ends is not None and ends - self._clock() <= EXPIRES_SOON:
+            self._expires_soon(f"{grant.proof} of app {credential.client_id}, in {credential.place}", ends)
 
     async def _in_thread(self, fetch: Callable[[], Grant]) -> Grant:
         try:

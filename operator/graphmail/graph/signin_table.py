@@ -1,4 +1,4 @@
-"""The table of sign-in: an error of Microsoft's → what it means. The first row that fits wins.
+"""The table of sign-in: an error of Microsoft's → what it means, and the next step of a person. The first row that fits wins.
 
 `error` decides (RFC 6749, section 5.2, and Microsoft's additions); the AADSTS numbers are hints that choose the remedy, and
 unmask what passes by itself.
@@ -12,16 +12,23 @@ from typing import Any
 
 from graphmail.graph.answers import read_json
 from graphmail.graph.errors import SignInError
+from graphmail.graph.login_proof import Proof
 from graphmail.graph.meaning import Meaning
 from graphmail.graph.text import http_date, publishable, retry_after, short_id
+from graphmail.provider import Credential
 
 _NUMBER = re.compile(r"\bAADSTS(\d{1,9})\b")
+_PLACEHOLDER = re.compile(r"\{(app|directory|place|again|proof)\}")
 _TRAILER = re.compile(r"\s*(?:Trace ID|Correlation ID|Timestamp):.*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row. Whatever a row names must hold. `{app}` and `{directory}` in a remedy are filled in."""
+    """One row. Whatever a row names must hold.
+
+    In a remedy, `{app}` and `{directory}` are filled in, `{place}` by where the app's secret or certificate stand, `{proof}` by what it
+    proved itself with, and `{again}` by who must sign in again, and where.
+    """
 
     case: str
     meaning: Meaning
@@ -39,9 +46,10 @@ class Row:
         )
 
 
-_SIGN_IN_AGAIN = "Sign in again as the mailbox's user, and consent to app {app}."
 _GRANT_ERRORS = {"invalid_grant", "interaction_required", "consent_required", "login_required"}
-_NEW_DIRECTORY = "Correct the directory (tenant) id: Microsoft knows no directory {directory}."
+_NEW_DIRECTORY = "Correct the directory (tenant) id: Microsoft knows no directory {directory} in this cloud."
+_REGISTRATION = "Entra's registration of app {app}, under Certificates & secrets"
+_THEN_FORCE = "Then force a renewal: graphmail renew"
 
 TABLE: tuple[Row, ...] = (
     Row("too many requests", Meaning.THROTTLED, statuses={429}),
@@ -55,68 +63,94 @@ TABLE: tuple[Row, ...] = (
         Meaning.INTERACTION_REQUIRED,
         errors=_GRANT_ERRORS,
         numbers={65001},
-        remedy="Consent to app {app} again: sign in as the mailbox's user, or let an administrator of directory {directory} consent.",
+        remedy="{again} Or let an administrator of the user's directory consent to the app.",
     ),
     Row(
         "the user's password was changed, or the sign-in was revoked",
         Meaning.INTERACTION_REQUIRED,
         errors=_GRANT_ERRORS,
         numbers={50173},
-        remedy=f"The password was changed or the sign-in was revoked. {_SIGN_IN_AGAIN}",
+        remedy="The password was changed or the sign-in was revoked. {again}",
     ),
     Row(
         "the refresh token expired",
         Meaning.INTERACTION_REQUIRED,
         errors=_GRANT_ERRORS,
         numbers={70008, 700082},
-        remedy=f"The sign-in has expired. {_SIGN_IN_AGAIN}",
+        remedy="The sign-in has expired. {again}",
     ),
-    Row("a person must sign in", Meaning.INTERACTION_REQUIRED, errors=_GRANT_ERRORS, remedy=_SIGN_IN_AGAIN),
+    Row("a person must sign in", Meaning.INTERACTION_REQUIRED, errors=_GRANT_ERRORS, remedy="{again}"),
     Row(
         "the client secret expired",
         Meaning.CREDENTIAL_INVALID,
         errors={"invalid_client"},
         numbers={7000222},
-        remedy="The client secret of app {app} has expired: create a new one in Entra, and store it with the provider.",
+        remedy=f"The client secret of app {{app}} has expired: create a new one in {_REGISTRATION}, and store its value in {{place}}.",
     ),
     Row(
         "the client secret is wrong",
         Meaning.CREDENTIAL_INVALID,
         errors={"invalid_client"},
         numbers={7000215},
-        remedy="The client secret of app {app} is wrong: store the secret's value (not its id) with the provider.",
+        remedy="The client secret of app {app} is wrong: store the secret's value (not its id) in {place}.",
     ),
     Row(
-        "the certificate or the federated credential does not fit",
+        "the app proved itself with nothing",
+        Meaning.CREDENTIAL_INVALID,
+        numbers={7000218},
+        remedy="App {app} is confidential: store its client secret or its certificate in {place}.",
+    ),
+    Row(
+        "the app is public",
+        Meaning.CREDENTIAL_INVALID,
+        numbers={700025},
+        remedy="App {app} is public, and must not prove itself: take the client secret or the certificate out of {place}.",
+    ),
+    Row(
+        "the assertion is out of time",
+        Meaning.TRANSIENT,
+        numbers={700024},
+        remedy="Set the clock of the operator's node by NTP; or {proof} was not replaced in time.",
+    ),
+    Row(
+        "the workload identity is not known",
+        Meaning.CREDENTIAL_INVALID,
+        numbers={70021, 700211, 700212, 700213, 7002138},
+        remedy=f"In {_REGISTRATION}, add a federated credential that fits {{proof}}. {_THEN_FORCE}.",
+    ),
+    Row(
+        "the certificate is not known, or has expired",
         Meaning.CREDENTIAL_INVALID,
         errors={"invalid_client"},
-        numbers={700027, 700213},
-        remedy="The certificate or federated credential does not match the one that Entra knows for app {app}: register it there.",
+        numbers={700027, 700021, 700023, 50027},
+        remedy=f"Microsoft does not take {{proof}}: upload a valid one in {_REGISTRATION}, and store it with its key in {{place}}. "
+        f"Where only the upload was missing, force a renewal after it: graphmail renew.",
     ),
     Row(
         "the app is gone or disabled, under the name of a bad credential",
         Meaning.APP_DISABLED,
         errors={"invalid_client"},
         numbers={700016, 7000112},
-        remedy="App {app} is gone or disabled in directory {directory}: enable it, or consent to it, in Entra.",
+        remedy=f"App {{app}} is gone or disabled in directory {{directory}}: enable it, or consent to it, in Entra. {_THEN_FORCE}.",
     ),
     Row(
         "the app's credential is refused",
         Meaning.CREDENTIAL_INVALID,
         errors={"invalid_client"},
-        remedy="Microsoft refuses the credential of app {app}: check its secret or certificate in Entra.",
+        remedy=f"Microsoft refuses {{proof}} of app {{app}}, which stands in {{place}}: compare it with {_REGISTRATION}.",
     ),
     Row(
         "the app is gone or disabled",
         Meaning.APP_DISABLED,
         errors={"unauthorized_client"},
-        remedy="App {app} is gone, disabled or not allowed in directory {directory}: enable it, or consent to it, in Entra.",
+        remedy="App {app} is gone, disabled or not allowed in directory {directory}: enable it, or consent to it, in Entra. "
+        f"{_THEN_FORCE}.",
     ),
     Row(
         "the app may not use Graph",
         Meaning.APP_DISABLED,
         errors={"invalid_resource", "invalid_scope"},
-        remedy="App {app} may not use Graph in directory {directory}: grant it Mail.Read in Entra.",
+        remedy=f"App {{app}} may not use Graph in directory {{directory}}: grant it Mail.Read in Entra. {_THEN_FORCE}.",
     ),
     Row(
         "there is no such directory, by its name",
@@ -141,9 +175,24 @@ class SignInAnswer:
     headers: Mapping[str, str]
     body: bytes
     received_at: datetime
-    app: str
-    directory: str
-    secrets: tuple[str, ...] = ()
+    credential: Credential
+    proof: Proof | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What was sent and must not be repeated."""
+        known = (self.credential.refresh_token, self.credential.client_secret)
+        return (*filter(None, known), *(self.proof.secrets if self.proof else ()))
+
+
+def sign_in_again(credential: Credential) -> str:
+    """Who must sign in again, and where, as a sentence."""
+    if credential.consent_place is None:
+        return f"Sign in again as {credential.user} in the product, and consent to app {credential.client_id}."
+    return (
+        f"Sign in again as {credential.user}, consent to app {credential.client_id}, and store the new refresh token in "
+        f"{credential.consent_place}."
+    )
 
 
 def sign_in_refusal(answer: SignInAnswer) -> SignInError:
@@ -168,7 +217,15 @@ def sign_in_refusal(answer: SignInAnswer) -> SignInError:
 
 
 def _fill(remedy: str, answer: SignInAnswer) -> str:
-    return remedy.replace("{app}", answer.app).replace("{directory}", answer.directory)
+    credential = answer.credential
+    values = {
+        "app": credential.client_id,
+        "directory": credential.directory,
+        "place": credential.place,
+        "again": sign_in_again(credential),
+        "proof": answer.proof.name if answer.proof else "the credential",
+    }
+    return _PLACEHOLDER.sub(lambda found: values[found[1]], remedy)
 
 
 def _text(value: Any) -> str:

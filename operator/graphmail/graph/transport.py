@@ -10,6 +10,8 @@ import aiohttp
 import httpx
 from httpx_aiohttp import HttpxAiohttpClient
 
+from graphmail.graph.trust import ca_bundle, tls_context
+
 MAX_BODY = 8 * 1024 * 1024
 """Bytes of an answer that are read; a page of a list is far below, and more is no answer of Graph's."""
 KEEP_ALIVE = 30.0
@@ -70,10 +72,11 @@ class Unanswered(Exception):
 def open_client(verify: ssl.SSLContext | str | bool, connections: int, timeouts: Timeouts) -> httpx.AsyncClient:
     """An HTTP client over aiohttp's connections, with proxies and CA bundle from the usual environment variables.
 
-    httpx reads HTTPS_PROXY, ALL_PROXY and NO_PROXY once, and SSL_CERT_FILE or SSL_CERT_DIR where `verify` is True.
+    httpx reads HTTPS_PROXY, ALL_PROXY and NO_PROXY once. Where `verify` is True, the bundle is the one that sign-in goes by too.
     """
+    bundle = ca_bundle() if verify is True else verify
     return HttpxAiohttpClient(
-        verify=ssl.create_default_context(cafile=verify) if isinstance(verify, str) else verify,
+        verify=tls_context(bundle) if isinstance(bundle, str) else verify,
         timeout=httpx.Timeout(timeouts.call, connect=timeouts.connect),
         limits=httpx.Limits(
             max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=KEEP_ALIVE

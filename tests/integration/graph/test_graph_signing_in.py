@@ -70,7 +70,7 @@ async def test_a_directory_that_does_not_exist_is_told_to_a_person(place: Place)
 
     assert caught.value.meaning is Meaning.CREDENTIAL_INVALID
     assert caught.value.aadsts == 90002
-    assert caught.value.remedy == "Correct the directory (tenant) id: Microsoft knows no directory nowhere.example.com."
+    assert "Microsoft knows no directory nowhere.example.com" in (caught.value.remedy or "")
 
 
 async def test_a_wait_that_sign_in_asks_for_is_known(place: Place) -> None:

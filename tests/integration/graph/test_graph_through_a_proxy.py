@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import shutil
+import subprocess
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from graphmail.graph import Budget, GraphClient, GraphUnreachable, Meaning, SignIn, SignInError
+from graphmail.graph.trust import VARIABLES
 
 from .conftest import Place
 
@@ -102,3 +106,34 @@ async def test_a_proxy_that_refuses_is_transient_and_nothing_was_sent(place: Pla
 
     assert at_graph.value.meaning is Meaning.TRANSIENT
     assert at_sign_in.value.meaning is Meaning.TRANSIENT
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+async def test_one_variable_names_the_ca_bundle_for_graph_and_for_sign_in(
+    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    bundle = place.simulator.ca_path
+    monkeypatch.setenv(variable, str(hashed(bundle, tmp_path / "certs") if variable == "SSL_CERT_DIR" else bundle))
+    async with (
+        GraphClient(place.simulator.graph_url, Budget()) as client,
+        SignIn(place.simulator.login_url, place.simulator.graph_url) as sign_in,
+    ):
+        token = await sign_in.token(place.app_only)
+        made = await client.create(place.wanted(), token=token.value, spender=place.spender())
+
+    assert made.id
+
+
+def hashed(ca_path: Path, directory: Path) -> Path:
+    """A directory of authorities in OpenSSL's form: each file is named by the hash of its subject."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("only the openssl command knows how it names such files")
+    directory.mkdir()
+    named = subprocess.run(
+        [openssl, "x509", "-noout", "-hash", "-in", str(ca_path)], capture_output=True, text=True, check=True
+    )
+    (directory / f"{named.stdout.strip()}.0").write_bytes(ca_path.read_bytes())
+    return directory

@@ -10,12 +10,17 @@ from hypothesis import strategies as st
 
 from graphmail.graph import GraphRefused, Meaning, MicrosoftError
 from graphmail.graph.answers import Answer, refusal
+from graphmail.graph.login_proof import Proof
 from graphmail.graph.signin_table import TABLE as SIGN_IN_TABLE
 from graphmail.graph.signin_table import SignInAnswer, sign_in_refusal
 from graphmail.graph.table import Operation
+from graphmail.provider import Credential
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 SECRET = "Zm9vYmFyLXNlY3JldA"
+
+APP = Credential("contoso/p1", "directory", "app", "f", refresh_token=SECRET)
+PROOF = Proof({}, "the certificate …3F9A (valid until 2027-03-01)", secrets=(SECRET,))
 
 WORDS = (
     "ResourceNotFound", "ErrorAccessDenied", "ExtensionError", "ObjectIdentifierInUse", "SubscriptionCountReached", SECRET,
@@ -90,7 +95,7 @@ def test_any_answer_of_graph_has_a_meaning(
 @settings(max_examples=2000)
 @given(status=st.integers(100, 999), head=headers, body=cut_bodies)
 def test_any_answer_of_sign_in_has_a_meaning(status: int, head: dict[str, str], body: bytes) -> None:
-    error = sign_in_refusal(SignInAnswer(status, head, body, NOW, "app", "directory", (SECRET,)))
+    error = sign_in_refusal(SignInAnswer(status, head, body, NOW, APP, proof=PROOF))
 
     check(error)
     assert error.meaning in {row.meaning for row in SIGN_IN_TABLE} | {Meaning.UNKNOWN}

@@ -15,7 +15,7 @@ from graphmail.graph import GraphRefused, Meaning, SignIn, SignInError, Token, w
 from graphmail.graph.login import Grant, Login
 from graphmail.graph.signin import graph_resource
 from graphmail.graph.tokens import describe, read_claims
-from graphmail.provider import Credential
+from graphmail.provider import ClientCertificate, Credential
 
 START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -36,22 +36,30 @@ class FakeLogin(Login):
         self.asked: list[tuple[str, ...]] = []
         self.refuses: SignInError | None = None
         self.lasts = HOUR
+        self.proof_expires_at: datetime | None = None
 
     def close(self) -> None:
         pass
 
-    def for_app(self, directory: str, client_id: str, secret: str, scope: str) -> Grant:
-        return self._grant("app", directory, client_id, secret, scope)
+    def for_app(self, credential: Credential, scope: str) -> Grant:
+        secret = credential.client_secret or ""
+        return self._grant("app", credential.directory, credential.client_id, secret, scope)
 
-    def for_user(self, directory: str, client_id: str, secret: str | None, refresh_token: str, scope: str) -> Grant:
-        grant = self._grant("user", directory, client_id, refresh_token, scope)
+    def for_user(self, credential: Credential, scope: str) -> Grant:
+        token = credential.refresh_token or ""
+        grant = self._grant("user", credential.directory, credential.client_id, token, scope)
         return replace(grant, refresh_token=f"refresh-{len(self.asked)}")
 
     def _grant(self, *question: str) -> Grant:
         self.asked.append(question)
         if self.refuses:
             raise self.refuses
-        return Grant(f"token-{len(self.asked)}", self.lasts)
+        return Grant(
+            f"token-{len(self.asked)}",
+            self.lasts,
+            proof="the certificate …3F9A",
+            proof_expires_at=self.proof_expires_at,
+        )
 
 
 @pytest.fixture
@@ -74,16 +82,45 @@ async def test_mailboxes_of_one_app_share_one_token(sign_in: SignIn, login: Fake
     assert login.asked == [("app", "d-1", "app-1", "s-1", "https://graph.example.com/.default")]
 
 
-async def test_another_directory_app_or_secret_has_a_token_of_its_own(sign_in: SignIn, login: FakeLogin) -> None:
-    for other in (
+async def test_another_directory_app_or_proof_has_a_token_of_its_own(sign_in: SignIn, login: FakeLogin) -> None:
+    others = [
         APP,
         replace(APP, directory="d-2"),
         replace(APP, client_id="app-2"),
         replace(APP, client_secret="s-2"),
-    ):
+        replace(APP, client_certificate=ClientCertificate(b"one")),
+        replace(APP, client_certificate=ClientCertificate(b"two")),
+        replace(APP, client_certificate=ClientCertificate(b"two", "pw")),
+        replace(APP, federated_token_file="/one"),
+        replace(APP, federated_token_file="/two"),
+    ]
+    for other in (*others, *others):
         await sign_in.token(other)
 
-    assert len(login.asked) == 4
+    assert len(login.asked) == len(others)
+
+
+async def test_a_certificate_that_ends_within_a_month_is_told_of_at_each_sign_in(login: FakeLogin) -> None:
+    told: list[tuple[str, datetime]] = []
+
+    def tell(name: str, ends: datetime) -> None:
+        told.append((name, ends))
+
+    async with SignIn(
+        "https://login.example.com",
+        "https://graph.example.com/v1.0",
+        clock=lambda: login.moment,
+        login=login,
+        expires_soon=tell,
+    ) as sign_in:
+        login.proof_expires_at = START + timedelta(days=30, seconds=1)
+        await sign_in.token(APP)
+        assert told == []
+        login.proof_expires_at = START + timedelta(days=30)
+        for credential in (replace(APP, directory="d-2"), replace(APP, directory="d-2"), USER):
+            await sign_in.token(credential)
+
+    assert told == [("the certificate …3F9A of app app-1, in the provider's row", START + timedelta(days=30))] * 2
 
 
 async def test_an_app_s_token_is_used_until_shortly_before_it_expires(sign_in: SignIn, login: FakeLogin) -> None:
