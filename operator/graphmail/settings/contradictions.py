@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from graphmail.settings.clouds import mismatch
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -17,6 +19,9 @@ _MINUTE = timedelta(minutes=1)
 
 def contradictions(settings: Settings) -> Iterator[tuple[set[str], str]]:
     """The variables of each contradiction, and what to say of it."""
+    if clouds := mismatch(settings.graph_base_url, settings.login_base_url):
+        text = f"MICROSOFT_GRAPH_BASE_URL and MICROSOFT_LOGIN_BASE_URL do not fit: {clouds}"
+        yield {"MICROSOFT_GRAPH_BASE_URL", "MICROSOFT_LOGIN_BASE_URL"}, text
     if settings.look_ahead >= settings.lifetime:
         text = (
             f"MICROSOFT_EMAIL_RENEWAL_LOOKAHEAD_MINUTES is {settings.look_ahead / _MINUTE:g}: allowed is less than "

@@ -12,8 +12,18 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, 
 
 from graphmail.decision import Policy
 from graphmail.observability.logs import LogFormat, LogLevel
+from graphmail.provider import WorkloadIdentity
 from graphmail.settings.contradictions import contradictions
-from graphmail.settings.values import GraphUrl, HttpsUrl, MetricsUrl, Namespace, Number, PostgresUrl, lower
+from graphmail.settings.values import (
+    AbsolutePath,
+    GraphUrl,
+    HttpsUrl,
+    MetricsUrl,
+    Namespace,
+    Number,
+    PostgresUrl,
+    lower,
+)
 from graphmail.settings.variables import read_variables, setting
 
 POD_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -69,7 +79,35 @@ class Settings(BaseModel):
     login_base_url: HttpsUrl = setting(
         "MICROSOFT_LOGIN_BASE_URL",
         "https://login.microsoftonline.com",
-        "Microsoft sign-in; national clouds have their own.",
+        "Microsoft sign-in; national clouds have their own, which must be that of Graph.",
+        allowed="an https URL without query",
+        shown_default="AZURE_AUTHORITY_HOST, else https://login.microsoftonline.com",
+    )
+    credentials_dir: AbsolutePath | None = setting(
+        "GRAPHMAIL_CREDENTIALS_DIR",
+        None,
+        "Directory of files with client secrets and certificates, which rows name by `client_secret_ref`. See docs/credentials.md.",
+        allowed="an absolute path",
+    )
+    federated_token_file: AbsolutePath | None = setting(
+        "AZURE_FEDERATED_TOKEN_FILE",
+        None,
+        "The pod's token for workload identity. This and the next three are set by azure-workload-identity.",
+        allowed="an absolute path",
+    )
+    azure_client_id: str = setting(
+        "AZURE_CLIENT_ID", "", "App of the workload identity, where a credential names none.", allowed="a client id"
+    )
+    azure_directory: str = setting(
+        "AZURE_TENANT_ID",
+        "",
+        "Entra directory of the workload identity, where a credential names none.",
+        allowed="a directory (tenant) id",
+    )
+    azure_authority_host: HttpsUrl | None = setting(
+        "AZURE_AUTHORITY_HOST",
+        None,
+        "Microsoft sign-in, where MICROSOFT_LOGIN_BASE_URL is not set.",
         allowed="an https URL without query",
     )
     look_ahead: Annotated[timedelta, Number(1, 10_079, "minutes")] = setting(
@@ -229,6 +267,8 @@ class Settings(BaseModel):
             **{name: env[name].strip() for name in known if name in env},
         }
         given = {name: value for name, value in given.items() if value and name in known}
+        if "AZURE_AUTHORITY_HOST" in given:
+            given.setdefault("MICROSOFT_LOGIN_BASE_URL", given["AZURE_AUTHORITY_HOST"])
         wrong: dict[str, None] = {}
         try:
             settings = cls.model_validate(given)
@@ -264,6 +304,13 @@ class Settings(BaseModel):
         """Where to listen for changed rows, with its password; None: nowhere."""
         url = self.database_direct_url or self.database_url
         return url.get_secret_value() if url is not None and self.mirror_notify else None
+
+    @property
+    def workload_identity(self) -> WorkloadIdentity | None:
+        """What azure-workload-identity gave to the pod; None: nothing."""
+        if self.federated_token_file is None:
+            return None
+        return WorkloadIdentity(self.federated_token_file, self.azure_client_id, self.azure_directory)
 
     @property
     def metrics_address(self) -> tuple[str, int]:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
@@ -97,6 +98,15 @@ def _postgres_url(secret: SecretStr) -> SecretStr:
 NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 """What the API server takes as the name of a namespace (a label of RFC 1123)."""
 Namespace = Annotated[str, StringConstraints(pattern=NAMESPACE)]
+
+
+def _absolute_path(text: str) -> str:
+    if not PurePath(text).is_absolute():
+        raise ValueError("not an absolute path")
+    return text
+
+
+AbsolutePath = Annotated[str, AfterValidator(_absolute_path)]
 HttpsUrl = Annotated[str, AfterValidator(_https_url)]
 """Without a slash at its end."""
 GraphUrl = Annotated[str, AfterValidator(_graph_url)]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphmail.decision import Policy
+from graphmail.provider import WorkloadIdentity
 from graphmail.settings import Settings, SettingsError, variables
 
 NOWHERE = Path("/nonexistent/namespace")
@@ -71,10 +72,13 @@ def test_an_empty_environment_is_valid_and_has_the_documented_defaults() -> None
         ("MICROSOFT_GRAPH_BASE_URL", "https://localhost:8443/v1.0/", "graph_base_url", "https://localhost:8443/v1.0"),
         (
             "MICROSOFT_LOGIN_BASE_URL",
-            "https://login.microsoftonline.us/",
+            "https://login.windows.net/",
             "login_base_url",
-            "https://login.microsoftonline.us",
+            "https://login.windows.net",
         ),
+        ("GRAPHMAIL_CREDENTIALS_DIR", "/etc/graphmail/credentials", "credentials_dir", "/etc/graphmail/credentials"),
+        ("AZURE_FEDERATED_TOKEN_FILE", "/var/run/t", "workload_identity", WorkloadIdentity("/var/run/t")),
+        ("AZURE_AUTHORITY_HOST", "https://login.example.com/", "login_base_url", "https://login.example.com"),
         ("GRAPHMAIL_METRICS_URL", "http://127.0.0.1:0/metrics", "metrics_address", ("127.0.0.1", 0)),
         ("GRAPHMAIL_METRICS_URL", "http://[::]:9000/metrics", "metrics_address", ("::", 9000)),
     ],
