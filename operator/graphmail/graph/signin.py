@@ -98,14 +98,19 @@ class SignIn:
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._login.close()
 
-    async def token(self, credential: Credential, *, refused: str | None = None) -> Token:
-        """An access token that Graph should take. `refused` is one that it did not take: another is given.
+    async def token(self, credential: Credential, *, refused: str | None = None, forced: bool = False) -> Token:
+        """An access token that Graph should take.
+
+        Args:
+            credential: what signs in.
+            refused: a token that Graph did not take: another is given.
+            forced: a person asks, who may have mended the app in Entra a moment ago: no remembered refusal is the answer.
 
         Raises:
             SignInError: there is none to be had.
         """
         if credential.kind is CredentialKind.APP_ONLY:
-            return await self._app_token(credential, refused)
+            return await self._app_token(credential, refused, forced=forced)
         if credential.kind is CredentialKind.DELEGATED:
             return await self._user_token(credential, refused)
         raise SignInError(
@@ -118,12 +123,12 @@ class SignIn:
         """Drop what is remembered for a provider that is gone."""
         self._users.pop(owner, None)
 
-    async def _app_token(self, credential: Credential, refused: str | None) -> Token:
+    async def _app_token(self, credential: Credential, refused: str | None, *, forced: bool) -> Token:
         key = _AppKey(credential.directory, credential.client_id, generation(credential))
         kept = self._apps.get(key)
         if kept is not None and self._good(kept, refused):
             return kept.token
-        self._raise_recent_refusal(key)
+        self._raise_recent_refusal(key, forced=forced)
         kept = await self._flights.join(key, partial(self._fetch_app_token, key, credential))
         return kept.token
 
@@ -143,12 +148,14 @@ class SignIn:
         self._apps[key] = kept
         return kept
 
-    def _raise_recent_refusal(self, key: _AppKey) -> None:
-        """Thousands of mailboxes share one app: when it is refused, they need not all be told by Microsoft."""
+    def _raise_recent_refusal(self, key: _AppKey, *, forced: bool) -> None:
+        """Thousands of mailboxes share one app: when it is refused, they need not all be told by Microsoft. A throttle holds for
+        everybody."""
         until, error = self._refusals.get(key, (0.0, None))
         if error is None:
             return
-        if asyncio.get_running_loop().time() < until:
+        overruled = forced and error.meaning is not Meaning.THROTTLED
+        if asyncio.get_running_loop().time() < until and not overruled:
             raise error.with_traceback(None)
         del self._refusals[key]
 
@@ -228,14 +235,16 @@ def _unstored(kept: _Kept | None, credential: Credential) -> RotatedTokens | Non
     return None if stored else rotated
 
 
-async def with_fresh_token(sign_in: SignIn, credential: Credential, call: Callable[[Token], Awaitable[T]]) -> T:
-    """Make a call to Graph; when Graph refuses the token, make it once more with another.
+async def with_fresh_token(
+    sign_in: SignIn, credential: Credential, call: Callable[[Token], Awaitable[T]], *, forced: bool = False
+) -> T:
+    """Make a call to Graph; when Graph refuses the token, make it once more with another. `forced`: see `SignIn.token`.
 
     Raises:
         SignInError: there is no token.
         GraphError: what the call raises, the second time a refusal of the token too.
     """
-    token = await sign_in.token(credential)
+    token = await sign_in.token(credential, forced=forced)
     try:
         return await call(token)
     except GraphError as error:

@@ -13,6 +13,7 @@ from graphmail.graph import (
     Marker,
     Meaning,
     MicrosoftError,
+    Priority,
     SignIn,
     Spender,
     Subscription,
@@ -91,7 +92,8 @@ class Caller:
             self.tokens = token.rotated or self.tokens
             return await act(self._graph, self._how(token))
 
-        return await with_fresh_token(self._signin, self._job.access.credential, once)
+        asked_for = self._job.spender.priority is not Priority.NORMAL
+        return await with_fresh_token(self._signin, self._job.access.credential, once, forced=asked_for)
 
     def _how(self, token: Token) -> "How":
         """A turn that was waited for on another tenant's account is given back unused."""

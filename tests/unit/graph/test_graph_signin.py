@@ -177,6 +177,29 @@ async def test_a_repaired_secret_works_at_once(sign_in: SignIn, login: FakeLogin
     assert (await sign_in.token(replace(APP, client_secret="s-2"))).value == "token-2"
 
 
+async def test_an_app_that_was_mended_in_entra_works_at_once_for_a_person_who_asks(
+    sign_in: SignIn, login: FakeLogin
+) -> None:
+    login.refuses = SignInError(Meaning.CREDENTIAL_INVALID, "unknown certificate")
+    with pytest.raises(SignInError):
+        await sign_in.token(APP)
+    login.refuses = None
+    with pytest.raises(SignInError, match="unknown certificate"):
+        await sign_in.token(APP)
+
+    assert (await sign_in.token(APP, forced=True)).value == "token-2"
+    assert (await sign_in.token(APP)).value == "token-2"
+
+
+async def test_a_throttle_holds_for_a_person_too(sign_in: SignIn, login: FakeLogin) -> None:
+    login.refuses = SignInError(Meaning.THROTTLED, "too fast", retry_after=30)
+    for _ in range(2):
+        with pytest.raises(SignInError, match="too fast"):
+            await sign_in.token(APP, forced=True)
+
+    assert len(login.asked) == 1
+
+
 async def test_the_row_s_own_token_is_used_while_it_is_valid(sign_in: SignIn, login: FakeLogin) -> None:
     token = jwt(tid="d-9", scp="Mail.Read User.Read")
     row = replace(USER, access_token=token, access_token_expires_at=START + timedelta(minutes=6))
