@@ -32,6 +32,7 @@ from graphmail.poster import Poster
 from graphmail.reconciler import (
     AccessDesk,
     Acting,
+    CredentialFiles,
     Farewell,
     Hands,
     Journal,
@@ -226,7 +227,9 @@ async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[O
                 connections=settings.graph_connections,
             )
         )
-        signin = await opened.enter_async_context(SignIn(settings.login_base_url, settings.graph_base_url))
+        signin = await opened.enter_async_context(
+            SignIn(settings.login_base_url, settings.graph_base_url, expires_soon=_warn_of_certificate)
+        )
         yield _assemble(
             settings,
             Parts(holder, fleet, metrics, heartbeat, readiness, cluster, database, graph, signin),
@@ -237,10 +240,11 @@ async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[O
 def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operator:
     cluster, database, metrics, fleet = parts.cluster, parts.database, parts.metrics, parts.fleet
     now = parts.graph.graph_time
+    files = CredentialFiles(settings.credentials_dir, settings.workload_identity)
     stores = Stores(_probes(cluster, database), changed=lambda store, up: metrics.store(store, up=up))
     poster = Poster(cluster, EventBook(parts.holder), metrics, utc_now)
     journal = Journal(cluster, database, stores, Threshold(settings.failure_threshold), utc_now)
-    desk = AccessDesk(cluster, database, settings.notification_url)
+    desk = AccessDesk(cluster, database, settings.notification_url, files=files, workload=settings.workload_identity)
     hands = Hands(parts.graph, parts.signin, installation, settings.lifetime)
     settling = Settling(
         hands=hands,
@@ -290,7 +294,9 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
             stores=stores,
             metrics=metrics,
             announce=poster,
-            template=Template(cluster.namespace, settings.notification_url, settings.respect_polling),
+            template=Template(
+                cluster.namespace, settings.notification_url, settings.respect_polling, files.fingerprint_of
+            ),
             clock=now,
             noticed=engine.wake,
         )
@@ -302,6 +308,12 @@ def _serve_probes(opened: AsyncExitStack, server: ProbeServer) -> None:
         opened.enter_context(server)
     except AddressError as error:
         raise StartError(f"GRAPHMAIL_METRICS_URL: {error}. Name an address of this machine, or 0.0.0.0") from error
+
+
+def _warn_of_certificate(name: str, ends: datetime) -> None:
+    _log.warning(
+        "a certificate expires soon: create a new one, and upload it in Entra", certificate=name, ends=ends.isoformat()
+    )
 
 
 def _probes(cluster: Cluster, database: Database | None) -> dict[Store, Callable[[], Awaitable[bool]]]:

@@ -21,6 +21,7 @@ from graphmail.fleet import Fleet
 from graphmail.mirror import Mirror, Template
 from graphmail.observability.metrics import Metrics
 from graphmail.provider import ProviderKey
+from graphmail.reconciler import CredentialFiles
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.names import ANNOTATION_ADOPT
 from graphmail.settings import Settings
@@ -81,7 +82,12 @@ async def _compare(settings: Settings, cluster: "_Cluster", database: Database, 
         stores=Stores({}),
         metrics=Metrics(fleet.resources, version("graphmail-operator")),
         announce=lambda *_: None,
-        template=Template(cluster.namespace, settings.notification_url or "", settings.respect_polling),
+        template=Template(
+            cluster.namespace,
+            settings.notification_url or "",
+            settings.respect_polling,
+            CredentialFiles(settings.credentials_dir, settings.workload_identity).fingerprint_of,
+        ),
         clock=lambda: datetime.now(UTC),
         noticed=lambda _: None,
     )

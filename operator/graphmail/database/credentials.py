@@ -8,9 +8,11 @@ from graphmail.database.session import Session
 from graphmail.provider import Credential, ProviderKey, ProviderState
 
 # A provider cannot sign in while it has neither a user's token nor a directory of its own; the same rule as `Credential.kind`.
+# Postgres cannot know what stands in the file that a reference names: it counts as a secret here.
 _KIND = """CASE
   WHEN coalesce(c.refresh_token, '') <> '' OR coalesce(c.access_token, '') <> '' THEN 'delegated'
-  WHEN coalesce(c.client_secret, '') <> '' AND c.tenant_id NOT IN ('', 'common', 'organizations', 'consumers') THEN 'app-only'
+  WHEN (coalesce(c.client_secret, '') <> '' OR coalesce({secret_reference}, '') <> '')
+    AND c.tenant_id NOT IN ('', 'common', 'organizations', 'consumers') THEN 'app-only'
 END"""
 
 _FINGERPRINT = """CASE WHEN {kind} IS NULL THEN '' ELSE left(encode(sha256(convert_to(concat_ws(chr(31),
@@ -39,9 +41,10 @@ def fingerprint(schema: Schema) -> sql.Composed:
     Twelve hexadecimal digits; '' while the row cannot sign in. One expression for discovery and for the credential itself, so that
     both always agree. Computed at the server: no secret leaves it for this.
     """
+    reference = secret_reference(schema)
     return sql.SQL(_FINGERPRINT).format(
-        kind=sql.SQL(_KIND),
-        secret_reference=schema.column(CONFIG, "c", "client_secret_ref"),
+        kind=sql.SQL(_KIND).format(secret_reference=reference),
+        secret_reference=reference,
         consent=consent(sql.SQL("c.refresh_token"), "s"),
     )
 
@@ -63,6 +66,11 @@ def standing() -> sql.SQL:
     return sql.SQL("concat_ws('|', c.webhook_subscription_id, c.webhook_expires_at, s.recorded_at)")
 
 
+def secret_reference(schema: Schema) -> sql.Composable:
+    """SQL: the name under which the app's secret stands elsewhere, given `microsoft_email_provider_config c`."""
+    return schema.column(CONFIG, "c", "client_secret_ref", "NULL::text")
+
+
 def moment(expression: sql.Composable) -> sql.Composed:
     """SQL: a timestamp that Python can hold, NULL for any other, such as `infinity`: one odd row must not hide the rest."""
     return sql.SQL("CASE WHEN {0} BETWEEN '0002-01-01' AND '9998-12-31' THEN {0}::timestamptz END").format(expression)
@@ -71,7 +79,8 @@ def moment(expression: sql.Composable) -> sql.Composed:
 _STATE = """
 SELECT p.mailbox, coalesce(p.is_active, false), coalesce(c.tenant_id, ''), coalesce(c.client_id, ''), {fingerprint},
        nullif(c.client_secret, ''), nullif(c.refresh_token, ''), nullif(c.access_token, ''), {token_expires_at},
-       nullif(c.webhook_verification_token, ''), nullif(c.webhook_subscription_id, ''), {expires_at}, {standing}
+       nullif(c.webhook_verification_token, ''), nullif(c.webhook_subscription_id, ''), {expires_at}, {standing},
+       nullif({secret_reference}, '')
 FROM email_providers p
 LEFT JOIN microsoft_email_provider_config c ON c.tenant = p.tenant AND c.email_provider_id = p.id
 LEFT JOIN graphmail.provider_state s ON s.tenant = p.tenant AND s.provider_id = p.id
@@ -86,6 +95,7 @@ def state_statement(schema: Schema) -> sql.Composed:
         standing=standing(),
         token_expires_at=moment(sql.SQL("c.token_expires_at")),
         expires_at=moment(sql.SQL("c.webhook_expires_at")),
+        secret_reference=secret_reference(schema),
     )
 
 
@@ -113,6 +123,7 @@ async def provider_state(session: Session, key: ProviderKey) -> ProviderState | 
             subscription,
             expires,
             stands,
+            reference,
         )
     ] = rows
     credential = Credential(
@@ -124,6 +135,7 @@ async def provider_state(session: Session, key: ProviderKey) -> ProviderState | 
         refresh_token=refresh,
         access_token=access,
         access_token_expires_at=access_until,
+        user=mailbox,
     )
     return ProviderState(
         key=key,
@@ -134,6 +146,7 @@ async def provider_state(session: Session, key: ProviderKey) -> ProviderState | 
         subscription_id=subscription,
         expires_at=expires,
         standing=stands or "",
+        secret_reference=reference,
     )
 
 

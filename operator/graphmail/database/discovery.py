@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg import sql
 
-from graphmail.database.credentials import client_state_fingerprint, fingerprint, moment
+from graphmail.database.credentials import client_state_fingerprint, fingerprint, moment, secret_reference
 from graphmail.database.pool import BATCH, Row
 from graphmail.database.schema import CONFIG, HEALTH, PROVIDERS, Schema
 from graphmail.database.session import Session
@@ -55,7 +55,7 @@ FROM (SELECT statement_timestamp() AS as_of) clock
 LEFT JOIN LATERAL (
   SELECT p.tenant::text, p.id::text, p.mailbox, coalesce(p.is_active, false), {pause_reason}, {polling}, c.folder_filters::text,
          nullif(c.webhook_subscription_id, ''), {expires_at}, {fingerprint}, {notified_at}, {updated_at},
-         {foreign}, s.subscription_id, s.expires_at, s.recorded_at, {client_state}
+         {foreign}, s.subscription_id, s.expires_at, s.recorded_at, {client_state}, nullif({secret_reference}, '')
   FROM email_providers p
   LEFT JOIN microsoft_email_provider_config c ON c.tenant = p.tenant AND c.email_provider_id = p.id
   LEFT JOIN graphmail.provider_state s ON s.tenant = p.tenant AND s.provider_id = p.id
@@ -79,6 +79,7 @@ def providers_statement(schema: Schema) -> sql.Composed:
         expires_at=moment(sql.SQL("c.webhook_expires_at")),
         fingerprint=fingerprint(schema),
         client_state=client_state_fingerprint(),
+        secret_reference=secret_reference(schema),
         notified_at=moment(sql.SQL("greatest({}, h.notified_at)").format(delivered)),
         updated_at=sql.SQL("greatest(p.updated_at, c.updated_at)"),
         foreign=sql.SQL(_FOREIGN),
@@ -126,6 +127,7 @@ def _provider(row: Row) -> Provider:
         updated,
         *_,
         client_state,
+        reference,
     ) = row
     return Provider(
         key=ProviderKey(tenant, provider_id),
@@ -140,6 +142,7 @@ def _provider(row: Row) -> Provider:
         last_notification_at=notified,
         updated_at=updated,
         client_state=client_state,
+        secret_reference=reference,
     )
 
 

@@ -4,7 +4,7 @@ The mirror owns identity, folders, URL and credentials, and the suspension while
 for people: server-side apply leaves it alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,10 @@ Body = dict[str, Any]
 OWN_ANNOTATIONS = (ANNOTATION_ADOPT, ANNOTATION_CLIENT_STATE, ANNOTATION_CREDENTIAL, ANNOTATION_PAUSED)
 
 
+def _of_row(provider: Provider) -> str:
+    return provider.credential
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
     """What all mirrored resources have in common."""
@@ -42,6 +46,8 @@ class Template:
     """`APPLICATION_URL` and the product's webhook path, without our marker."""
     respect_polling: bool = False
     """Mirror polling rows suspended."""
+    fingerprint: Callable[[Provider], str] = _of_row
+    """Of a row's credential, with the file that it names. Asked only for a resource that waits for a credential."""
 
 
 def desired(
@@ -76,7 +82,7 @@ def desired(
                 LABEL_TENANT: provider.key.tenant,
                 LABEL_PROVIDER: provider.key.provider_id,
             },
-            "annotations": _annotations(provider, existing, paused, busy=busy),
+            "annotations": _annotations(provider, existing, template, paused, busy=busy),
             "finalizers": [FINALIZER],
         },
         "spec": spec,
@@ -103,14 +109,20 @@ def differs(existing: GraphMailSubscription, body: Mapping[str, Any]) -> bool:
 
 
 def _annotations(
-    provider: Provider, existing: GraphMailSubscription | None, paused: str | None, *, busy: bool
+    provider: Provider,
+    existing: GraphMailSubscription | None,
+    template: Template,
+    paused: str | None,
+    *,
+    busy: bool,
 ) -> dict[str, str]:
     annotations = {}
     adopt = existing.metadata.annotations.get(ANNOTATION_ADOPT) if existing and busy else _to_adopt(provider, existing)
     if adopt is not None:
         annotations[ANNOTATION_ADOPT] = adopt
-    if existing is not None and _credential_news(provider, existing):
-        annotations[ANNOTATION_CREDENTIAL] = provider.credential
+    news = _credential_news(provider, existing, template) if existing is not None else None
+    if news is not None:
+        annotations[ANNOTATION_CREDENTIAL] = news
     if existing is not None and _client_state_news(provider, existing):
         annotations[ANNOTATION_CLIENT_STATE] = provider.client_state
     if paused is not None:
@@ -132,9 +144,11 @@ def _client_state_news(provider: Provider, existing: GraphMailSubscription) -> b
     return bool(provider.client_state) and bool(made_with - {provider.client_state})
 
 
-def _credential_news(provider: Provider, existing: GraphMailSubscription) -> bool:
-    """A changed credential is only told to a resource that waits for one; tokens rotate at every renewal."""
+def _credential_news(provider: Provider, existing: GraphMailSubscription, template: Template) -> str | None:
+    """The fingerprint of a changed credential, which is only told to a resource that waits for one; tokens rotate at every renewal."""
     status = existing.status
     authorized = status.condition(ConditionType.AUTHORIZED)
-    waits = status.says(ConditionType.STALLED, "True") or (authorized is not None and authorized.status != "True")
-    return waits and provider.credential != (status.observed_credential or "")
+    if not status.says(ConditionType.STALLED, "True") and (authorized is None or authorized.status == "True"):
+        return None
+    fingerprint = template.fingerprint(provider)
+    return fingerprint if fingerprint != (status.observed_credential or "") else None

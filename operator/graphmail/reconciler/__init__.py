@@ -2,6 +2,7 @@
 
 from graphmail.reconciler.access import AccessDesk
 from graphmail.reconciler.acting import Acting
+from graphmail.reconciler.credential_files import CredentialFiles
 from graphmail.reconciler.farewell import Farewell
 from graphmail.reconciler.hands import Hands
 from graphmail.reconciler.journal import Journal, Threshold
@@ -13,6 +14,7 @@ from graphmail.reconciler.work import Reconciler
 __all__ = [
     "AccessDesk",
     "Acting",
+    "CredentialFiles",
     "Farewell",
     "Hands",
     "Journal",

@@ -4,17 +4,15 @@ A row's credential serves only the resource that the mirror made for that row: i
 what the mirror would write. So nobody gains another tenant's mail by writing a resource (design, "The custom resource").
 """
 
-import base64
-import binascii
-import hashlib
 import secrets
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 from graphmail.cluster import Cluster
 from graphmail.database import Database
 from graphmail.fleet import Access
-from graphmail.provider import Credential, CredentialKind, ProviderKey, ProviderState
+from graphmail.provider import CredentialKind, ProviderKey, ProviderState, WorkloadIdentity
+from graphmail.reconciler.credential_files import CredentialFiles, UnusableReference
+from graphmail.reconciler.credential_secret import Contents, credential_of
 from graphmail.reconciler.result import Verdict
 from graphmail.reconciler.verdicts import awaiting_credentials
 from graphmail.resource import CredentialSource, GraphMailSubscription
@@ -42,12 +40,24 @@ class AccessDesk:
         cluster: for Secrets of the resource's namespace.
         database: for rows; None when the operator runs without Postgres.
         notification_url: the URL that the mirror derives from `APPLICATION_URL`; None without Postgres.
+        files: what rows may name instead of holding it themselves.
+        workload: the pod's own identity, which a Secret may ask for.
     """
 
-    def __init__(self, cluster: Cluster, database: Database | None, notification_url: str | None) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        database: Database | None,
+        notification_url: str | None,
+        *,
+        files: CredentialFiles | None = None,
+        workload: WorkloadIdentity | None = None,
+    ) -> None:
         self._cluster = cluster
         self._database = database
         self._notification_url = notification_url
+        self._files = files or CredentialFiles(workload=workload)
+        self._workload = workload
 
     async def of(self, resource: GraphMailSubscription) -> Access:
         """What signs in for that mailbox now.
@@ -71,17 +81,23 @@ class AccessDesk:
         state = await self._database.provider_state(key)
         if state is None:
             raise NoAccess(awaiting_credentials(f"Postgres has no Microsoft provider {key}"))
-        self._check_owner(resource, state)
-        credential = state.credential
+        mark = self._files.fingerprint(state.credential.fingerprint, state.secret_reference)
+        self._check_owner(resource, state, mark)
+        try:
+            credential = self._files.complete(state.credential, state.secret_reference)
+        except UnusableReference as error:
+            raise NoAccess(awaiting_credentials(str(error)), mark) from error
         if credential.kind is CredentialKind.NONE:
             message = (
                 f"waiting for consent: somebody must sign in for {state.mailbox} in the product; nothing else is needed"
             )
-            raise NoAccess(awaiting_credentials(message), credential.fingerprint)
+            raise NoAccess(awaiting_credentials(message), mark)
         client_state = state.client_state or await self._database.ensure_client_state(key, secrets.token_urlsafe(32))
+        credential = replace(credential, fingerprint=mark)
         return Access(credential, client_state, state.subscription_id, state.active, state.expires_at, state.standing)
 
-    def _check_owner(self, resource: GraphMailSubscription, state: ProviderState) -> None:
+    def _check_owner(self, resource: GraphMailSubscription, state: ProviderState, mark: str) -> None:
+        """A refusal observes the row's credential: it is the resource that must change, and it is not tried again at each tick."""
         spec = resource.spec
         name = resource_name(spec.tenant, spec.provider_id, state.mailbox)
         mirrored = (
@@ -96,7 +112,8 @@ class AccessDesk:
                 awaiting_credentials(
                     "a provider row's credential serves only the resource that the mirror makes for it "
                     f"({name}, with the row's mailbox and the operator's URL). Use credentials.source: Secret for a resource of your own"
-                )
+                ),
+                mark,
             )
 
     async def _of_secret(self, resource: GraphMailSubscription) -> Access:
@@ -105,38 +122,9 @@ class AccessDesk:
         if secret is None:
             message = f"Secret {name} does not exist in namespace {resource.metadata.namespace}: create it"
             raise NoAccess(awaiting_credentials(message))
-        data = secret_values(secret)
-        credential = Credential(
-            owner=resource.key,
-            directory=data.get("directory-id", "common"),
-            client_id=data.get("client-id", ""),
-            fingerprint=fingerprint(data),
-            client_secret=data.get("client-secret"),
-            refresh_token=data.get("refresh-token"),
-        )
-        if not credential.client_id or credential.kind is CredentialKind.NONE:
-            message = (
-                f"Secret {name} is incomplete: it needs client-id, and either refresh-token, or directory-id and client-secret "
-                "(directory-id is the Entra tenant's id, not common)"
-            )
-            raise NoAccess(awaiting_credentials(message), credential.fingerprint)
-        return Access(credential, data.get("client-state"), row_subscription_id=None)
-
-
-def secret_values(secret: Mapping[str, Any]) -> dict[str, str]:
-    """The keys of a Secret as text; what is not text, or empty, counts as missing."""
-    values = {}
-    for key, encoded in (secret.get("data") or {}).items():
+        contents = Contents.of(secret)
         try:
-            text = base64.b64decode(encoded).decode().strip()
-        except (binascii.Error, UnicodeDecodeError):
-            continue
-        if text:
-            values[key] = text
-    return values
-
-
-def fingerprint(values: Mapping[str, str]) -> str:
-    """Tells that a Secret has changed, never what is in it."""
-    joined = "\x00".join(f"{key}\x00{values[key]}" for key in sorted(values))
-    return hashlib.sha256(joined.encode()).hexdigest()[:12]
+            credential = credential_of(resource, name, contents, self._workload)
+        except UnusableReference as error:
+            raise NoAccess(awaiting_credentials(str(error)), contents.fingerprint(self._workload)) from error
+        return Access(credential, contents.text("client-state"), row_subscription_id=None)

@@ -53,6 +53,7 @@ async def test_one_provider_is_read_with_its_credential(database: Database, prod
             refresh_token="refresh-1",
             access_token="access-1",
             access_token_expires_at=LATER,
+            user=f"box-{key.provider_id}@example.com",
         ),
         client_state="state",
         subscription_id="subscription-1",
@@ -82,7 +83,8 @@ async def test_a_provider_without_a_config_row_has_no_credential_yet(database: D
     key = product.provider(config=False)
     state = await database.provider_state(key)
     assert state is not None
-    assert state.credential == Credential(owner=str(key), directory="", client_id="", fingerprint="")
+    user = f"box-{key.provider_id}@example.com"
+    assert state.credential == Credential(owner=str(key), directory="", client_id="", fingerprint="", user=user)
 
 
 class TestTokensWithoutAClaim:
@@ -160,6 +162,28 @@ class TestFingerprint:
         state = await newer_database.provider_state(key)
         assert state is not None
         assert (state.credential.kind is CredentialKind.NONE) == (await fingerprint(newer_database, key) == "")
+
+    @pytest.mark.parametrize("directory", ["common", "a-directory"])
+    async def test_what_a_reference_stands_for_is_not_known_here_and_may_sign_in_to_a_directory(
+        self, newer_database: Database, newer_product: Any, directory: str
+    ) -> None:
+        nothing = {"client_secret": "", "refresh_token": None, "access_token": None}
+        key = newer_product.provider(tenant_id=directory, client_secret_ref="contoso-app", **nothing)
+        state = await newer_database.provider_state(key)
+        assert state is not None
+        assert (state.secret_reference, state.credential.kind) == ("contoso-app", CredentialKind.NONE)
+        [listed] = [one for one in (await newer_database.providers()).providers if one.key == key]
+        assert listed.secret_reference == "contoso-app"
+        before = await fingerprint(newer_database, key)
+        assert bool(before) == (directory == "a-directory")
+        newer_product.set_config(key, client_id="another")
+        assert (await fingerprint(newer_database, key) != before) == (directory == "a-directory")
+
+    async def test_a_row_without_a_reference_names_nothing(self, database: Database, product: Any) -> None:
+        key = product.provider() if product.older else product.provider(client_secret_ref="")
+        state = await database.provider_state(key)
+        assert state is not None
+        assert state.secret_reference is None
 
     @pytest.mark.parametrize(
         "change",
