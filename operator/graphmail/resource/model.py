@@ -90,8 +90,10 @@ class Credentials(_Part):
         min_length=1,
         max_length=253,
         pattern=SECRET_NAME,
-        description="Name of the Secret, with the keys directory-id and client-id, and client-secret (app-only) or refresh-token "
-        "(delegated, client-secret beside it when the app has one). client-state is optional: Graph repeats it in each notification.",
+        description="Name of the Secret, with the keys client-id and directory-id, and what the app proves itself with: client-secret, "
+        "client-certificate (PEM with its key) or client-certificate.pfx (client-certificate-password where it has one), or "
+        "workload-identity (true: the pod's own). With refresh-token it is delegated. client-state is optional: Graph repeats it in each "
+        "notification.",
     )
 
 
