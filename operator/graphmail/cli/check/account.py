@@ -8,9 +8,10 @@ from graphmail.cli.failures import CommandFailed
 from graphmail.cli.selection import Selection
 from graphmail.database import Database
 from graphmail.graph.signin import MARGIN
-from graphmail.provider import Credential, CredentialKind, Provider, ProviderKey
-from graphmail.reconciler import AccessDesk
+from graphmail.provider import Credential, CredentialKind, Provider, ProviderKey, WorkloadIdentity
+from graphmail.reconciler import AccessDesk, CredentialFiles
 from graphmail.reconciler.access import NoAccess
+from graphmail.reconciler.credential_files import UnusableReference
 from graphmail.resource import CredentialSource
 
 LOOKED_AT = 20
@@ -56,7 +57,8 @@ async def choose(ground: Ground) -> Account | None:
         return await _from_secret(ground)
     asked = _asked(ground)
     candidates = asked if asked is not None else [row for row in ground.providers if row.active and row.credential]
-    accounts = [account for row in candidates[:LOOKED_AT] if (account := await _from_row(ground.database, row))]
+    files = CredentialFiles(*_given(ground))
+    accounts = [account for row in candidates[:LOOKED_AT] if (account := await _from_row(ground.database, files, row))]
     return next((account for account in accounts if account.free), accounts[0] if accounts else None)
 
 
@@ -75,17 +77,29 @@ def _asked(ground: Ground) -> list[Provider] | None:
     return found
 
 
-async def _from_row(database: Database, row: Provider) -> Account | None:
+def _given(ground: Ground) -> tuple[str | None, WorkloadIdentity | None]:
+    settings = ground.settings
+    return (settings.credentials_dir, settings.workload_identity) if settings is not None else (None, None)
+
+
+async def _from_row(database: Database, files: CredentialFiles, row: Provider) -> Account | None:
     state = await database.provider_state(row.key)
-    if state is None or state.credential.kind is CredentialKind.NONE:
+    if state is None:
         return None
-    return Account(state.mailbox, state.credential, state.subscription_id, row.key)
+    try:
+        credential = files.complete(state.credential, state.secret_reference)
+    except UnusableReference:
+        return None
+    if credential.kind is CredentialKind.NONE:
+        return None
+    return Account(state.mailbox, credential, state.subscription_id, row.key)
 
 
 async def _from_secret(ground: Ground) -> Account | None:
     if ground.cluster is None:
         return None
-    desk = AccessDesk(ground.cluster, None, None)
+    _, workload = _given(ground)
+    desk = AccessDesk(ground.cluster, None, None, workload=workload)
     selection = Selection(tenant=ground.wish.tenant, provider=ground.wish.provider)
     for resource in filter(selection.includes, ground.resources):
         if resource.spec.credentials.source is CredentialSource.SECRET:
