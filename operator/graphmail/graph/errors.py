@@ -11,9 +11,12 @@
 cause, and its text is private.
 """
 
+from dataclasses import KW_ONLY, dataclass
+
 from graphmail.graph.meaning import Meaning
 
 
+@dataclass(eq=False, repr=False)
 class MicrosoftError(Exception):
     """Microsoft refused, or did not answer.
 
@@ -26,23 +29,13 @@ class MicrosoftError(Exception):
         remedy: what a person must do, as a sentence; None where nobody must act.
     """
 
-    def __init__(
-        self,
-        meaning: Meaning,
-        message: str,
-        *,
-        status: int | None = None,
-        code: str | None = None,
-        retry_after: float | None = None,
-        remedy: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.meaning = meaning
-        self.message = message
-        self.status = status
-        self.code = code
-        self.retry_after = retry_after
-        self.remedy = remedy
+    meaning: Meaning
+    message: str
+    _: KW_ONLY
+    status: int | None = None
+    code: str | None = None
+    retry_after: float | None = None
+    remedy: str | None = None
 
     def _facts(self) -> list[str]:
         return [str(fact) for fact in (self.status, self.code) if fact]
@@ -52,6 +45,7 @@ class MicrosoftError(Exception):
         return f"{facts}: {self.message}" if facts else self.message
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class GraphError(MicrosoftError):
     """A call to Graph failed.
 
@@ -62,25 +56,10 @@ class GraphError(MicrosoftError):
         subscription_id: the subscription that the answer names, where the meaning is ALREADY_EXISTS or OUTCOME_UNKNOWN.
     """
 
-    def __init__(
-        self,
-        meaning: Meaning,
-        message: str,
-        *,
-        status: int | None = None,
-        code: str | None = None,
-        retry_after: float | None = None,
-        remedy: str | None = None,
-        request_id: str | None = None,
-        client_request_id: str | None = None,
-        ceiling: int | None = None,
-        subscription_id: str | None = None,
-    ) -> None:
-        super().__init__(meaning, message, status=status, code=code, retry_after=retry_after, remedy=remedy)
-        self.request_id = request_id
-        self.client_request_id = client_request_id
-        self.ceiling = ceiling
-        self.subscription_id = subscription_id
+    request_id: str | None = None
+    client_request_id: str | None = None
+    ceiling: int | None = None
+    subscription_id: str | None = None
 
     def __str__(self) -> str:
         told = super().__str__()
@@ -99,6 +78,7 @@ class NoTurn(GraphError):
     """Nothing was sent: there was no turn in time, because the quota is spent on more urgent work or Graph said to wait."""
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class SignInError(MicrosoftError):
     """Sign-in gave no access token.
 
@@ -107,21 +87,8 @@ class SignInError(MicrosoftError):
         correlation_id: Microsoft's id of the request, for its support.
     """
 
-    def __init__(
-        self,
-        meaning: Meaning,
-        message: str,
-        *,
-        status: int | None = None,
-        code: str | None = None,
-        retry_after: float | None = None,
-        remedy: str | None = None,
-        aadsts: int | None = None,
-        correlation_id: str | None = None,
-    ) -> None:
-        super().__init__(meaning, message, status=status, code=code, retry_after=retry_after, remedy=remedy)
-        self.aadsts = aadsts
-        self.correlation_id = correlation_id
+    aadsts: int | None = None
+    correlation_id: str | None = None
 
     def __str__(self) -> str:
         told = super().__str__()
