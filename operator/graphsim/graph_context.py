@@ -68,13 +68,16 @@ class GraphCall:
             raise GRAPH_ANSWERS["subscription-not-found"].error()
         return found
 
-    def mailbox(self, user: str | None) -> Mailbox:
-        """Find the mailbox that `/me` (None) or `/users/{user}` means, and check the caller's rights to its mail."""
+    def mailbox(self, user: str | None, *, quoted: bool = False) -> Mailbox:
+        """Find the mailbox that `/me` (None), `/users/{user}` or `/users('user')` (quoted) means, and check the caller's rights to it.
+
+        A segment of a path that is not quoted takes no apostrophe, as has been reported of Graph.
+        """
         caller = self.caller
         if user is None and caller.user_id is None:
             raise GraphError(400, "BadRequest", "/me request is only valid with delegated authentication flow.")
         mailbox = self.world.directory.find_mailbox(user or caller.user_id or "")
-        if mailbox is None or mailbox.tenant_id != caller.tenant_id or "'" in (user or ""):
+        if mailbox is None or mailbox.tenant_id != caller.tenant_id or (not quoted and "'" in (user or "")):
             raise GRAPH_ANSWERS["user-not-found"].error(user=user)
         require_mail_permission(caller)
         if caller.user_id not in {None, mailbox.user_id}:

@@ -7,8 +7,10 @@ without regard to case, and a leading slash is optional.
 import re
 from dataclasses import dataclass
 
-_USER = r"(?:(?P<me>me)|users/(?P<user>[^/()?]+)|users\('(?P<quoted_user>[^/]+?)'\))"
-_FOLDER = r"(?:/mailfolders(?:/(?P<folder>[^/()?]+)|\('(?P<quoted_folder>[^/']+)'\)))?"
+_KEY = r"(?:[^/']|'')+"
+"""What stands between the quotes of a key: an apostrophe of its own is doubled (OData 4.01, URL conventions, 4.3.1)."""
+_USER = rf"(?:(?P<me>me)|users/(?P<user>[^/()?]+)|users\('(?P<quoted_user>{_KEY})'\))"
+_FOLDER = rf"(?:/mailfolders(?:/(?P<folder>[^/()?]+)|\('(?P<quoted_folder>{_KEY})'\)))?"
 _RESOURCE = re.compile(rf"/?{_USER}{_FOLDER}/messages/?(?P<query>\?.*)?", re.IGNORECASE)
 
 
@@ -18,6 +20,8 @@ class MailResource:
 
     user: str | None
     folder: str | None
+    quoted: bool = False
+    """The user stands between quotes: the only form that takes an apostrophe."""
 
 
 def parse_mail_resource(path: str) -> MailResource | None:
@@ -25,5 +29,9 @@ def parse_mail_resource(path: str) -> MailResource | None:
     match = _RESOURCE.fullmatch(path)
     if match is None:
         return None
-    user = None if match["me"] else match["user"] or match["quoted_user"]
-    return MailResource(user, match["folder"] or match["quoted_folder"])
+    user, folder = _unquoted(match["quoted_user"]), _unquoted(match["quoted_folder"])
+    return MailResource(user or match["user"], folder or match["folder"], quoted=user is not None)
+
+
+def _unquoted(key: str | None) -> str | None:
+    return None if key is None else key.replace("''", "'")

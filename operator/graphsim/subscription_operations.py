@@ -111,7 +111,7 @@ def _watched(call: GraphCall, path: str) -> tuple[Mailbox, str]:
     resource = parse_mail_resource(path)
     if resource is None:
         raise GraphError(400, "InvalidRequest", f"The resource '{path}' is not supported for subscriptions.")
-    mailbox = call.mailbox(resource.user)
+    mailbox = call.mailbox(resource.user, quoted=resource.quoted)
     require_open_mailbox(mailbox, call.caller.client_id, "Create")
     return mailbox, _folder_key(mailbox, resource)
 

@@ -14,9 +14,11 @@ from graphmail.graph import (
     NoTurn,
     Spender,
     add_marker,
+    mail_resource,
     read_marker,
     same_resource,
 )
+from graphmail.provider import CredentialKind
 
 from .conftest import Place, later
 
@@ -43,6 +45,15 @@ async def test_a_subscription_lives_and_dies(place: Place) -> None:
     with pytest.raises(GraphRefused) as caught:
         await place.call(place.client.get, made.id)
     assert caught.value.meaning is Meaning.GONE
+
+
+async def test_a_mailbox_with_an_apostrophe_is_watched_like_any_other(place: Place) -> None:
+    place.simulator.world.add_mailbox(place.tenant.id, "o'brien@contoso.example.com")
+    resource = mail_resource("inbox", "o'brien@contoso.example.com", CredentialKind.APP_ONLY)
+
+    made = await place.call(place.client.create, place.wanted(resource=resource))
+
+    assert same_resource(made.resource, "/users/o'brien@contoso.example.com/mailFolders/inbox/messages")
 
 
 async def test_calls_are_reported_by_route_without_ids(place: Place) -> None:

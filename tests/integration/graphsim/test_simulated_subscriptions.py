@@ -147,6 +147,15 @@ async def test_a_resource_that_is_not_there_cannot_be_watched(graph, house, webh
     assert webhook.handshakes == []
 
 
+async def test_an_apostrophe_is_taken_in_a_quoted_key_where_it_is_doubled(graph, house, webhook):
+    obrien = graph.simulator.world.add_mailbox(house.tenant.id, "o'brien@contoso.example.com", folders=["Pat's"])
+    made = await graph.subscribe("/users('o''brien@contoso.example.com')/mailFolders('Pat''s')/messages", webhook.url)
+    assert made.status == 201
+    assert graph.simulator.world.live(made.body["id"]).folder == obrien.folder("Pat's").id
+    plain = await graph.subscribe("/users/o'brien@contoso.example.com/messages", webhook.url)
+    assert (plain.status, plain.code) == (404, "ErrorInvalidUser")
+
+
 async def test_a_folder_of_the_users_own_can_be_watched(graph, house, webhook):
     folder = house.ann.folder("Invoices")
     made = await graph.subscribe(f"/users/{house.ann.user_id}/mailFolders/{folder.id}/messages", webhook.url)
