@@ -105,6 +105,7 @@ _PERMISSION = (
     "Grant the app the permission Mail.Read (with an administrator's consent where it is app-only), and let the mailbox "
     "pass the application access policy; a changed policy takes up to a day to spread."
 )
+_FOREIGN_TWIN = "Another subscription of the same app watches this folder and delivers elsewhere: delete it, or wait until it expires."
 _TARGET = "Check the mailbox and the folder: Graph knows no such mailbox or no such folder in it."
 
 TABLE: tuple[Row, ...] = (
@@ -120,12 +121,14 @@ TABLE: tuple[Row, ...] = (
         Meaning.ALREADY_EXISTS,
         statuses={409},
         codes={"objectidentifierinuse"},
+        remedy=_FOREIGN_TWIN,
     ),
     Row(
         "the very subscription exists, by its text",
         Meaning.ALREADY_EXISTS,
         statuses=REFUSALS,
         says=_saying(r"already exists for the requested combination"),
+        remedy=_FOREIGN_TWIN,
     ),
     Row(
         "the mailbox holds as many subscriptions as it may",

@@ -154,6 +154,7 @@ def test_what_only_a_person_can_mend_says_what_to_do() -> None:
         Meaning.ENDPOINT,
         Meaning.PERMISSION,
         Meaning.TARGET_MISSING,
+        Meaning.ALREADY_EXISTS,
     )
     rows = [row for row in TABLE if row.meaning in meanings]
 
