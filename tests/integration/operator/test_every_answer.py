@@ -1,0 +1,178 @@
+"""Each answer that Microsoft is known to give, met by the whole operator: condition, calls, pace, and what becomes of the subscription.
+
+The answers are those of the contract with Graph (docs/answers.md lists them), as the simulator gives them; one mailbox each, all at once.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+import pytest
+
+from graphsim.client import SimulatorControl
+from graphsim.graph_answers import GRAPH_ANSWERS
+from graphsim.signin_answers import SIGNIN_ANSWERS
+from support.answering import Case, Fate, Mailbox, Pace, Start, answers, cuts, expected, outcome, sends, set_up
+from support.stage import Row, Stage
+
+HOOK = "/api/email/webhooks/microsoft"
+ENDPOINT_ANSWERS = (
+    "endpoint-validation-failed",
+    "endpoint-wrong-token",
+    "endpoint-timed-out",
+    "endpoint-unresolved",
+)
+MISSING = ("user-not-found", "folder-not-found")
+
+RENEWALS = [
+    Case("not found: made anew", [answers("patch", "subscription-not-found")],
+         "token get patch create", "Subscribed", Fate.ANEW, Pace.DONE, authorized="True"),
+    Case("gone: made anew", [answers("patch", "gone")],
+         "token get patch create", "Subscribed", Fate.ANEW, Pace.DONE, authorized="True"),
+    Case("not renewable: replaced, and the old one deleted", [answers("patch", "patch-refused")],
+         "token get patch create delete", "Subscribed", Fate.ANEW, Pace.DONE, authorized="True"),
+    *(Case(f"{answer}: a person must act", [answers("patch", answer)],
+           "token get patch", "MailboxNotEnabled", Fate.KEPT, Pace.NEVER, authorized="True",
+           tells=["404", "move the mailbox to Exchange Online"])
+      for answer in ("mailbox-not-enabled", "rest-not-supported")),
+    *(Case(f"{answer}: the life is extended without the new URL", [answers("patch", answer, count=1)],
+           "token get patch patch", "NotificationEndpointFailed", Fate.KEPT, Pace.SLOW, authorized="True",
+           tells=["400", "Make the notification URL answer"])
+      for answer in ENDPOINT_ANSWERS),
+    Case("a ceiling: asked once more with it", [answers("patch", "ceiling", count=1)],
+         "token get patch patch", "Subscribed", Fate.KEPT, Pace.DONE, authorized="True"),
+    *(Case(f"{answer}: another token, and once more", [answers("patch", answer, count=1)],
+           "token get patch token patch", "Subscribed", Fate.KEPT, Pace.DONE, authorized="True")
+      for answer in ("token-expired", "token-missing")),
+    Case("a token that is never good enough", [answers("patch", "token-expired")],
+         "token get patch token patch", "TokenRefused", Fate.KEPT, Pace.QUICK, authorized="False", tells=["401"]),
+    *(Case(f"{answer}: a person is told, and it is tried slowly", [answers("patch", answer)],
+           "token get patch", "PermissionMissing", Fate.KEPT, Pace.SLOW, authorized="False", tells=["403", "Mail.Read"])
+      for answer in ("access-denied", "forbidden")),
+    Case("a refusal that hides a fault", [answers("patch", "forbidden-service-unavailable")],
+         "token get patch", "GraphUnavailable", Fate.KEPT, Pace.QUICK, authorized="True", tells=["403"]),
+    Case("replicas that disagree", [answers("patch", "subscription-not-found"), answers("create", "limit-of-one")],
+         "token get patch create", "GraphUnavailable", Fate.NONE, Pace.QUICK, authorized="True", tells=["limit of '1'"]),
+    *(Case(f"{answer}: later", [answers("patch", answer)],
+           "token get patch", "GraphUnavailable", Fate.KEPT, Pace.QUICK, authorized="True", tells=["50", "request-id"])
+      for answer in ("internal-error", "bad-gateway", "service-unavailable", "gateway-timeout")),
+    Case("a connection that breaks off: later", [cuts("patch")],
+         "token get patch", "GraphUnavailable", Fate.KEPT, Pace.QUICK, authorized="True"),
+    Case("too many calls: as Graph says", [answers("patch", "throttled")],
+         "token get patch", "Throttled", Fate.KEPT, Pace.QUICK, elsewhere=True, authorized="True", tells=["429"]),
+    Case("too many calls of one mailbox", [answers("patch", "mailbox-throttled")],
+         "token get patch", "Throttled", Fate.KEPT, Pace.QUICK, authorized="True", tells=["MailboxConcurrency"]),
+]  # fmt: skip
+CREATIONS = [
+    *(Case(f"{answer}: tried slowly", [answers("create", answer)],
+           "token create", "FolderNotFound", Fate.NONE, Pace.SLOW, Start.NOTHING,
+           tells=["404", "Check the mailbox and the folder"]) for answer in MISSING),
+    Case("a mailbox outside of Exchange Online", [answers("create", "mailbox-not-enabled")],
+         "token create", "MailboxNotEnabled", Fate.NONE, Pace.NEVER, Start.NOTHING),
+    *(Case(f"{answer} at the first handshake", [answers("create", answer)],
+           "token create", "NotificationEndpointFailed", Fate.NONE, Pace.SLOW, Start.NOTHING,
+           tells=["400"]) for answer in ENDPOINT_ANSWERS),
+    Case("a ceiling at the first try", [answers("create", "ceiling", count=1)],
+         "token create create", "Subscribed", Fate.ANEW, Pace.DONE, Start.NOTHING, authorized="True"),
+    Case("a twin of ours is kept", [answers("create", "duplicate")],
+         "token create get", "Subscribed", Fate.TWIN, Pace.DONE, Start.NOTHING, twin=HOOK, authorized="True"),
+    Case("a twin that is not ours is left alone", [answers("create", "duplicate")],
+         "token create get", "DuplicateRefused", Fate.NONE, Pace.QUICK, Start.NOTHING, twin="/other",
+         tells=["409", "watches this folder and delivers elsewhere"]),
+    Case("a mailbox that is full", [answers("create", "subscription-count-reached")],
+         "token create", "SubscriptionQuotaFull", Fate.NONE, Pace.NEVER, Start.NOTHING,
+         tells=["remove one that nobody needs"]),
+    Case("too many calls", [answers("create", "throttled")],
+         "token create", "Throttled", Fate.NONE, Pace.QUICK, Start.NOTHING, elsewhere=True),
+    *(Case(f"{answer} of a create: later", [answers("create", answer)],
+           "token create", "GraphUnavailable", Fate.NONE, Pace.QUICK, Start.NOTHING)
+      for answer in ("internal-error", "service-unavailable")),
+]  # fmt: skip
+SURPRISES = [
+    Case("an error that nobody knows", [sends("patch", 418, {"error": {"code": "Teapot", "message": "I am a teapot"}})],
+         "token get patch", "UnexpectedAnswer", Fate.KEPT, Pace.QUICK, authorized="True",
+         tells=["418", "Teapot", "I am a teapot", "request-id"]),
+    Case("a proxy's page", [sends("patch", 404, "<html>not found</html>")],
+         "token get patch", "UnexpectedAnswer", Fate.KEPT, Pace.QUICK, authorized="True", tells=["404", "proxy"]),
+    Case("a success that says nothing", [sends("patch", 200, "")],
+         "token get patch", "UnexpectedAnswer", Fate.KEPT, Pace.QUICK, authorized="True", tells=["200"]),
+    Case("a success without an expiry", [sends("patch", 200, {"id": "another"})],
+         "token get patch", "UnexpectedAnswer", Fate.KEPT, Pace.QUICK, authorized="True", tells=["200"]),
+    Case("a row's id that cannot be looked up", [answers("get", "service-unavailable")],
+         "token get", "GraphUnavailable", Fate.KEPT, Pace.QUICK, tells=["503"]),
+    Case("a row's id that does not exist", [answers("get", "subscription-not-found")],
+         "token get create", "Subscribed", Fate.ANEW, Pace.DONE, authorized="True"),
+]  # fmt: skip
+
+
+def sign_ins(answered: Sequence[str], reason: str, pace: Pace, authorized: str | None, *tells: str) -> list[Case]:
+    return [
+        Case(f"{answer} at sign-in", [answers("token", answer)], "token", reason, Fate.KEPT, pace,
+             authorized=authorized, tells=tells)
+        for answer in answered
+    ]  # fmt: skip
+
+
+SIGN_INS = [
+    *sign_ins(
+        ("refresh-expired", "grant-expired", "grant-revoked", "consent-missing", "interaction-required",
+         "bad-refresh-token", "wrong-client", "wrong-tenant"),
+        "ReauthorizationRequired", Pace.NEVER, "False", "app ", "AADSTS", "correlation-id",
+    ),
+    *sign_ins(
+        ("invalid-client", "secret-expired", "secret-missing", "certificate-refused", "federation-refused",
+         "tenant-not-found"),
+        "CredentialInvalid", Pace.NEVER, "False", "AADSTS",
+    ),
+    *sign_ins(("app-not-found", "app-disabled"), "AppDisabled", Pace.NEVER, "False", "enable it"),
+    *sign_ins(("signin-throttled",), "Throttled", Pace.QUICK, None, "429"),
+    *sign_ins(("signin-transient", "signin-busy"), "GraphUnavailable", Pace.QUICK, None),
+]  # fmt: skip
+
+
+EVERY = [*RENEWALS, *CREATIONS, *SURPRISES, *SIGN_INS]
+OF_WRONG_REQUESTS = {"no-tenant", "bad-scope", "unknown-resource", "bad-grant-type", "missing-parameter"}
+"""Answers of sign-in that only a defect of ours could bring about."""
+
+
+async def set_the_stage(stage: Stage, cases: Sequence[Case]) -> list[Mailbox]:
+    def prepare() -> list[Mailbox]:
+        with SimulatorControl(stage.simulator.control_url) as control:
+            return [set_up(stage, control, case) for case in cases]
+
+    return await asyncio.to_thread(prepare)
+
+
+async def come_of(mailbox: Mailbox) -> None:
+    """Wait until what must come of it has come; if it never does, the comparison at the end tells what came instead."""
+    with contextlib.suppress(AssertionError):
+        await mailbox.stage.status_of(
+            mailbox.row, lambda status: outcome(mailbox, status) == expected(mailbox.case), mailbox.case.says
+        )
+
+
+async def live_on(stage: Stage, row: Row) -> None:
+    """Let the operator do other work meanwhile: a tight loop would show."""
+    for number in range(5):
+        stage.request_renewal(row, f"number {number}")
+        await stage.status_of(row, lambda status, wanted=f"number {number}": status["lastHandledRenewal"] == wanted, "")
+
+
+async def test_every_answer_has_its_consequence_and_is_not_asked_for_in_a_loop(
+    stage: Stage, subtests: pytest.Subtests
+) -> None:
+    healthy = stage.add_delegated()
+    mailboxes = await set_the_stage(stage, EVERY)
+    async with stage.operator(GRAPHMAIL_VERIFICATION_INTERVAL_MINUTES="0"):
+        await asyncio.gather(*(come_of(mailbox) for mailbox in mailboxes))
+        await live_on(stage, healthy)
+        for mailbox in mailboxes:
+            with subtests.test(mailbox.case.says):
+                status = (stage.resource(mailbox.row) or {}).get("status", {})
+                assert outcome(mailbox, status) == expected(mailbox.case)
+
+
+def test_no_known_answer_is_left_out() -> None:
+    played = {fault.how.get("answer") for case in EVERY for fault in case.faults} - {None}
+
+    assert played == {*GRAPH_ANSWERS, *SIGNIN_ANSWERS} - OF_WRONG_REQUESTS
