@@ -33,8 +33,8 @@ def _camel(name: str) -> str:
 
 
 def write_time(moment: datetime) -> str:
-    """A moment as Kubernetes writes it: UTC, truncated to seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """A moment as Kubernetes writes it: UTC, truncated to seconds, and with four digits for every year, which `strftime` does not have."""
+    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def _whole_seconds(value: Any) -> Any:
