@@ -1,6 +1,5 @@
 """The client of Graph's subscriptions."""
 
-import re
 import ssl
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,7 @@ from graphmail.graph.errors import GraphError, GraphRefused
 from graphmail.graph.meaning import Meaning
 from graphmail.graph.quota import Budget, Turn
 from graphmail.graph.spending import Spender
-from graphmail.graph.subscription import Subscription, SubscriptionRequest, UnusableSubscription, write_time
+from graphmail.graph.subscription import Subscription, SubscriptionRequest, UnusableSubscription, is_id, write_time
 from graphmail.graph.table import Operation
 from graphmail.graph.text import short_id
 from graphmail.graph.transport import Reply, Timeouts, open_client
@@ -26,8 +25,9 @@ CONNECTIONS = 32
 MAX_PAGES = 1000
 """Pages of a list that are read; Graph has been seen to answer with dozens of empty ones."""
 
-_ID = re.compile(r"(?!\.+$)[A-Za-z0-9._~-]{1,128}")
-"""Graph's ids are GUIDs. What could be anything else than one segment of a path is none, wherever it came from."""
+LEAST_GRANT = timedelta(seconds=30)
+"""Graph raises a life of less than 45 minutes to 45. What is over, or as good as over, was not granted: taken for a success, it would be
+renewed in a tight loop."""
 
 
 def _utc_now() -> datetime:
@@ -102,14 +102,14 @@ class GraphClient:
                 secrets=(request.client_state,) if request.client_state else (),
             )
         )
-        return _subscription(reply, read_json(reply.body), Meaning.OUTCOME_UNKNOWN)
+        return self._granted(reply, _subscription(reply, Meaning.OUTCOME_UNKNOWN), Meaning.OUTCOME_UNKNOWN)
 
     async def get(
         self, subscription_id: str, *, token: str, spender: Spender, turn: Turn | None = None
     ) -> Subscription:
         """The subscription as Graph has it. GONE if there is none."""
         reply = await self._make(Operation.GET, subscription_id, token, spender, turn)
-        return _subscription(reply, read_json(reply.body), Meaning.UNKNOWN)
+        return _named(reply, _subscription(reply, Meaning.UNKNOWN), subscription_id)
 
     async def renew(
         self,
@@ -126,7 +126,8 @@ class GraphClient:
         if notification_url is not None:
             body["notificationUrl"] = notification_url
         reply = await self._make(Operation.RENEW, subscription_id, token, spender, turn, body=body)
-        return _subscription(reply, read_json(reply.body), Meaning.UNKNOWN)
+        renewed = _named(reply, _subscription(reply, Meaning.UNKNOWN), subscription_id)
+        return self._granted(reply, renewed, Meaning.UNKNOWN)
 
     async def delete(self, subscription_id: str, *, token: str, spender: Spender, turn: Turn | None = None) -> bool:
         """Delete a subscription. False: there was none, which is as good."""
@@ -177,12 +178,17 @@ class GraphClient:
         *,
         body: dict[str, Any] | None = None,
     ) -> Reply:
-        if not _ID.fullmatch(subscription_id):
+        if not is_id(subscription_id):
             raise GraphRefused(Meaning.GONE, "no subscription can have this id")
         url = f"{self._base}/{subscription_id}"
         if operation is Operation.REAUTHORIZE:
             url += "/reauthorize"
         return await self._caller.make(Call(operation, url, token, spender, turn, subscription_id, body))
+
+    def _granted(self, reply: Reply, subscription: Subscription, otherwise: Meaning) -> Subscription:
+        if subscription.expires_at - self.graph_time() < LEAST_GRANT:
+            raise _unusable(reply, otherwise, "Graph granted a life that is over already", subscription.id)
+        return subscription
 
     def _next(self, reply: Reply, link: Any) -> str | None:
         """The next page. It must be Graph's own: the token goes nowhere else."""
@@ -199,11 +205,18 @@ class GraphClient:
         return str(page)
 
 
-def _subscription(reply: Reply, content: Any, otherwise: Meaning) -> Subscription:
+def _subscription(reply: Reply, otherwise: Meaning) -> Subscription:
     try:
-        return Subscription.parse(content)
+        return Subscription.parse(read_json(reply.body))
     except UnusableSubscription as error:
         raise _unusable(reply, otherwise, str(error), error.subscription_id) from error
+
+
+def _named(reply: Reply, found: Subscription, subscription_id: str) -> Subscription:
+    """The subscription that was asked for: an answer about another one must not make us forget it."""
+    if found.id.lower() != subscription_id.lower():
+        raise _unusable(reply, Meaning.UNKNOWN, "Graph's answer describes another subscription than the one asked for")
+    return found
 
 
 def _entry(content: Any) -> Subscription | None:

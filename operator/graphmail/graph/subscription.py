@@ -1,11 +1,20 @@
 """A subscription as Graph describes it, and what is asked of Graph to make one."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
 MAX_CLIENT_STATE = 128
 """Characters of a clientState that Graph takes (Microsoft Graph, resource type subscription)."""
+
+_ID = re.compile(r"(?!\.+$)[A-Za-z0-9._~-]{1,128}")
+"""Graph's ids are GUIDs. What could be anything else than one segment of a path is none, wherever it came from."""
+
+
+def is_id(value: str) -> bool:
+    """Whether a subscription can have this id."""
+    return _ID.fullmatch(value) is not None
 
 
 class UnusableSubscription(ValueError):
@@ -44,7 +53,7 @@ class Subscription:
         if not isinstance(body, dict):
             raise UnusableSubscription("Graph's answer does not describe a subscription")
         subscription_id = _text(body, "id")
-        if not subscription_id:
+        if not subscription_id or not is_id(subscription_id):
             raise UnusableSubscription("Graph's answer describes a subscription without an id")
         expires_at = read_time(body.get("expirationDateTime"))
         if expires_at is None:

@@ -95,3 +95,30 @@ async def test_a_success_that_cannot_be_read_keeps_the_id(place: Place) -> None:
 
     assert caught.value.meaning is Meaning.OUTCOME_UNKNOWN
     assert caught.value.subscription_id == "abc-1"
+
+
+@pytest.mark.parametrize("expiry", ["0001-01-01T00:00:00Z", "2020-02-02T02:02:02Z"])
+async def test_a_life_that_is_over_was_not_granted(place: Place, expiry: str) -> None:
+    made = await place.create()
+    await place.control("add_fault", "patch", status=200, body={"id": made.id, "expirationDateTime": expiry})
+    await place.control("add_fault", "create", status=201, body={"id": made.id, "expirationDateTime": expiry})
+
+    with pytest.raises(GraphRefused, match="over already") as renewed:
+        await place.call(place.client.renew, made.id, later(60))
+    with pytest.raises(GraphRefused, match="over already") as created:
+        await place.create()
+
+    assert renewed.value.meaning is Meaning.UNKNOWN
+    assert (created.value.meaning, created.value.subscription_id) == (Meaning.OUTCOME_UNKNOWN, made.id)
+
+
+@pytest.mark.parametrize(("route", "method"), [("get", "get"), ("patch", "renew")])
+async def test_an_answer_about_another_subscription_is_not_taken(place: Place, route: str, method: str) -> None:
+    made, other = await place.create(), await place.create()
+    body = {"id": other.id, "expirationDateTime": "2100-01-01T00:00:00Z"}
+    await place.control("add_fault", route, status=200, body=body, subscription=made.id)
+
+    with pytest.raises(GraphRefused, match="another subscription") as caught:
+        await place.call(getattr(place.client, method), made.id, *([later(60)] if method == "renew" else []))
+
+    assert caught.value.meaning is Meaning.UNKNOWN

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphmail.graph import Subscription, SubscriptionRequest
-from graphmail.graph.subscription import UnusableSubscription, read_time, write_time
+from graphmail.graph.subscription import UnusableSubscription, is_id, read_time, write_time
 
 ANSWER = {
     "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#subscriptions/$entity",
@@ -47,7 +47,7 @@ def test_a_missing_or_odd_field_loses_no_subscription(name: str) -> None:
         assert Subscription.parse(ANSWER | {name: odd}).id == ANSWER["id"]
 
 
-@pytest.mark.parametrize("answer", [None, [], "text", {}, {"id": ""}, {"id": 5}])
+@pytest.mark.parametrize("answer", [None, [], "text", {}, {"id": ""}, {"id": 5}, {"id": "a/b"}, {"id": ".."}])
 def test_an_answer_without_an_id_is_unusable(answer: Any) -> None:
     with pytest.raises(UnusableSubscription) as caught:
         Subscription.parse(answer)
@@ -74,7 +74,7 @@ def test_any_json_is_read_or_refused_clearly(answer: dict[str, Any]) -> None:
         subscription_id = error.subscription_id
 
     given_id = answer.get("id")
-    assert subscription_id == (given_id if isinstance(given_id, str) and given_id else None)
+    assert subscription_id == (given_id if isinstance(given_id, str) and is_id(given_id) else None)
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
