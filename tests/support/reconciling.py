@@ -1,0 +1,189 @@
+"""One mailbox before Graph's client, the tables and the reconciler, with Microsoft's answers in memory: no sockets, no stores."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import httpx
+
+from graphmail.cluster import Cluster
+from graphmail.decision import Policy
+from graphmail.fleet import Access, Entry
+from graphmail.graph import Budget, GraphClient, SignIn, SignInError, Token
+from graphmail.observability.metrics import Metrics
+from graphmail.provider import Credential
+from graphmail.reconciler import Reconciler
+from graphmail.reconciler.access import AccessDesk
+from graphmail.reconciler.hands import Hands
+from graphmail.reconciler.journal import Journal, Threshold
+from graphmail.reconciler.weather import Weather
+from graphmail.resource import GraphMailSubscription
+from graphmail.resource.model import write_time
+from graphmail.stores import Stores
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+APP = "7f0c4a52-0000-4000-8000-000000000001"
+DIRECTORY = "11111111-0000-4000-8000-000000000001"
+HELD = "aaaaaaaa-0000-4000-8000-000000000001"
+HOOK = "https://app.example.com/hook"
+SPEC = {
+    "tenant": "t1",
+    "providerID": "p1",
+    "mailbox": "ann@example.com",
+    "notificationURL": HOOK,
+    "credentials": {"source": "Secret", "secretName": "s"},
+}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer of Graph; no status means that the connection breaks off."""
+
+    status: int | None
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    body: bytes = b""
+
+
+@dataclass
+class Asked:
+    """A call that Graph got, and what it answered, if anything that can be read."""
+
+    at: datetime
+    method: str
+    path: str
+    answered: httpx.Response | None = None
+
+
+@dataclass
+class Microsoft:
+    """Answers in the given order; the last answer stays the same for ever. Sign-in gives a token, or raises what stands there."""
+
+    replies: Sequence[Reply]
+    sign_ins: Sequence[SignInError | None] = (None,)
+    now: datetime = NOW
+    asked: list[Asked] = field(default_factory=list)
+    signed_in: int = 0
+    refused: int = 0
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """For httpx's mock transport."""
+        reply = self.replies[min(len(self.asked), len(self.replies) - 1)]
+        asked = Asked(self.now, request.method, request.url.path)
+        self.asked.append(asked)
+        if reply.status is None:
+            raise httpx.ReadError("the connection broke off", request=request)
+        response = httpx.Response(reply.status, headers=list(reply.headers), content=reply.body, request=request)
+        asked.answered = response
+        return response
+
+    async def token(self, _credential: Credential, *, refused: str | None = None) -> Token:
+        """For the reconciler's hands, in place of `SignIn`."""
+        error = self.sign_ins[min(self.signed_in, len(self.sign_ins) - 1)]
+        self.signed_in += 1
+        if error is not None:
+            self.refused += 1
+            raise error
+        return Token("second-token" if refused else "first-token", NOW + timedelta(days=1), DIRECTORY)
+
+    @property
+    def calls(self) -> int:
+        """Of Graph, and of sign-in where it refused: a token that was given is kept in memory."""
+        return len(self.asked) + self.refused
+
+
+class ApiServer:
+    """Takes every status, and shows it as the API server would: through JSON."""
+
+    namespace = "mail"
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        self.body = body
+
+    async def apply_status(self, body: Mapping[str, Any], *, manager: str) -> dict[str, Any]:
+        assert manager
+        version = str(int(self.body["metadata"]["resourceVersion"]) + 1)
+        metadata = {**self.body["metadata"], "resourceVersion": version}
+        self.body = {**self.body, "metadata": metadata, "status": body["status"]}
+        return self.body
+
+
+class Desk:
+    """Always the same credential."""
+
+    async def of(self, _resource: GraphMailSubscription) -> Access:
+        return Access(Credential("mail/ann", DIRECTORY, APP, "fp", client_secret="s"), "state", None)
+
+
+def resource_body(status: Mapping[str, Any], annotations: Mapping[str, str]) -> dict[str, Any]:
+    """The mailbox's resource, as the API server returns it."""
+    metadata = {"name": "ann", "namespace": "mail", "uid": "u", "generation": 1, "resourceVersion": "1"}
+    return {"metadata": {**metadata, "annotations": dict(annotations)}, "spec": SPEC, "status": dict(status)}
+
+
+def holding(*, hours: float, granted_hours_ago: float = 100.0) -> dict[str, Any]:
+    """The status of a mailbox whose subscription expires then."""
+    row = {
+        "folder": "inbox",
+        "state": "Active",
+        "subscriptionID": HELD,
+        "grantedTime": write_time(NOW - timedelta(hours=granted_hours_ago)),
+        "notificationURL": f"{HOOK}?gms=here.p1.inbox",
+        "expirationTime": write_time(NOW + timedelta(hours=hours)),
+    }
+    return {
+        "observedGeneration": 1,
+        "subscriptionID": HELD,
+        "expirationTime": row["expirationTime"],
+        "observedCredential": "fp",
+        "subscriptions": [row],
+    }
+
+
+class Play:
+    """A reconciler at work on one mailbox, in time that goes where it is told."""
+
+    def __init__(
+        self,
+        microsoft: Microsoft,
+        status: Mapping[str, Any],
+        annotations: Mapping[str, str] | None = None,
+        *,
+        metrics: Metrics,
+        verified_hours_ago: float = 0.0,
+    ) -> None:
+        self.microsoft = microsoft
+        body = resource_body(status, annotations or {})
+        self.api = ApiServer(body)
+        verified_at = NOW - timedelta(hours=verified_hours_ago)
+        self.entry = Entry(resource=GraphMailSubscription.parse(body), seen_at=NOW, verified_at=verified_at)
+        self.http = httpx.AsyncClient(transport=httpx.MockTransport(microsoft.answer))
+        cluster, stores = cast("Cluster", self.api), Stores({})
+        self.reconciler = Reconciler(
+            hands=Hands(self._graph(), cast("SignIn", microsoft), "here", timedelta(minutes=10_000)),
+            desk=cast("AccessDesk", Desk()),
+            journal=Journal(cluster, None, stores, Threshold(), self.now),
+            database=None,
+            stores=stores,
+            weather=Weather(self.now),
+            metrics=metrics,
+            announce=lambda *_: None,
+            policy=Policy(),
+            batch=10,
+            now=self.now,
+            random=lambda: 0.0,
+        )
+
+    def _graph(self) -> GraphClient:
+        budget = Budget(clock=asyncio.get_running_loop().time)
+        return GraphClient("https://graph.example.com/v1.0", budget, http=self.http, clock=self.now)
+
+    def now(self) -> datetime:
+        return self.microsoft.now
+
+    async def look(self) -> datetime:
+        """One look; the time moves on to the next one."""
+        again_at = await self.reconciler.reconcile(self.entry)
+        self.microsoft.now = max(again_at, self.microsoft.now + timedelta(seconds=0.1))
+        return again_at
