@@ -85,22 +85,22 @@ class GraphRoutes:
         refusal = self._identify(call, request.headers.get("Authorization", ""))
         verdict = self._runtime.faults.verdict(call.call)
         delay = verdict.delay_seconds + self._runtime.world.settings.graph_latency_ms / 1_000
-        if delay:
-            await asyncio.sleep(delay)
-        rule = verdict.rule
-        if rule is None or rule.after_commit:
-            response = await self._truth(call, operation, refusal)
-            if rule is None:
-                return response
-        return self._spoiled(rule, call, request)
+        with self._reading_slot(call.call) as crowded:
+            if delay:
+                await asyncio.sleep(delay)
+            rule = verdict.rule
+            if rule is None or rule.after_commit:
+                response = await self._truth(call, operation, refusal or crowded)
+                if rule is None:
+                    return response
+            return self._spoiled(rule, call, request)
 
     async def _truth(self, call: GraphCall, operation: Operation, refusal: GraphError | None) -> web.Response:
         try:
             if refusal is not None:
                 raise refusal
             self._check_quota(call.call)
-            with self._reading_slot(call.call):
-                reply = await operation(call)
+            reply = await operation(call)
         except GraphError as error:
             return self._error(call.call, error)
         if reply.body is None:
@@ -150,16 +150,18 @@ class GraphRoutes:
             raise error
 
     @contextlib.contextmanager
-    def _reading_slot(self, call: Call) -> Iterator[None]:
+    def _reading_slot(self, call: Call) -> Iterator[GraphError | None]:
+        """One of the reads at once that an app has for a mailbox, held as long as the answer takes; a refusal when all are taken."""
         settings, key = self._runtime.world.settings, (call.client, call.mailbox)
         if not settings.quotas_enforced or call.route not in _MAIL_ROUTES:
-            yield
+            yield None
             return
         if self._reading[key] >= settings.mailbox_concurrency:
-            raise GRAPH_ANSWERS["mailbox-throttled"].error()
+            yield GRAPH_ANSWERS["mailbox-throttled"].error()
+            return
         self._reading[key] += 1
         try:
-            yield
+            yield None
         finally:
             self._reading[key] -= 1
 

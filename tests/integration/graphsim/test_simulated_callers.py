@@ -154,13 +154,3 @@ async def test_the_signed_in_user_and_the_folders_are_shown(ann, house):
 async def test_the_app_by_itself_is_nobody(graph):
     answer = await graph.call("GET", "/me")
     assert (answer.status, answer.code) == (400, "BadRequest")
-
-
-async def test_quotas_answer_with_the_seconds_to_wait(graph):
-    graph.simulator.world.settings.quotas_enforced = True
-    statuses = [(await graph.call("GET", "/subscriptions")).status for _ in range(25)]
-    assert set(statuses) == {200}
-    refused = await graph.call("GET", "/subscriptions")
-    assert (refused.status, refused.code) == (429, "TooManyRequests")
-    assert 1 <= int(refused.headers["Retry-After"]) <= 20
-    assert (await graph.call("GET", "/subscriptions/none")).status == 404
