@@ -47,6 +47,25 @@ async def test_a_subscription_lives_and_dies(place: Place) -> None:
     assert caught.value.meaning is Meaning.GONE
 
 
+async def test_a_graph_that_accepts_twins_makes_a_second_subscription(place: Place) -> None:
+    first, second = await place.create(), await place.create()
+
+    assert first.id != second.id
+    assert (await place.call(place.client.get, first.id)).id == first.id
+
+
+async def test_a_graph_that_refuses_twins_names_the_one_that_stands_in_the_way(place: Place) -> None:
+    await place.control("change_settings", duplicates="refuse")
+    first = await place.create()
+    with pytest.raises(GraphRefused) as caught:
+        await place.create()
+
+    assert (caught.value.meaning, caught.value.subscription_id) == (Meaning.ALREADY_EXISTS, first.id)
+    assert (await place.call(place.client.get, first.id)) == first
+    await place.call(place.client.delete, first.id)
+    assert (await place.create()).id != first.id
+
+
 async def test_a_mailbox_with_an_apostrophe_is_watched_like_any_other(place: Place) -> None:
     place.simulator.world.add_mailbox(place.tenant.id, "o'brien@contoso.example.com")
     resource = mail_resource("inbox", "o'brien@contoso.example.com", CredentialKind.APP_ONLY)
