@@ -1,8 +1,9 @@
 """The connections to Postgres: few, autocommit, without session state, so that PgBouncer's transaction pooling works too."""
 
 import asyncio
+import re
 import select
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any, Self
@@ -21,6 +22,7 @@ from graphmail.database.errors import (
 )
 
 Row = tuple[Any, ...]
+Parameters = Mapping[str, Any] | Sequence[Any]
 
 _ATTEMPTS = 3
 """How often a statement runs that Postgres rolled back to end a deadlock."""
@@ -29,6 +31,26 @@ BATCH = 500
 _TIMESTAMPTZ = 1184
 """Postgres's type id of timestamptz."""
 _UTC_NAMES = frozenset({"UTC", "Etc/UTC"})
+_PARAMETER = re.compile(r"%\((\w+)\)s")
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A statement as the server takes it: its parameters are numbers, in the order in which their names first appear."""
+
+    text: str
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, statement: str) -> Self:
+        """From a statement whose parameters have names, `%(name)s`; `%%` stands for `%`."""
+        numbers: dict[str, int] = {}
+        text = _PARAMETER.sub(lambda found: f"${numbers.setdefault(found[1], len(numbers) + 1)}", statement)
+        return cls(text.replace("%%", "%"), tuple(numbers))
+
+    def values(self, parameters: Mapping[str, Any]) -> list[Any]:
+        """The parameters in the order of their numbers."""
+        return [parameters[name] for name in self.names]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +117,7 @@ class Pool:
     def __init__(self, url: str, settings: PoolSettings) -> None:
         self._settings = settings
         self._failures: list[str] = []
+        self._numbered: dict[str, Numbered] = {}
         self._pool = AsyncConnectionPool(
             connection_string(url, settings),
             connection_class=_remembering(self._failures),
@@ -136,11 +159,17 @@ class Pool:
     async def rows(self, statement: str, parameters: Mapping[str, Any]) -> list[Row]:
         """Run one statement and return its rows.
 
+        Statements are fixed texts, and few. Their parameters are numbered here, once: psycopg would read a long statement anew at
+        each use (it remembers none above 4,096 characters), which cost 0.2 ms for that of an outcome.
+
         Raises:
             DatabaseUnavailable: there is no connection, it broke, or the time-out passed; what was sent may have been done.
             DatabaseError: Postgres refused the statement.
         """
-        return await self._run(psycopg.AsyncCursor, statement, parameters)
+        numbered = self._numbered.get(statement)
+        if numbered is None:
+            numbered = self._numbered[statement] = Numbered.of(statement)
+        return await self._run(psycopg.AsyncRawCursor, numbered.text, numbered.values(parameters))
 
     async def last_rows(self, statements: str, parameters: Mapping[str, Any]) -> list[Row]:
         """Run several statements as one message, hence as one transaction, and return the rows of the last.
@@ -153,9 +182,7 @@ class Pool:
         """
         return await self._run(psycopg.AsyncClientCursor, statements, parameters)
 
-    async def _run(
-        self, cursor: type[psycopg.AsyncCursor[Row]], statement: str, parameters: Mapping[str, Any]
-    ) -> list[Row]:
+    async def _run(self, cursor: type[psycopg.AsyncCursor[Row]], statement: str, parameters: Parameters) -> list[Row]:
         try:
             connection = await self._pool.getconn()
             try:
@@ -179,7 +206,7 @@ class Pool:
 
 
 async def _execute(
-    cursor: psycopg.AsyncCursor[Row], statement: str, parameters: Mapping[str, Any]
+    cursor: psycopg.AsyncCursor[Row], statement: str, parameters: Parameters
 ) -> psycopg.AsyncCursor[Row]:
     """Run it; again, when Postgres rolled it back to end a deadlock."""
     for _ in range(_ATTEMPTS - 1):
