@@ -114,8 +114,10 @@ class Fleet:
         Raises:
             pydantic.ValidationError: the object is not what the CRD promises.
         """
+        entry = self._entries.get(body["metadata"]["name"])
+        if entry is not None and _is_echo(body["metadata"], entry.resource):
+            return entry, False
         resource = GraphMailSubscription.parse(body)
-        entry = self._entries.get(resource.metadata.name)
         if entry is None or (
             entry.resource.metadata.uid != resource.metadata.uid and not _older(resource, entry.resource)
         ):
@@ -139,9 +141,18 @@ class Fleet:
 
 
 def _version(resource: GraphMailSubscription) -> int:
+    return _number(resource.metadata.resource_version)
+
+
+def _number(version: str) -> int:
     """Resource versions of one server are ordered numbers (Kubernetes API concepts, since 1.35 guaranteed)."""
-    text = resource.metadata.resource_version
-    return int(text) if text.isdigit() else 0
+    return int(version) if version.isdigit() else 0
+
+
+def _is_echo(metadata: Mapping[str, Any], known: GraphMailSubscription) -> bool:
+    """What the watch shows is known already, mostly from the answer to a write of ours: it need not be read again."""
+    version = _number(metadata.get("resourceVersion", ""))
+    return metadata["uid"] == known.metadata.uid and 0 < version <= _version(known)
 
 
 def _older(resource: GraphMailSubscription, than: GraphMailSubscription) -> bool:
