@@ -51,8 +51,8 @@ class NoDiffBase(kopf.DiffBaseStorage):
         return {}
 
     def fetch(self, **_: Any) -> Any:
-        """Nothing was stored."""
-        return None
+        """Nothing was stored, and nothing differs from it: with None, Kopf takes each event for a creation, and writes all of it out."""
+        return {}
 
     def store(self, **_: Any) -> None:
         """Nothing is stored."""
