@@ -57,15 +57,38 @@ kind: environment ## The demo's world in a kind cluster: needs a container engin
 kind-down: environment ## Remove that cluster
 	@$(PY) -m kind down
 
+BENCH := PYTHONPATH=bench:hack .venv/bin/python -m benches
+BENCH_ARGS = $(if $(QUICK),--quick) $(if $(MINUTES),--minutes $(MINUTES))
+
+.PHONY: bench
+bench: tools ## Run the three benches (about 12 min); QUICK=1 is a small size, MINUTES= shortens bench-idle
+	@$(BENCH) all $(BENCH_ARGS)
+
+.PHONY: bench-quota
+bench-quota: tools ## How much of Graph's quota is used when a whole fleet is due
+	@$(BENCH) quota $(BENCH_ARGS)
+
+.PHONY: bench-compare
+bench-compare: tools ## The same work by this operator, by a plain Kopf operator, and by a loop over the rows
+	@$(BENCH) compare $(BENCH_ARGS)
+
+.PHONY: bench-idle
+bench-idle: tools ## What waiting costs
+	@$(BENCH) idle $(BENCH_ARGS)
+
+.PHONY: bench-publish
+bench-publish: environment ## Take what the last full runs found into docs/benchmarks.md and its picture
+	@$(BENCH) publish
+
 .PHONY: test
 test: tools ## Run all tests, on a real API server and a real Postgres (ARGS= goes to pytest)
 	@.venv/bin/python -m pytest tests $(ARGS)
 
 .PHONY: lint
 lint: environment ## Check style, types and the layers
-	@.venv/bin/ruff check operator hack tests
-	@.venv/bin/ruff format --check operator hack tests
-	@MYPYPATH=operator:hack .venv/bin/mypy --strict operator hack
+	@.venv/bin/ruff check operator hack bench tests
+	@.venv/bin/ruff format --check operator hack bench tests
+	@MYPYPATH=operator:hack:bench .venv/bin/mypy --strict operator hack bench
 	@.venv/bin/lint-imports
 
 .PHONY: crds
@@ -79,5 +102,5 @@ lock: ## Resolve the locks anew (UPGRADE=1 takes the newest versions)
 .PHONY: clean
 clean: ## Stop what runs and remove all that was made in the checkout; the cache stays
 	@if [ -x .venv/bin/python ]; then $(PY) -m localstack down --delete --state-dir $(STATE); fi
-	@rm -rf .venv .cluster .demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
+	@rm -rf .venv .cluster .demo .bench dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -55,7 +55,7 @@ def lock(checkout: Path, cache: Cache, *, upgrade: bool) -> None:
         # The runtime's pins constrain the developer's, so that tests run on what the image holds.
         extras = ["--extra", "sim", "--group", "dev", "--constraints", "requirements.lock"]
         runner.run(*common, *extras, "pyproject.toml", "-o", LOCK, cwd=checkout)
-        for source in sorted(pypi_tools.LOCKS.glob("*.in")):
+        for source in sorted([*pypi_tools.LOCKS.glob("*.in"), *(checkout / "bench").glob("*.in")]):
             runner.run(*common, source.name, "-o", f"{source.stem}.lock", cwd=source.parent)
 
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 LOCKS = Path(__file__).parent / "pypi"
 
 
-def locked_version(lock: Path) -> str:
-    """The version that a lock of a single package pins."""
-    found = re.search(r"^[\w.-]+==(\S+)", lock.read_text(), re.MULTILINE)
+def locked_version(lock: Path, name: str = r"[\w.-]+") -> str:
+    """The version that a lock pins: of its first package, which is mostly its only one, or of the one that is named."""
+    found = re.search(rf"^{name}==(\S+)", lock.read_text(), re.MULTILINE)
     if not found:
         raise LocalStackError(f"{lock} pins no version; run `make lock`")
     return found.group(1)

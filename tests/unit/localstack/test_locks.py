@@ -14,6 +14,7 @@ LOCKS = [
     ROOT / "requirements.lock",
     ROOT / "requirements-dev.lock",
     *sorted((ROOT / "hack/localstack/pypi").glob("*.lock")),
+    ROOT / "bench/picture.lock",
 ]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
