@@ -1,5 +1,6 @@
 """`make bench-quota`: a whole fleet is due at once, and Graph's quota is the only limit."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from rig import account
 from rig.filling import fill_graph, fill_kubernetes, fill_postgres
 from rig.meter import Meter, await_standstill
 from rig.parts import Parts
-from rig.population import ALL_DUE, population
+from rig.population import ALL_DUE, Mailbox, population
 from rig.result import Finding, Machine, Row, at_least, at_most, exactly, finding
 
 NAMESPACE = "bench-quota"
@@ -28,6 +29,8 @@ class Measured:
 
     mailboxes: int
     account: account.Account
+    urgency: float
+    """Mean place, from 0 to 1, of the tenth that expires first in the order of writes."""
     duplicates: int
     postgres_synced: int
     kubernetes_synced: int
@@ -36,6 +39,8 @@ class Measured:
     cpu_work: float
     """From then on until it rests again."""
     rss_mb: float
+    cpu_parts: Mapping[str, float]
+    """Seconds of processor time that the others on the machine used, from before the start of the operator to the end."""
 
     @property
     def share(self) -> float:
@@ -46,6 +51,10 @@ class Measured:
     def cpu_ms(self) -> float:
         """Milliseconds of processor time for one renewal."""
         return 1000 * self.cpu_work / max(1, self.account.renewals)
+
+    def _others(self) -> str:
+        shares = (f"{part} {1000 * cpu / max(1, self.account.renewals):.1f}" for part, cpu in self.cpu_parts.items())
+        return f"{', '.join(shares)} ms"
 
     def numbers(self) -> dict[str, int | float]:
         """The last line."""
@@ -67,10 +76,14 @@ class Measured:
             at_least("share of Graph's quota", round(self.share, 4), 0.97, "{:.3f}"),
             exactly("answers 429", self.account.http_429, 0),
             exactly("mailboxes covered twice", self.duplicates, 0),
+            Row(
+                "mean place of the most urgent tenth", f"{self.urgency:.0%} of the way (first come, first served: 50%)"
+            ),
             exactly("other writes at Graph", self.account.other_writes, 0),
             at_most("operator's processor time a renewal", round(self.cpu_ms, 2), 5, "{:.2f} ms"),
             Row("its processor time to start", f"{self.cpu_start:.1f} s"),
             Row("its memory at the end", f"{self.rss_mb:.0f} MB"),
+            Row("the others' processor time a renewal", self._others()),
             exactly("rows of Postgres that have the outcome", self.postgres_synced, self.mailboxes),
             exactly("statuses that have the outcome", self.kubernetes_synced, self.mailboxes),
         ]
@@ -101,20 +114,28 @@ def _measure(parts: Parts, count: int) -> Measured:
             fill_postgres(parts, mailboxes, fill_graph(control, mailboxes))
             fill_kubernetes(parts, NAMESPACE, mailboxes)
         say(f"Renewing them (about {count / WRITES_PER_SECOND + 10:.0f} s) ...")
+        before = parts.cpu()
         with parts.operator(NAMESPACE, {}) as pid, Meter(pid) as meter:
             await_standstill(lambda: _synced_rows(parts, begun), count)
             meter.await_quiet()
-            told = account.read_account(control)
+            calls = account.read_calls(control)
+            told = account.account_of(calls)
             return Measured(
                 mailboxes=count,
                 account=told,
+                urgency=account.urgency(calls, _earliest_first(mailboxes)),
                 duplicates=account.duplicates(control),
                 postgres_synced=_synced_rows(parts, begun),
                 kubernetes_synced=_synced_statuses(parts, begun),
                 cpu_start=meter.usage.cpu_at(told.began),
                 cpu_work=meter.usage.last.cpu - meter.usage.cpu_at(told.began),
                 rss_mb=meter.usage.last.rss / 1e6,
+                cpu_parts={part: cpu - before[part] for part, cpu in parts.cpu().items()},
             )
+
+
+def _earliest_first(mailboxes: Sequence[Mailbox]) -> list[str]:
+    return [mailbox.subscription_id for mailbox in sorted(mailboxes, key=lambda mailbox: mailbox.expires_at)]
 
 
 def _synced_rows(parts: Parts, begun: datetime) -> int:

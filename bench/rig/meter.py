@@ -4,6 +4,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -90,6 +91,17 @@ class Meter:
     def await_quiet(self, *, share: float = 0.1, seconds: float = 3.0, timeout: float = 60.0) -> None:
         """Wait until the process uses less than this share of a core over so many seconds, at most `timeout` seconds."""
         wait(lambda: self.usage.share_of_last(seconds) < share, timeout=timeout, first=seconds)
+
+
+def family_cpu(pid: int) -> float:
+    """Seconds of processor time of a process and of all that it has started, those that have ended included."""
+    process = psutil.Process(pid)
+    total = 0.0
+    for member in [process, *process.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            cpu = member.cpu_times()
+            total += cpu.user + cpu.system + (cpu.children_user + cpu.children_system if member is process else 0.0)
+    return total
 
 
 def wait(condition: Callable[[], bool], *, timeout: float, every: float = 0.25, first: float = 0.0) -> bool:

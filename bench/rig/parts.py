@@ -21,6 +21,7 @@ from localstack.messages import LocalStackError
 from localstack.postgres import PostgresServer
 from localstack.processes import BackgroundProcess, free_port, guarded, stop_all
 from localstack.toolchain import CLUSTER_TOOLS, Toolchain
+from rig.meter import family_cpu
 
 CHECKOUT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent
@@ -78,6 +79,12 @@ class Parts:
         stop_all([self._simulator.pidfile])
         self.cluster.delete()
         self.postgres.delete()
+
+    def cpu(self) -> dict[str, float]:
+        """Seconds of processor time that each part beside the operator has used so far."""
+        names = {"API server": "kube-apiserver", "etcd": "etcd", "Postgres": "postgres", "simulator": "graphsim"}
+        pids = {part: BackgroundProcess(name, self.state_dir).pid for part, name in names.items()}
+        return {part: family_cpu(pid) for part, pid in pids.items() if pid is not None}
 
     @property
     def _simulator_dir(self) -> Path:

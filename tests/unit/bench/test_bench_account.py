@@ -3,12 +3,14 @@
 from datetime import UTC, datetime, timedelta
 
 from graphsim.control_run_models import CallView
-from rig.account import account_of
+from rig.account import account_of, urgency
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def call(route: str, after: float, *, status: int = 200, milliseconds: float = 150.0) -> CallView:
+def call(
+    route: str, after: float, *, status: int = 200, milliseconds: float = 150.0, subscription: str = "s"
+) -> CallView:
     method = {"patch": "PATCH", "create": "POST", "delete": "DELETE"}.get(route, "GET")
     return CallView(
         number=1,
@@ -20,7 +22,7 @@ def call(route: str, after: float, *, status: int = 200, milliseconds: float = 1
         client="c",
         status=status,
         code="",
-        subscription="s",
+        subscription=subscription,
         fault="",
         milliseconds=milliseconds,
         request_id="r",
@@ -65,3 +67,12 @@ def test_the_curve_tells_what_was_granted_after_each_second_and_ends_with_all() 
 def test_a_run_without_writes_has_no_speed() -> None:
     account = account_of([call("get", 0)])
     assert (account.renewals, account.seconds, account.per_second) == (0, 0.0, 0.0)
+
+
+def test_urgency_is_the_place_of_those_that_expire_first_in_the_order_of_writes() -> None:
+    names = [f"s{number}" for number in range(20)]
+    early = [call("patch", place, subscription=name) for place, name in enumerate(names)]
+    late = [call("patch", 20 - place, subscription=name) for place, name in enumerate(names)]
+    assert urgency(early, names) == 0.5 / 20
+    assert urgency(late, names) == 18.5 / 20
+    assert urgency([call("get", 0)], names) == 1.0

@@ -85,7 +85,18 @@ def test_what_is_published_was_measured_at_full_size() -> None:
 
 
 ACCOUNT = Account(renewals=5000, other_writes=0, http_429=0, began=1000.0, ended=1050.5, curve=(0,))
-QUOTA = quota.Measured(5000, ACCOUNT, 0, 5000, 5000, cpu_start=2.0, cpu_work=20.0, rss_mb=300.0)
+QUOTA = quota.Measured(
+    mailboxes=5000,
+    account=ACCOUNT,
+    urgency=0.06,
+    duplicates=0,
+    postgres_synced=5000,
+    kubernetes_synced=5000,
+    cpu_start=2.0,
+    cpu_work=20.0,
+    rss_mb=300.0,
+    cpu_parts={"etcd": 4.0},
+)
 CONTESTANT = compare.Contestant("one", 1000, 240.0, 4.0)
 COMPARED = compare.Compared(
     CONTESTANT, compare.Contestant("two", 1000, 60.0, 16.0), compare.Contestant("three", 50, 1.6, 13.0)
