@@ -201,5 +201,6 @@ def _provider(mailbox: Mailbox) -> Provider:
 def _status(resource: GraphMailSubscription, mailbox: Mailbox) -> dict[str, Any]:
     held = Held(mailbox.subscription_id, mailbox.expires_at, notification_url(mailbox), mailbox.granted_at)
     around = Surroundings(now=mailbox.granted_at, policy=Policy(), synced=True)
-    status = status_after(resource, Result(Deed.RENEW, held, granted=True, observed_credential="bench"), around)
+    result = Result(Deed.RENEW, held, granted=True, observed_credential="bench")
+    status = status_after(resource, resource.spec.folders[0], result, around)
     return status_body(resource, status)
