@@ -39,6 +39,7 @@ _CONDITIONS: Mapping[str, Mapping[str, str]] = {
         "tenant_id": _CHANGED,
         "folder_filters": _CHANGED,
         "delivery_mode": _CHANGED,
+        "webhook_verification_token": _CHANGED,
         "refresh_token": _APPEARED,
         "access_token": _APPEARED,
     },

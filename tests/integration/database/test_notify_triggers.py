@@ -131,6 +131,7 @@ class TestWhatIsTold:
         [
             ({}, {"folder_filters": '["Archive"]'}),
             ({}, {"client_id": "another-app"}),
+            ({}, {"webhook_verification_token": "another-state"}),
             ({}, {"client_secret": "another-secret"}),
             ({}, {"tenant_id": "a-directory"}),
             ({"refresh_token": None}, {"refresh_token": "consented"}),
