@@ -14,11 +14,17 @@ from graphmail.fleet import Access, Entry
 from graphmail.graph import Budget, GraphClient, SignIn, SignInError, Token
 from graphmail.observability.metrics import Metrics
 from graphmail.provider import Credential
-from graphmail.reconciler import Reconciler
-from graphmail.reconciler.access import AccessDesk
-from graphmail.reconciler.hands import Hands
-from graphmail.reconciler.journal import Journal, Threshold
-from graphmail.reconciler.weather import Weather
+from graphmail.reconciler import (
+    AccessDesk,
+    Acting,
+    Hands,
+    Journal,
+    Reconciler,
+    Settling,
+    Threshold,
+    Turns,
+    Weather,
+)
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.model import write_time
 from graphmail.stores import Stores
@@ -27,6 +33,7 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 APP = "7f0c4a52-0000-4000-8000-000000000001"
 DIRECTORY = "11111111-0000-4000-8000-000000000001"
 HELD = "aaaaaaaa-0000-4000-8000-000000000001"
+CREDENTIAL = Credential("mail/ann", DIRECTORY, APP, "fp", client_secret="s")
 HOOK = "https://app.example.com/hook"
 SPEC = {
     "tenant": "t1",
@@ -78,7 +85,7 @@ class Microsoft:
         asked.answered = response
         return response
 
-    async def token(self, _credential: Credential, *, refused: str | None = None) -> Token:
+    async def token(self, _credential: Credential, *, refused: str | None = None, forced: bool = False) -> Token:
         """For the reconciler's hands, in place of `SignIn`."""
         error = self.sign_ins[min(self.signed_in, len(self.sign_ins) - 1)]
         self.signed_in += 1
@@ -113,7 +120,7 @@ class Desk:
     """Always the same credential."""
 
     async def of(self, _resource: GraphMailSubscription) -> Access:
-        return Access(Credential("mail/ann", DIRECTORY, APP, "fp", client_secret="s"), "state", None)
+        return Access(CREDENTIAL, "state", None)
 
 
 def resource_body(status: Mapping[str, Any], annotations: Mapping[str, str]) -> dict[str, Any]:
@@ -156,28 +163,41 @@ class Play:
         self.microsoft = microsoft
         body = resource_body(status, annotations or {})
         self.api = ApiServer(body)
-        verified_at = NOW - timedelta(hours=verified_hours_ago)
-        self.entry = Entry(resource=GraphMailSubscription.parse(body), seen_at=NOW, verified_at=verified_at)
+        verified = {"inbox": NOW - timedelta(hours=verified_hours_ago)}
+        self.entry = Entry(resource=GraphMailSubscription.parse(body), seen_at=NOW, verified=verified)
         self.http = httpx.AsyncClient(transport=httpx.MockTransport(microsoft.answer))
-        cluster, stores = cast("Cluster", self.api), Stores({})
-        self.reconciler = Reconciler(
-            hands=Hands(self._graph(), cast("SignIn", microsoft), "here", timedelta(minutes=10_000)),
-            desk=cast("AccessDesk", Desk()),
-            journal=Journal(cluster, None, stores, Threshold(), self.now),
+        self.reconciler = self._reconciler(microsoft, metrics)
+
+    def _reconciler(self, microsoft: Microsoft, metrics: Metrics) -> Reconciler:
+        cluster, stores, desk = cast("Cluster", self.api), Stores({}), cast("AccessDesk", Desk())
+        budget = Budget(clock=asyncio.get_running_loop().time)
+        graph = GraphClient("https://graph.example.com/v1.0", budget, http=self.http, clock=self.now)
+        hands = Hands(graph, cast("SignIn", microsoft), "here", timedelta(minutes=10_000))
+        journal = Journal(cluster, None, stores, Threshold(), self.now)
+        settling = Settling(
+            hands=hands,
+            journal=journal,
             database=None,
-            stores=stores,
-            weather=Weather(self.now),
             metrics=metrics,
             announce=lambda *_: None,
             policy=Policy(),
-            batch=10,
             now=self.now,
             random=lambda: 0.0,
         )
-
-    def _graph(self) -> GraphClient:
-        budget = Budget(clock=asyncio.get_running_loop().time)
-        return GraphClient("https://graph.example.com/v1.0", budget, http=self.http, clock=self.now)
+        return Reconciler(
+            acting=Acting(hands, desk, Weather(self.now)),
+            settling=settling,
+            turns=Turns(budget),
+            desk=desk,
+            journal=journal,
+            database=None,
+            stores=stores,
+            announce=lambda *_: None,
+            policy=Policy(),
+            at_once=4,
+            batch=10,
+            now=self.now,
+        )
 
     def now(self) -> datetime:
         return self.microsoft.now

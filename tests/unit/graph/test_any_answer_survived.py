@@ -23,7 +23,7 @@ from graphmail.observability.metrics import Metrics
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.names import ANNOTATION_ADOPT
-from support.reconciling import APP, DIRECTORY, HELD, HOOK, NOW, Microsoft, Play, Reply, holding
+from support.reconciling import APP, CREDENTIAL, HELD, HOOK, NOW, Microsoft, Play, Reply, holding
 
 Run = Callable[[Any], Any]
 Played = Callable[..., Play]
@@ -98,9 +98,7 @@ grants = st.fixed_dictionaries({"id": st.sampled_from([HELD, HELD, OTHER]), "exp
 granting = st.builds(Reply, st.sampled_from([200, 201]), body=grants.map(lambda content: json.dumps(content).encode()))
 replies = granting | st.builds(Reply, statuses, headers, bodies | cut) | st.just(Reply(None))
 refused_sign_ins = st.builds(
-    lambda status, content: sign_in_refusal(
-        SignInAnswer(status, {}, json.dumps(content).encode(), NOW, APP, DIRECTORY, ())
-    ),
+    lambda status, content: sign_in_refusal(SignInAnswer(status, {}, json.dumps(content).encode(), NOW, CREDENTIAL)),
     st.integers(200, 999),
     st.fixed_dictionaries(
         {},

@@ -124,4 +124,4 @@ def test_an_error_of_any_type_is_read(value: Any) -> None:
 )
 def test_a_huge_answer_is_read_in_time(body: bytes) -> None:
     check(refusal(Answer(Operation.CREATE, 400, {}, body, NOW)))
-    check(sign_in_refusal(SignInAnswer(400, {}, body, NOW, "app", "directory")))
+    check(sign_in_refusal(SignInAnswer(400, {}, body, NOW, APP)))
