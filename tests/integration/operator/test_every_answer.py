@@ -120,13 +120,14 @@ SIGN_INS = [
         "ReauthorizationRequired", Pace.NEVER, "False", "app ", "AADSTS", "correlation-id",
     ),
     *sign_ins(
-        ("invalid-client", "secret-expired", "secret-missing", "certificate-refused", "federation-refused",
-         "tenant-not-found"),
+        ("invalid-client", "secret-expired", "secret-missing", "client-public", "certificate-refused", "certificate-expired",
+         "assertion-signature-refused", "assertion-malformed", "assertion-client-refused", "assertion-audience-refused",
+         "federation-refused", "federation-issuer-refused", "federation-audience-refused", "tenant-not-found"),
         "CredentialInvalid", Pace.NEVER, "False", "AADSTS",
     ),
     *sign_ins(("app-not-found", "app-disabled"), "AppDisabled", Pace.NEVER, "False", "enable it"),
     *sign_ins(("signin-throttled",), "Throttled", Pace.QUICK, None, "429"),
-    *sign_ins(("signin-transient", "signin-busy"), "GraphUnavailable", Pace.QUICK, None),
+    *sign_ins(("signin-transient", "signin-busy", "assertion-out-of-time"), "GraphUnavailable", Pace.QUICK, None),
 ]  # fmt: skip
 
 
