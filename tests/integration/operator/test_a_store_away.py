@@ -54,23 +54,33 @@ async def test_while_postgres_is_away_renewals_go_on_and_are_written_down_later(
     assert stage.calls(doomed, "delete") == 0
 
 
-async def test_an_operator_that_starts_without_postgres_waits_for_it(stage: Stage) -> None:
-    row = stage.add_delegated()
-    async with stage.operator():
-        await stage.ready(row)
-    before = stage.simulator.log.total
+async def test_what_is_made_while_postgres_goes_away_is_kept_and_written_down_by_the_next_process_once_postgres_is_back(
+    stage: Stage,
+) -> None:
+    row = stage.add_app_only()
+    stage.endpoint.validating.clear()
     async with PostgresGate(stage.product.url) as gate:
-        gate.shut()
+        async with stage.operator(GRAPHMAIL_DATABASE_URL=gate.url):
+            await eventually(lambda: stage.endpoint.waiting, "Graph is making the subscription")
+            gate.shut()
+            stage.endpoint.validating.set()
+            status = await stage.ready(row)
+        assert condition_reason(status, "Synced") == "PostgresUnavailable"
+        assert stage.product.config(row.id)["webhook_subscription_id"] is None
+        [made] = stage.live(row)
+        stage.product.end_claim(row.id)
+        calls, refused = stage.simulator.log.total, gate.refused
         async with stage.operator(GRAPHMAIL_DATABASE_URL=gate.url) as operator:
-            await operator.metric_is(0, "graphmail_store_up", store="postgres")
             stage.request_renewal(row, "now")
-            new = stage.add_app_only()
-            await eventually(lambda: gate.refused >= 2, "it goes on trying")
-            assert stage.simulator.log.total == before
+            await operator.metric_is(0, "graphmail_store_up", store="postgres")
+            await eventually(lambda: gate.refused > refused, "the next process finds Postgres away, and waits for it")
+            new = stage.add_delegated()
+            assert stage.simulator.log.total == calls
             gate.open()
             await stage.status_of(row, lambda status: status["lastHandledRenewal"] == "now", "renewed")
             await stage.ready(new)
-    assert (stage.calls(row, "create"), stage.calls(row, "patch")) == (1, 1)
+        assert await stage.covered_once(row) == made.id
+    assert stage.calls(row, "create") == 1
 
 
 async def test_while_the_api_server_is_away_renewals_go_on_and_are_shown_later(
@@ -99,7 +109,7 @@ async def test_while_the_api_server_is_away_renewals_go_on_and_are_shown_later(
             assert stage.resource(due)["status"] == before
             gate.open()
             after = await stage.status_of(due, lambda status: status != before, "shown")
-            await eventually(lambda: stage.live(lost), "what was lost is made anew")
+            stage.request_renewal(lost, "now")
             await stage.ready(lost)
     assert write_time(stage.product.config(due.id)["webhook_expires_at"]) == after["expirationTime"]
     assert stage.calls(due, "create") == 1

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,27 +14,34 @@ QUIET = {"GRAPHMAIL_TICK_SECONDS": "1", "GRAPHMAIL_VERIFICATION_INTERVAL_MINUTES
 
 
 async def test_when_nothing_is_due_nobody_is_asked_but_the_database_for_changes(
-    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [stage.add_app_only() for _ in range(30)]
+    rows = [stage.add_app_only() for _ in range(20)]
     async with ClusterGate(stage.control_plane) as cluster, PostgresGate(stage.product.url) as postgres:
         monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig(tmp_path)))
         async with stage.operator(GRAPHMAIL_DATABASE_URL=postgres.url, **QUIET):
             for row in rows:
                 await stage.ready(row)
-                await eventually(lambda row=row: "Created" in stage.event_reasons(row), "all events are posted")
-            await asked_twice(postgres)
+            await eventually(lambda: len(created(stage)) == len(rows), "all events are posted")
+            await asked(postgres, 1)
             calls, written = stage.simulator.log.total, cluster.sent
-            await asked_twice(postgres)
-            [(_, asked)] = postgres.statements.items()
-            assert asked <= 3
+            capsys.readouterr()
+            await asked(postgres, 2)
+            [(question, _)] = postgres.statements.items()
+            assert question.startswith("SELECT clock.as_of")
             assert (stage.simulator.log.total, cluster.sent) == (calls, written)
+            assert capsys.readouterr() == ("", "")
 
 
-async def asked_twice(postgres: PostgresGate) -> None:
-    """The mirror asks twice more; several ticks of each resource pass meanwhile."""
+def created(stage: Stage) -> list[dict[str, Any]]:
+    items = stage.control_plane.request("GET", f"/api/v1/namespaces/{stage.namespace}/events")["items"]
+    return [item for item in items if item["reason"] == "Created"]
+
+
+async def asked(postgres: PostgresGate, times: int) -> None:
+    """The mirror asks so often from here on; between two questions each resource has more than one tick."""
     postgres.statements.clear()
-    await eventually(lambda: postgres.statements.total() >= 2, "the mirror asks")
+    await eventually(lambda: postgres.statements.total() >= times, "the mirror asks")
 
 
 async def test_who_else_renews_is_told_of_and_the_rows_subscription_is_kept(stage: Stage) -> None:

@@ -1,64 +1,14 @@
 """Resources that people write, with their own Secrets, also without any Postgres (design, rule 10 and "The custom resource")."""
 
-import json
-from dataclasses import dataclass, field
 from typing import Any
 
-from graphmail.resource.names import API_VERSION, KIND
-from graphsim.directory import Mailbox
-from graphsim.subscriptions import Subscription
+from graphmail.resource.names import FINALIZER
+from support.hand import Hand
 from support.stage import Stage, condition_reason, condition_status
 from support.waiting import eventually
 
 ALONE = {"GRAPHMAIL_DATABASE_URL": "", "APPLICATION_URL": ""}
 """No product at all."""
-
-
-@dataclass
-class Hand:
-    """A person with kubectl."""
-
-    stage: Stage
-    mailboxes: dict[str, Mailbox] = field(default_factory=dict)
-
-    def apply(self, body: dict[str, Any]) -> None:
-        self.stage.kubectl("apply", "-f", "-", stdin=json.dumps(body))
-
-    def mailbox(self, name: str) -> str:
-        address = f"{name}@{self.stage.entra.domain}"
-        self.mailboxes[name] = self.stage.simulator.world.add_mailbox(self.stage.entra.id, address)
-        return address
-
-    def secret(self, name: str, **data: str) -> None:
-        metadata = {"name": name, "namespace": self.stage.namespace}
-        values = {key.replace("_", "-"): value for key, value in data.items()}
-        self.apply({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": values})
-
-    def app_only_secret(self, name: str, **more: str) -> None:
-        app = self.stage.app
-        self.secret(
-            name,
-            directory_id=self.stage.entra.id,
-            client_id=app.client_id,
-            client_secret=app.secrets[0].value,
-            **more,
-        )
-
-    def write(self, name: str, **spec: Any) -> None:
-        """A resource with that name, for a mailbox of that name, with a Secret of that name."""
-        defaults = {
-            "tenant": "by-hand",
-            "providerID": name,
-            "mailbox": self.mailbox(name),
-            "notificationURL": self.stage.endpoint.url + self.stage.endpoint.path,
-            "credentials": {"source": "Secret", "secretName": name},
-        }
-        metadata = {"name": name, "namespace": self.stage.namespace}
-        self.apply({"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": defaults | spec})
-
-    def live(self, name: str) -> list[Subscription]:
-        self.stage.simulator.world.settle()
-        return self.stage.simulator.world.subscriptions.of_mailbox(self.mailboxes[name].user_id)
 
 
 async def test_without_postgres_a_secret_is_enough(stage: Stage) -> None:
@@ -102,17 +52,19 @@ async def test_a_secret_that_is_missing_or_wrong_is_waited_for_and_picked_up(sta
 
 async def test_deletion_takes_the_subscription_along_or_retains_it_as_the_policy_says(stage: Stage) -> None:
     hand = Hand(stage)
-    for name, policy in (("delete", "Delete"), ("retain", "Retain")):
+    for name, policy in (("delete", "Delete"), ("retain", "Retain"), ("stuck", "Delete")):
         hand.app_only_secret(name)
         hand.write(name, deletionPolicy=policy)
     async with stage.operator(**ALONE):
-        for name in ("delete", "retain"):
-            await stage.ready(name)
-            stage.kubectl("delete", "gms", name, "--wait=false")
+        ids = {name: (await stage.ready(name))["subscriptionID"] for name in hand.mailboxes}
+        fault = stage.fault("delete", answer="internal-error", subscription=ids["stuck"])
+        stage.kubectl("delete", "gms", *hand.mailboxes, "--wait=false")
         for name in ("delete", "retain"):
             await eventually(lambda name=name: stage.resource(name) is None, "the resource is gone")
-    assert hand.live("delete") == []
-    assert len(hand.live("retain")) == 1
+        await stage.status_of("stuck", lambda status: status["consecutiveFailures"], "Graph cannot delete it now")
+    assert fault.hits == 1
+    assert (stage.resource("stuck") or {})["metadata"]["finalizers"] == [FINALIZER]
+    assert [len(hand.live(name)) for name in ("delete", "retain", "stuck")] == [0, 1, 1]
 
 
 async def test_nobody_gains_a_tenants_mail_by_writing_a_resource(stage: Stage) -> None:

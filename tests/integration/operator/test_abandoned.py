@@ -1,0 +1,23 @@
+"""What is left behind when nobody can sign in any more (design, rule 10)."""
+
+from support.stage import Stage
+from support.waiting import eventually
+
+
+async def test_without_any_credential_the_subscription_is_abandoned_and_recorded(stage: Stage) -> None:
+    gone, other = stage.add_app_only(), stage.add_app_only()
+    async with stage.operator():
+        status = await stage.ready(gone)
+        await stage.ready(other)
+    stage.product.delete_provider(gone.id)
+    async with stage.operator(GRAPHMAIL_ABANDON_AFTER_MINUTES="0") as operator:
+        await eventually(lambda: stage.resource(gone) is None, "the resource is let go")
+        await eventually(lambda: "Abandoned" in stage.event_reasons(gone), "an Abandoned event")
+        await operator.metric_is(1, "graphmail_abandoned_total")
+    [left] = stage.live(gone)
+    [record] = stage.product.run("SELECT * FROM graphmail.abandoned")
+    assert (str(record["tenant"]), str(record["provider_id"])) == (gone.tenant, gone.id)
+    assert record["subscription_id"] == left.id == status["subscriptionID"]
+    assert abs(record["expires_at"].timestamp() - left.expires_at) < 1
+    assert stage.calls(gone, "delete") == 0
+    assert len(stage.live(other)) == 1
