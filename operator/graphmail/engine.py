@@ -16,6 +16,7 @@ from graphmail.fleet import Entry, Fleet
 from graphmail.observability.logs import bind
 from graphmail.observability.metrics import Metrics
 from graphmail.reconciler import Farewell, Reconciler
+from graphmail.resource.conditions import ConditionType
 
 _log = structlog.get_logger("graphmail.engine")
 
@@ -121,6 +122,16 @@ class Engine:
         task = asyncio.create_task(self._look(entry), name=f"look at {name}")
         self._running[name] = task
         task.add_done_callback(lambda _: self._done(entry))
+
+    def store_is_back(self) -> None:
+        """What could not be written down is written now, and not at the next tick."""
+        for entry in self._fleet:
+            if (
+                entry.unwritten
+                or entry.unsynced is not None
+                or entry.resource.status.says(ConditionType.SYNCED, "False")
+            ):
+                self.wake(entry)
 
     async def stop(self, seconds: float) -> None:
         """Begin nothing more, and let what runs finish; after `seconds` it is abandoned."""

@@ -5,11 +5,13 @@ from here; a tick that finds nothing to do needs nothing else.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from graphmail.decision import adoption_pending
 from graphmail.provider import Credential, Outcome
 from graphmail.resource import GraphMailSubscription, Status
 from graphmail.resource.names import (
@@ -60,6 +62,8 @@ class Entry:
     """The last outcome that Postgres has not got."""
     unsynced_over: str | None = None
     """The subscription id that Postgres held when the unsynced outcome came about."""
+    row_emptied: bool = False
+    """The provider's row names no subscription, though there is one."""
     gone: bool = False
 
     @property
@@ -89,6 +93,8 @@ class Fleet:
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
+        self._kin: defaultdict[str, set[str]] = defaultdict(set)
+        """Names by what two resources of one subscription would share: the provider, or the mailbox. Both never change."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -103,6 +109,16 @@ class Fleet:
     def resources(self) -> list[GraphMailSubscription]:
         """Every resource in its newest known state."""
         return [entry.resource for entry in self]
+
+    def other_holder(self, subscription_id: str, *, name: str, provider: str, mailbox: str) -> str | None:
+        """The name of another resource that holds this subscription, or is asked to adopt it; None: there is none.
+
+        Only those of the same provider (which had another mailbox before) or of the same mailbox (in another tenant) can.
+        """
+        kin = self._kin.get(provider, set()) | self._kin.get(mailbox.casefold(), set())
+        return next(
+            (other for other in sorted(kin - {name}) if _holds(self._entries[other].resource, subscription_id)), None
+        )
 
     def observe(self, body: Mapping[str, Any], *, now: datetime) -> tuple[Entry, bool]:
         """Take in what the API server's list or watch shows.
@@ -123,7 +139,10 @@ class Fleet:
         ):
             if entry is not None:
                 entry.gone = True
+                self._part(entry)
             entry = self._entries[resource.metadata.name] = Entry(resource=resource, seen_at=now)
+            for bond in _bonds(resource):
+                self._kin[bond].add(resource.metadata.name)
             return entry, True
         if _version(resource) < _version(entry.resource):
             return entry, False
@@ -138,6 +157,14 @@ class Fleet:
         if entry is not None and entry.resource.metadata.uid == uid:
             entry.gone = True
             del self._entries[name]
+            self._part(entry)
+
+    def _part(self, entry: Entry) -> None:
+        for bond in _bonds(entry.resource):
+            names = self._kin[bond]
+            names.discard(entry.resource.metadata.name)
+            if not names:
+                del self._kin[bond]
 
 
 def _version(resource: GraphMailSubscription) -> int:
@@ -153,6 +180,16 @@ def _is_echo(metadata: Mapping[str, Any], known: GraphMailSubscription) -> bool:
     """What the watch shows is known already, mostly from the answer to a write of ours: it need not be read again."""
     version = _number(metadata.get("resourceVersion", ""))
     return metadata["uid"] == known.metadata.uid and 0 < version <= _version(known)
+
+
+def _bonds(resource: GraphMailSubscription) -> tuple[str, str]:
+    spec = resource.spec
+    return f"{spec.tenant}/{spec.provider_id}", spec.mailbox.casefold()
+
+
+def _holds(resource: GraphMailSubscription, subscription_id: str) -> bool:
+    rows = resource.status.subscriptions
+    return any(row.subscription_id == subscription_id for row in rows) or adoption_pending(resource) == subscription_id
 
 
 def _older(resource: GraphMailSubscription, than: GraphMailSubscription) -> bool:

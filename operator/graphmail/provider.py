@@ -189,5 +189,9 @@ class Outcome:
     provider_error: bool = False
     """The provider's status becomes `error`: only a person can mend it, or it failed more often than the threshold."""
     tokens: RotatedTokens | None = None
+    only_over: str | None = None
+    """The row is written only while it names this subscription: the end of one must not take another one's place in it."""
+    counted: bool = True
+    """A failure counts against the provider; a throttle, or a Graph that fails for most of the fleet, does not."""
     folders: tuple[FolderRow, ...] | None = None
     """Every subscription of the mailbox; None: only the first folder is subscribed, and the product's row has it."""

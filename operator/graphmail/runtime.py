@@ -241,7 +241,7 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
     cluster, database, metrics, fleet = parts.cluster, parts.database, parts.metrics, parts.fleet
     now = parts.graph.graph_time
     files = CredentialFiles(settings.credentials_dir, settings.workload_identity)
-    stores = Stores(_probes(cluster, database), changed=lambda store, up: metrics.store(store, up=up))
+    stores = Stores(_probes(cluster, database))
     poster = Poster(cluster, EventBook(parts.holder), metrics, utc_now)
     journal = Journal(cluster, database, stores, Threshold(settings.failure_threshold), utc_now)
     desk = AccessDesk(cluster, database, settings.notification_url, files=files, workload=settings.workload_identity)
@@ -264,6 +264,7 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
         journal=journal,
         database=database,
         stores=stores,
+        fleet=fleet,
         announce=poster,
         policy=settings.policy,
         at_once=AT_ONCE,
@@ -285,6 +286,8 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
         now=now,
         tick_seconds=settings.tick.total_seconds(),
     )
+    stores.notify(lambda store, up: metrics.store(store, up=up))
+    stores.notify(lambda _, up: engine.store_is_back() if up else None)
     mirror = None
     if database is not None and settings.notification_url is not None:
         mirror = Mirror(

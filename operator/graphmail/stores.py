@@ -15,20 +15,18 @@ class Stores:
 
     Args:
         probes: for each store in use, a call that says whether it answers; it is made only while the store counts as away.
-        changed: told of each change, with the store and whether it is up now.
     """
 
-    def __init__(
-        self,
-        probes: Mapping[Store, Callable[[], Awaitable[bool]]],
-        *,
-        changed: Callable[[Store, bool], None] | None = None,
-    ) -> None:
+    def __init__(self, probes: Mapping[Store, Callable[[], Awaitable[bool]]]) -> None:
         self._probes = dict(probes)
         self._up = dict.fromkeys(probes, True)
-        self._changed = changed or (lambda _store, _up: None)
-        for store in probes:
-            self._changed(store, True)
+        self._told: list[Callable[[Store, bool], None]] = []
+
+    def notify(self, told: Callable[[Store, bool], None]) -> None:
+        """Tell how each store in use stands, now and whenever that changes."""
+        self._told.append(told)
+        for store, up in self._up.items():
+            told(store, up)
 
     @property
     def away(self) -> bool:
@@ -59,7 +57,8 @@ class Stores:
         if store not in self._up or self._up[store] is up:
             return
         self._up[store] = up
-        self._changed(store, up)
+        for told in self._told:
+            told(store, up)
         if up:
             _log.info("store is back", store=store.value)
         else:

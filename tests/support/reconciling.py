@@ -10,7 +10,7 @@ import httpx
 
 from graphmail.cluster import Cluster
 from graphmail.decision import Policy
-from graphmail.fleet import Access, Entry
+from graphmail.fleet import Access, Entry, Fleet
 from graphmail.graph import Budget, GraphClient, SignIn, SignInError, Token
 from graphmail.observability.metrics import Metrics
 from graphmail.provider import Credential
@@ -192,6 +192,7 @@ class Play:
             journal=journal,
             database=None,
             stores=stores,
+            fleet=Fleet(),
             announce=lambda *_: None,
             policy=Policy(),
             at_once=4,

@@ -70,7 +70,7 @@ WITH fence AS (
   UPDATE email_provider_health h
   SET {health_values},
       success_count = coalesce(h.success_count, 0) + CASE WHEN %(success)s THEN 1 ELSE 0 END,
-      failure_count = coalesce(h.failure_count, 0) + CASE WHEN %(success)s THEN 0 ELSE 1 END,
+      failure_count = coalesce(h.failure_count, 0) + CASE WHEN %(success)s OR NOT %(counted)s THEN 0 ELSE 1 END,
       last_success_at = CASE WHEN %(success)s THEN %(at)s ELSE h.last_success_at END,
       last_failure_at = CASE WHEN %(success)s THEN h.last_failure_at ELSE %(at)s END
   FROM config
@@ -79,7 +79,7 @@ WITH fence AS (
   INSERT INTO email_provider_health (tenant, provider_id, provider_type, {health_columns},
                                      success_count, failure_count, last_success_at, last_failure_at, created_at)
   SELECT %(tenant)s, %(provider)s::text, 'microsoft', {health_inserted},
-         CASE WHEN %(success)s THEN 1 ELSE 0 END, CASE WHEN %(success)s THEN 0 ELSE 1 END,
+         CASE WHEN %(success)s THEN 1 ELSE 0 END, CASE WHEN %(success)s OR NOT %(counted)s THEN 0 ELSE 1 END,
          CASE WHEN %(success)s THEN %(at)s END, CASE WHEN %(success)s THEN NULL ELSE %(at)s END, now()
   FROM config
   WHERE NOT EXISTS (SELECT FROM email_provider_health h WHERE h.tenant = %(tenant)s AND h.provider_id = %(provider)s::text)
@@ -89,8 +89,9 @@ SELECT EXISTS (SELECT FROM fence), EXISTS (SELECT FROM before), EXISTS (SELECT F
 """
 
 _HEALTH = {
-    "is_healthy": "%(success)s",
-    "subscription_status": "CASE WHEN NOT %(success)s THEN 'error' WHEN %(subscription_id)s::text IS NOT NULL THEN 'healthy' END",
+    "is_healthy": "%(success)s OR NOT %(counted)s",
+    "subscription_status": "CASE WHEN %(counted)s AND NOT %(success)s THEN 'error' "
+    "WHEN %(subscription_id)s::text IS NOT NULL THEN 'healthy' END",
     "subscription_expires_at": "%(expires_at)s::timestamptz",
     "last_renewal_attempt_at": "%(at)s::timestamptz",
     "last_renewal_result": "CASE WHEN %(success)s THEN 'success' ELSE 'failure' END",
@@ -99,6 +100,13 @@ _HEALTH = {
     "last_health_check_at": "%(at)s::timestamptz",
     "updated_at": "now()",
 }
+
+_KEPT = {
+    "is_healthy": "CASE WHEN %(counted)s THEN %(success)s ELSE h.is_healthy END",
+    "subscription_status": "CASE WHEN CASE WHEN %(counted)s THEN %(success)s ELSE coalesce(h.is_healthy, true) END = false THEN 'error' "
+    "WHEN %(subscription_id)s::text IS NOT NULL THEN 'healthy' END",
+}
+"""What a failure that does not count leaves as it is in a row that is there; claims said `renewing` meanwhile."""
 
 # The older table takes no `configuring`; that one status leaves it alone.
 _LEGACY = """, legacy AS (
@@ -159,7 +167,7 @@ def _composed(schema: Schema, *, folders: str) -> sql.Composed:
         set_message=_set_message(schema),
         refused=digest(standing),
         consent=consent(used, "before"),
-        health_values=sql.SQL(", ").join(sql.SQL(f"{name} = {value}") for name, value in _HEALTH.items()),
+        health_values=sql.SQL(", ").join(sql.SQL(f"{name} = {value}") for name, value in (_HEALTH | _KEPT).items()),
         health_columns=sql.SQL(", ").join(sql.Identifier(name) for name in _HEALTH),
         health_inserted=sql.SQL(", ").join(sql.SQL(value) for value in _HEALTH.values()),
         legacy=sql.SQL(_LEGACY if schema.legacy else ""),

@@ -67,7 +67,7 @@ async def record(
         DatabaseError: Postgres could not be asked, or refused. After `DatabaseUnavailable` it may have been written: `record_late`
             tells apart.
     """
-    return await _write(session, held, outcome, credential=credential, settled=settled, known=None)
+    return await _write(session, held, outcome, credential=credential, settled=settled, known=outcome.only_over)
 
 
 async def record_late(
@@ -127,6 +127,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "expires_at": outcome.expires_at,
         "renewed": outcome.renewed,
         "reason": reason,
+        "counted": outcome.counted or outcome.success,
         "failures": 0 if outcome.success else outcome.consecutive_failures,
         "provider_error": outcome.provider_error and not outcome.success,
     }

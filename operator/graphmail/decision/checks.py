@@ -115,8 +115,10 @@ def _deleted(case: _Case) -> Decision | None:
     expires_at = resource.status.expiration_time
     if expires_at is not None and expires_at <= case.now and resource.status.pending_create_time is None:
         return case.decision(Action.RELEASE, Reason.EXPIRED, "deleted; the subscription at Graph has expired")
-    return _backoff(case) or case.decision(
-        Action.DELETE, Reason.DELETED, "deleted; the subscription at Graph is deleted as well"
+    return (
+        (_blocked(case) if _unblocked_by(case) is None else None)
+        or _backoff(case)
+        or case.decision(Action.DELETE, Reason.DELETED, "deleted; the subscription at Graph is deleted as well")
     )
 
 

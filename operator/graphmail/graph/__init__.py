@@ -9,11 +9,12 @@ from graphmail.graph.meaning import Meaning
 from graphmail.graph.quota import Budget, Turn
 from graphmail.graph.signin import SignIn, with_fresh_token
 from graphmail.graph.spending import CallKind, KindLimit, Limits, Priority, Spender
-from graphmail.graph.subscription import Subscription, SubscriptionRequest
+from graphmail.graph.subscription import MAX_CLIENT_STATE, Subscription, SubscriptionRequest
 from graphmail.graph.tokens import Token
 from graphmail.graph.transport import Timeouts
 
 __all__ = [
+    "MAX_CLIENT_STATE",
     "Budget",
     "CallKind",
     "GraphClient",

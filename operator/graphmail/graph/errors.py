@@ -40,9 +40,19 @@ class MicrosoftError(Exception):
     def _facts(self) -> list[str]:
         return [str(fact) for fact in (self.status, self.code) if fact]
 
-    def __str__(self) -> str:
+    @property
+    def told(self) -> str:
+        """What happened, without Microsoft's ids of the request: the same words whenever the same happens again."""
         facts = " ".join(self._facts())
         return f"{facts}: {self.message}" if facts else self.message
+
+    @property
+    def ids(self) -> str:
+        """Microsoft's ids of the request, for its support; empty if it gave none."""
+        return ""
+
+    def __str__(self) -> str:
+        return f"{self.told} ({self.ids})" if self.ids else self.told
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -61,9 +71,10 @@ class GraphError(MicrosoftError):
     ceiling: int | None = None
     subscription_id: str | None = None
 
-    def __str__(self) -> str:
-        told = super().__str__()
-        return f"{told} (request-id {self.request_id})" if self.request_id else told
+    @property
+    def ids(self) -> str:
+        """Graph's id of the request."""
+        return f"request-id {self.request_id}" if self.request_id else ""
 
 
 class GraphRefused(GraphError):
@@ -90,6 +101,7 @@ class SignInError(MicrosoftError):
     aadsts: int | None = None
     correlation_id: str | None = None
 
-    def __str__(self) -> str:
-        told = super().__str__()
-        return f"{told} (correlation-id {self.correlation_id})" if self.correlation_id else told
+    @property
+    def ids(self) -> str:
+        """Microsoft's id of the sign-in."""
+        return f"correlation-id {self.correlation_id}" if self.correlation_id else ""

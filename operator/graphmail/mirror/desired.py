@@ -51,18 +51,24 @@ class Template:
 
 
 def desired(
-    provider: Provider, existing: GraphMailSubscription | None, template: Template, *, busy: bool = False
+    provider: Provider,
+    existing: GraphMailSubscription | None,
+    template: Template,
+    *,
+    busy: bool = False,
+    taken: bool = False,
 ) -> Body:
     """The body of the server-side apply for that row.
 
     Args:
         busy: the mailbox is or was just worked on, so that the row may be older or newer than the status: no adoption is asked for now.
+        taken: the subscription that the row names is held by another resource, such as that of the mailbox which the provider had before.
     """
     paused = pause(provider, template)
     spec: dict[str, Any] = {
         "tenant": provider.key.tenant,
         "providerID": provider.key.provider_id,
-        "mailbox": provider.mailbox,
+        "mailbox": _spelled(provider, existing),
         "folders": list(provider.folders) or ["inbox"],
         "notificationURL": template.notification_url,
         "credentials": {"source": "ProviderRow"},
@@ -82,11 +88,17 @@ def desired(
                 LABEL_TENANT: provider.key.tenant,
                 LABEL_PROVIDER: provider.key.provider_id,
             },
-            "annotations": _annotations(provider, existing, template, paused, busy=busy),
+            "annotations": _annotations(provider, existing, template, paused, busy=busy, taken=taken),
             "finalizers": [FINALIZER],
         },
         "spec": spec,
     }
+
+
+def _spelled(provider: Provider, existing: GraphMailSubscription | None) -> str:
+    """A mailbox that is only spelled otherwise is the same one, and the resource's cannot be changed."""
+    same = existing is not None and existing.spec.mailbox.casefold() == provider.mailbox.casefold()
+    return existing.spec.mailbox if existing is not None and same else provider.mailbox
 
 
 def pause(provider: Provider, template: Template) -> str | None:
@@ -115,10 +127,11 @@ def _annotations(
     paused: str | None,
     *,
     busy: bool,
+    taken: bool,
 ) -> dict[str, str]:
     annotations = {}
     adopt = existing.metadata.annotations.get(ANNOTATION_ADOPT) if existing and busy else _to_adopt(provider, existing)
-    if adopt is not None:
+    if adopt is not None and not taken:
         annotations[ANNOTATION_ADOPT] = adopt
     news = _credential_news(provider, existing, template) if existing is not None else None
     if news is not None:

@@ -16,13 +16,14 @@ from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable
 from graphmail.database import Database, DatabaseError, DatabaseUnavailable, Discovery, PeerChange
 from graphmail.decision import notification_is_news
 from graphmail.fleet import Entry, Fleet
-from graphmail.mirror.desired import Body, Template, desired, differs
+from graphmail.mirror.desired import Body, Template, desired, differs, pause
 from graphmail.mirror.listener import Changes
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Metrics, Store
 from graphmail.provider import Provider, ProviderKey
 from graphmail.reconciler.journal import Announcer
 from graphmail.resource import CredentialSource, GraphMailSubscription
+from graphmail.resource.conditions import ConditionType
 from graphmail.resource.names import LABEL_MANAGED_BY, MIRROR, resource_name
 from graphmail.stores import Stores
 
@@ -164,20 +165,41 @@ class Mirror:
 
     async def _apply_all(self, rows: Iterable[Provider]) -> int:
         bodies = [(row, body) for row in rows if (body := self._needed(row)) is not None]
-        outcomes = await asyncio.gather(*(self._apply(row, body) for row, body in bodies))
-        return sum(outcomes)
+        outcomes = await asyncio.gather(*(self._apply(row, body) for row, body in bodies), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return outcomes.count(True)
 
     def _needed(self, row: Provider) -> Body | None:
         """What is to be applied for that row; None where the resource is as it should be, or on its way out."""
         entry = self._fleet.get(self._name(row))
         if entry is None:
-            return desired(row, None, self._template)
+            return desired(row, None, self._template, taken=self._taken(row))
         self._tell_of_arrival(entry, row)
         if entry.resource.metadata.deletion_timestamp is not None:
             return None
         busy = entry.lock.locked() or entry.settled_at >= self._read_at
-        body = desired(row, entry.resource, self._template, busy=busy)
+        if not busy:
+            self._tell_of_emptied_row(entry, row)
+        known = row.subscription_id in {None, entry.resource.status.subscription_id}
+        body = desired(row, entry.resource, self._template, busy=busy, taken=not known and self._taken(row))
         return body if differs(entry.resource, body) else None
+
+    def _taken(self, row: Provider) -> bool:
+        """Another resource holds what the row names: that of the mailbox which the provider had before, for one."""
+        wanted = row.subscription_id
+        if wanted is None:
+            return False
+        holder = self._fleet.other_holder(wanted, name=self._name(row), provider=str(row.key), mailbox=row.mailbox)
+        return holder is not None
+
+    def _tell_of_emptied_row(self, entry: Entry, row: Provider) -> None:
+        """The product finds a provider by the id in its row: one that was lost there is written again (design, rule 3)."""
+        lost = row.subscription_id is None and row.active and entry.resource.status.subscription_id is not None
+        if lost and not entry.row_emptied and entry.unsynced is None:
+            entry.row_emptied = True
+            self._noticed(entry)
 
     def _tell_of_arrival(self, entry: Entry, row: Provider) -> None:
         """The row tells when a notification last arrived."""
@@ -208,20 +230,31 @@ class Mirror:
     # --- resources without rows --------------------------------------------------------------------------------------
 
     async def _delete_rowless(self, rows: Sequence[Provider], *, confirmed: bool) -> tuple[int, int]:
-        names = {self._name(row) for row in rows}
-        keys = {row.key for row in rows}
+        names, by_key = {self._name(row) for row in rows}, {row.key: row for row in rows}
         mirrored = [resource for resource in self._fleet.resources() if _is_mirrored(resource)]
-        doomed = [resource for resource in mirrored if resource.metadata.name not in names]
-        rowless = [resource for resource in doomed if _key(resource) not in keys]
+        doomed = [
+            resource
+            for resource in mirrored
+            if resource.metadata.name not in names and not self._waits_for_successor(by_key.get(_key(resource)))
+        ]
+        rowless = [resource for resource in doomed if _key(resource) not in by_key]
         if not confirmed and _too_many(len(rowless), len(mirrored), rows):
             _log.error(
                 "too many rows are gone at once; their resources are kept. If that is right, run: graphmail mirror --confirm-deletions",
                 missing=len(rowless), mirrored=len(mirrored),
             )  # fmt: skip
-            doomed = [resource for resource in doomed if _key(resource) in keys]
+            doomed = [resource for resource in doomed if _key(resource) in by_key]
         for resource in doomed:
             await self._cluster.delete(resource.metadata.name, uid=resource.metadata.uid)
         return len(doomed), 0 if confirmed else len(rowless) - sum(resource in rowless for resource in doomed)
+
+    def _waits_for_successor(self, row: Provider | None) -> bool:
+        """The provider has another mailbox now: the old one is kept until the new one is covered, or needs no cover."""
+        if row is None or pause(row, self._template) is not None:
+            return False
+        successor = self._fleet.get(self._name(row))
+        ready = successor.resource.status.condition(ConditionType.READY) if successor else None
+        return ready is None or ready.status != "True"
 
     async def _mark_delivering(self, rows: Iterable[Provider]) -> None:
         """A polling row whose notifications really arrive is told so; it is never set back."""

@@ -7,9 +7,11 @@ what the mirror would write. So nobody gains another tenant's mail by writing a 
 import secrets
 from dataclasses import replace
 
+from graphmail.backoff import Pace
 from graphmail.cluster import Cluster
 from graphmail.database import Database
 from graphmail.fleet import Access
+from graphmail.graph import MAX_CLIENT_STATE
 from graphmail.provider import CredentialKind, ProviderKey, ProviderState, WorkloadIdentity
 from graphmail.reconciler.credential_files import CredentialFiles, UnusableReference
 from graphmail.reconciler.credential_secret import Contents, credential_of
@@ -93,17 +95,22 @@ class AccessDesk:
             )
             raise NoAccess(awaiting_credentials(message), mark)
         client_state = state.client_state or await self._database.ensure_client_state(key, secrets.token_urlsafe(32))
+        _check_client_state(client_state, "webhook_verification_token of the provider's row", mark)
         credential = replace(credential, fingerprint=mark)
         return Access(credential, client_state, state.subscription_id, state.active, state.expires_at, state.standing)
 
     def _check_owner(self, resource: GraphMailSubscription, state: ProviderState, mark: str) -> None:
         """A refusal observes the row's credential: it is the resource that must change, and it is not tried again at each tick."""
         spec = resource.spec
-        name = resource_name(spec.tenant, spec.provider_id, state.mailbox)
+        leaving = resource.metadata.deletion_timestamp is not None and resource.status.subscription_id is not None
+        mailbox = (
+            spec.mailbox if leaving else state.mailbox
+        )  # a provider that moved on deletes what its old mailbox had
+        name = resource_name(spec.tenant, spec.provider_id, mailbox)
         mirrored = (
             resource.metadata.name == name
             and resource.metadata.namespace == self._cluster.namespace
-            and spec.mailbox == state.mailbox
+            and spec.mailbox.casefold() == mailbox.casefold()
             and spec.notification_url == self._notification_url
             and spec.lifecycle_notification_url is None
         )
@@ -127,4 +134,16 @@ class AccessDesk:
             credential = credential_of(resource, name, contents, self._workload)
         except UnusableReference as error:
             raise NoAccess(awaiting_credentials(str(error)), contents.fingerprint(self._workload)) from error
-        return Access(credential, contents.text("client-state"), row_subscription_id=None)
+        client_state = contents.text("client-state")
+        _check_client_state(client_state, f"client-state of Secret {name}", contents.fingerprint(self._workload))
+        return Access(credential, client_state, row_subscription_id=None)
+
+
+def _check_client_state(client_state: str | None, place: str, mark: str) -> None:
+    """Graph would refuse it. It is looked at again, seldom: no fingerprint tells that it has changed."""
+    if client_state is None or len(client_state) <= MAX_CLIENT_STATE:
+        return
+    message = (
+        f"{place} has {len(client_state)} characters; Graph takes at most {MAX_CLIENT_STATE} as clientState: shorten it"
+    )
+    raise NoAccess(Verdict("ClientStateTooLong", message, pace=Pace.SLOW), mark)

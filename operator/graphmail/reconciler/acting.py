@@ -10,11 +10,12 @@ from graphmail.database import DatabaseError
 from graphmail.decision import Action
 from graphmail.graph import Meaning, MicrosoftError, SignInError
 from graphmail.reconciler.access import AccessDesk, NoAccess
-from graphmail.reconciler.hands import Caller, Hands, Job, current_held
+from graphmail.reconciler.hands import Hands
+from graphmail.reconciler.held import current_held
 from graphmail.reconciler.result import Deed, Result
+from graphmail.reconciler.signed_in import Job, SignedIn
 from graphmail.reconciler.verdicts import verdict_of, waiting
 from graphmail.reconciler.weather import Weather
-from graphmail.resource.names import ANNOTATION_ADOPT
 
 GIVE_UP = timedelta(seconds=60)
 """Work at Graph ends after this, half of a claim's life (design, rule 1)."""
@@ -39,11 +40,11 @@ class Acting:
         self._desk = desk
         self._weather = weather
 
-    def signed_in(self, job: Job) -> Caller:
+    def signed_in(self, job: Job) -> SignedIn:
         """Graph, signed in for this job's mailbox."""
         return self._hands.caller(job)
 
-    async def act(self, job: Job, action: Action, *, delete_first: bool = False) -> tuple[Result, Caller]:
+    async def act(self, job: Job, action: Action, *, delete_first: bool = False) -> tuple[Result, SignedIn]:
         """Do it.
 
         Args:
@@ -58,23 +59,23 @@ class Acting:
             if again is not None:
                 return await self.act(again, action, delete_first=delete_first)
             verdict = verdict_of(error, job.resource.status.consecutive_failures)
-            result = Result(DEEDS[action], current_held(job.resource), verdict=verdict)
+            result = Result(DEEDS[action], current_held(job.resource), verdict=verdict, looked_up=job.adopts)
         except TimeoutError:
             verdict = waiting("GraphUnavailable", f"Graph did not answer within {GIVE_UP.seconds} seconds")
             held = current_held(job.resource)
             result = Result(DEEDS[action], held, verdict=verdict, unknown=action not in _HARMLESS)
-        result = replace(result, tokens=caller.tokens, observed_credential=job.access.credential.fingerprint)
+        observed = job.access.credential.fingerprint
+        result = replace(result, tokens=caller.tokens, signed_in=caller.signed_in, observed_credential=observed)
         return self._weighed(job, result), caller
 
-    async def _do(self, job: Job, caller: Caller, action: Action, *, delete_first: bool) -> Result:
+    async def _do(self, job: Job, caller: SignedIn, action: Action, *, delete_first: bool) -> Result:
         if delete_first:
             return await self._hands.replace_with_gap(job, caller, time.monotonic)
-        if action is Action.ADOPT:
-            return await self._hands.adopt(job, caller, job.resource.metadata.annotations[ANNOTATION_ADOPT])
         deeds = {
             Action.CREATE: self._hands.create,
             Action.RENEW: self._hands.renew,
             Action.VERIFY: self._hands.verify,
+            Action.ADOPT: self._hands.adopt,
             Action.REPLACE: self._hands.replace,
             Action.DELETE: self._hands.delete,
         }

@@ -5,15 +5,17 @@ from datetime import datetime, timedelta
 import structlog
 
 from graphmail.database import Database, DatabaseError
-from graphmail.decision import Action, adoption_pending
+from graphmail.decision import Action, Reason, adoption_pending
 from graphmail.fleet import Entry
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Metrics
 from graphmail.provider import ProviderState
 from graphmail.reconciler.journal import Announcer, Journal, key_of
 from graphmail.reconciler.result import Verdict
+from graphmail.reconciler.verdicts import awaiting_credentials
 from graphmail.reconciler.work import Later, Reconciler
 from graphmail.resource import GraphMailSubscription
+from graphmail.resource.conditions import ConditionType
 
 _log = structlog.get_logger("graphmail.farewell")
 
@@ -50,15 +52,17 @@ class Farewell:
         async with entry.lock:
             for _ in range(_MOST_STEPS):
                 step = self._reconciler.decide(entry)
-                if step.decision.action not in {Action.DELETE, Action.ADOPT}:
-                    return step.decision.action is Action.RELEASE
+                if step.decision.action is Action.RELEASE:
+                    return True
+                if step.decision.action is Action.NOTHING:
+                    return await self._given_up(entry.resource, _told_before(entry.resource), now)
                 try:
                     if await self._comes_back(entry.resource):
                         _log.info("deleted while its provider is active: it comes back, and nothing happens at Graph")
                         return True
                     result = await self._reconciler.perform(entry, step)
                 except (Later, DatabaseError):
-                    return False
+                    return await self._given_up(entry.resource, _told_before(entry.resource), now)
                 if result is not None and result.verdict is not None:
                     return await self._given_up(entry.resource, result.verdict, now)
             return False
@@ -69,25 +73,36 @@ class Farewell:
         state = await self._database.provider_state(key_of(resource))
         return state is not None and _still_wanted(resource, state)
 
-    async def _given_up(self, resource: GraphMailSubscription, verdict: Verdict, now: datetime) -> bool:
+    async def _given_up(self, resource: GraphMailSubscription, verdict: Verdict | None, now: datetime) -> bool:
         """Nobody can delete it without a credential: after a while the resource goes, and what is left at Graph is on record."""
         deleted = resource.metadata.deletion_timestamp or now
-        if verdict.pace is not None or now - deleted < self._abandon_after:
+        if verdict is None or verdict.pace is not None or now - deleted < self._abandon_after:
             return False
         left, expires_at = resource.status.subscription_id, resource.status.expiration_time
         if left is None:
             left, expires_at = adoption_pending(resource), None
         if self._database is not None and self._journal.has_row(resource) and left is not None:
             try:
-                await self._database.abandon(key_of(resource), left, expires_at=expires_at, reason=verdict.message)
+                await self._database.abandon(key_of(resource), left, expires_at=expires_at, reason=verdict.in_full)
             except DatabaseError:
                 return False
-        message = f"subscription {left or 'of unknown id'} is left at Graph until it expires: {verdict.message}"
+        message = f"subscription {left or 'of unknown id'} is left at Graph until it expires: {verdict.in_full}"
         self._announce(resource, EventReason.ABANDONED, message)
         self._metrics.abandoned()
         _log.warning("abandoned", subscription=left, expires=str(expires_at), reason=verdict.reason)
         return True
 
 
+def _told_before(resource: GraphMailSubscription) -> Verdict | None:
+    """What stops the work for good, as the conditions tell; None: nothing does, it is only to be tried again."""
+    status = resource.status
+    stalled, authorized = status.condition(ConditionType.STALLED), status.condition(ConditionType.AUTHORIZED)
+    if stalled is not None:
+        return Verdict(stalled.reason, stalled.message, pace=None)
+    if authorized is not None and authorized.reason == Reason.AWAITING_CREDENTIALS.value:
+        return awaiting_credentials(authorized.message)
+    return None
+
+
 def _still_wanted(resource: GraphMailSubscription, state: ProviderState) -> bool:
-    return state.active and state.mailbox == resource.spec.mailbox
+    return state.active and state.mailbox.casefold() == resource.spec.mailbox.casefold()

@@ -2,107 +2,35 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypedDict, TypeVar
 
-from graphmail.fleet import Access
 from graphmail.graph import (
     GraphClient,
     GraphError,
     Marker,
     Meaning,
     MicrosoftError,
-    Priority,
     SignIn,
-    Spender,
     Subscription,
     SubscriptionRequest,
-    Token,
-    Turn,
     add_marker,
     mail_resource,
     read_marker,
     same_resource,
-    with_fresh_token,
     without_marker,
 )
-from graphmail.provider import CredentialKind, RotatedTokens, client_state_fingerprint
-from graphmail.reconciler.result import Deed, Held, Result
+from graphmail.provider import CredentialKind
+from graphmail.reconciler.held import current_held, held_of, known_grant, known_state, replacing
+from graphmail.reconciler.listings import Listings
+from graphmail.reconciler.result import Deed, Result
+from graphmail.reconciler.signed_in import How, Job, SignedIn
 from graphmail.reconciler.verdicts import REASONS, verdict_of, waiting
 from graphmail.resource import GraphMailSubscription
 
-T = TypeVar("T")
-
+CEILING_KNOWN = timedelta(days=1)
+"""Then the wanted lifetime is asked for again: a ceiling may be raised."""
 _USER_ID = re.compile(r"users/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One piece of work at Graph."""
-
-    resource: GraphMailSubscription
-    access: Access
-    now: datetime
-    """The time at Graph."""
-    spender: Spender
-    """As far as it was known before the sign-in."""
-    turn: Turn
-    """For the first call of its kind."""
-    learn: Callable[[GraphMailSubscription, Access, str], None]
-    """Told the Entra tenant that the token is for."""
-    may_create: bool = True
-    """False while a store is away: a new subscription could not be written down."""
-    look_up: bool = False
-    """An earlier create may have been committed: look for its subscription before making another one."""
-
-    @property
-    def client_state_fingerprint(self) -> str | None:
-        """Of the clientState that a new subscription is made with."""
-        state = self.access.client_state
-        return client_state_fingerprint(state) if state else None
-
-
-class How(TypedDict):
-    """With what a call is made."""
-
-    token: str
-    spender: Spender
-    turn: Turn
-
-
-class Caller:
-    """Graph, signed in for one mailbox. A token that Graph refuses is replaced once."""
-
-    def __init__(self, graph: GraphClient, signin: SignIn, job: Job) -> None:
-        self._graph = graph
-        self._signin = signin
-        self._job = job
-        self.tokens: RotatedTokens | None = None
-        """The tokens of a refresh in this work; they are stored whatever else comes of it."""
-
-    async def call(self, act: Callable[[GraphClient, "How"], Awaitable[T]]) -> T:
-        """Do one call.
-
-        Raises:
-            MicrosoftError: sign-in or Graph refused, or did not answer.
-        """
-
-        async def once(token: Token) -> T:
-            self.tokens = token.rotated or self.tokens
-            return await act(self._graph, self._how(token))
-
-        asked_for = self._job.spender.priority is not Priority.NORMAL
-        return await with_fresh_token(self._signin, self._job.access.credential, once, forced=asked_for)
-
-    def _how(self, token: Token) -> "How":
-        """A turn that was waited for on another tenant's account is given back unused."""
-        job = self._job
-        spender = replace(job.spender, directory=token.directory)
-        if token.directory != job.spender.directory:
-            job.learn(job.resource, job.access, token.directory)
-            job.turn.give_back(used=False)
-        return How(token=token.value, spender=spender, turn=job.turn)
 
 
 class Hands:
@@ -118,11 +46,12 @@ class Hands:
         self._signin = signin
         self._lifetime = lifetime
         self._installation = installation
-        self._ceilings: dict[str, timedelta] = {}
+        self._ceilings: dict[str, tuple[timedelta, datetime]] = {}
+        self._listings = Listings(installation)
 
-    def caller(self, job: Job) -> Caller:
+    def caller(self, job: Job) -> SignedIn:
         """Graph, signed in for this job's mailbox."""
-        return Caller(self._graph, self._signin, job)
+        return SignedIn(self._graph, self._signin, job)
 
     def notification_url(self, resource: GraphMailSubscription) -> str:
         """The URL that Graph is to deliver to: the spec's, with our marker."""
@@ -132,18 +61,18 @@ class Hands:
         """What marks this mailbox's subscription as ours."""
         return Marker(self._installation, resource.spec.provider_id, resource.spec.folders[0])
 
-    async def create(self, job: Job, caller: Caller, *, instead_of: str | None = None) -> Result:
+    async def create(self, job: Job, caller: SignedIn, *, instead_of: str | None = None) -> Result:
         """A new subscription, unless an earlier create turns out to have been committed.
 
         Args:
             instead_of: the subscription that the new one replaces; it is never taken for the new one.
         """
-        if job.look_up:
+        if job.unknown_since is not None:
             found = [one for one in await self._marked(job, caller) if one.id != instead_of]
             if found:
                 newest, *others = found
                 leftovers = tuple(spare.id for spare in others)
-                return Result(Deed.CREATE, _held(newest), leftovers=leftovers, note="found after a lost answer")
+                return Result(Deed.CREATE, held_of(newest), leftovers=leftovers, note="found after a lost answer")
         if not job.may_create:
             verdict = waiting("StoreAway", "a create waits until Postgres and the API server are back")
             return Result(Deed.CREATE, None, verdict=verdict)
@@ -159,17 +88,17 @@ class Hands:
                     Deed.CREATE, None, verdict=verdict_of(error, job.resource.status.consecutive_failures), unknown=True
                 )
             raise
-        held = _held(subscription, granted_at=job.now, client_state=job.client_state_fingerprint)
+        held = held_of(subscription, granted_at=job.now, client_state=job.client_state_fingerprint)
         return Result(Deed.CREATE, held, granted=True)
 
-    async def replace(self, job: Job, caller: Caller) -> Result:
+    async def replace(self, job: Job, caller: SignedIn) -> Result:
         """A new subscription in place of one that PATCH cannot change to what is wanted: create before delete (design, rule 2)."""
         old = job.resource.status.subscription_id
         if old is None:
             return await self.create(job, caller)
-        return _replacing(await self.create(job, caller, instead_of=old), old, current_held(job.resource))
+        return replacing(await self.create(job, caller, instead_of=old), old, current_held(job.resource))
 
-    async def replace_with_gap(self, job: Job, caller: Caller, clock: Callable[[], float]) -> Result:
+    async def replace_with_gap(self, job: Job, caller: SignedIn, clock: Callable[[], float]) -> Result:
         """Delete the old one and create the new one at once: Graph refuses both beside each other.
 
         The caller has written the intent down. Whatever goes wrong after the deletion, nothing is held any more.
@@ -185,7 +114,7 @@ class Hands:
             result = Result(Deed.CREATE, None, verdict=verdict_of(error, job.resource.status.consecutive_failures))
         return replace(result, deed=Deed.REPLACE, gap=timedelta(seconds=clock() - gone) if result.held else None)
 
-    async def renew(self, job: Job, caller: Caller) -> Result:
+    async def renew(self, job: Job, caller: SignedIn) -> Result:
         """PATCH; when Graph has lost the subscription, a new one at once."""
         status = job.resource.status
         if status.subscription_id is None:
@@ -199,7 +128,7 @@ class Hands:
                 return await self.replace(job, caller)
             raise
 
-    async def verify(self, job: Job, caller: Caller) -> Result:
+    async def verify(self, job: Job, caller: SignedIn) -> Result:
         """Ask Graph whether the subscription lives; a lost one is created anew at once (design, rule 4)."""
         status = job.resource.status
         if status.subscription_id is None:
@@ -209,34 +138,35 @@ class Hands:
             return await self._recreate(job, caller)
         known = current_held(job.resource)
         return Result(
-            Deed.VERIFY, _held(found, granted_at=_known_grant(known, found), client_state=_known_state(known))
+            Deed.VERIFY, held_of(found, granted_at=known_grant(known, found), client_state=known_state(known))
         )
 
-    async def adopt(self, job: Job, caller: Caller, wanted: str) -> Result:
+    async def adopt(self, job: Job, caller: SignedIn) -> Result:
         """Keep the subscription that the row names, if it lives and is this mailbox's. Of two that live, the row's is kept."""
+        wanted = job.adopts or ""
         found = await self._get(caller, wanted)
         current = job.resource.status.subscription_id
         refusal = "it does not exist at Graph" if found is None else self._not_ours(job, found)
         if found is None or refusal:
             refused = f"subscription {wanted} is not adopted: {refusal}"
-            return Result(Deed.ADOPT, current_held(job.resource), refused=refused)
+            return Result(Deed.ADOPT, current_held(job.resource), refused=refused, looked_up=wanted)
         replaced = (current,) if current is not None and current != wanted else ()
-        return Result(Deed.ADOPT, _held(found), leftovers=replaced)
+        return Result(Deed.ADOPT, held_of(found), leftovers=replaced, looked_up=wanted)
 
-    async def delete(self, job: Job, caller: Caller) -> Result:
+    async def delete(self, job: Job, caller: SignedIn) -> Result:
         """Delete the subscription, and any that an unanswered create may have left."""
         doomed = {job.resource.status.subscription_id} - {None}
-        if job.look_up:
+        if job.unknown_since is not None:
             doomed |= {found.id for found in await self._marked(job, caller)}
-        for subscription_id in sorted(found for found in doomed if found):
+        for subscription_id in sorted(found for found in doomed if found and not job.others(found)):
             await self.discard(caller, subscription_id)
         return Result(Deed.DELETE, None)
 
-    async def discard(self, caller: Caller, subscription_id: str) -> None:
+    async def discard(self, caller: SignedIn, subscription_id: str) -> None:
         """Delete one subscription; one that is gone already is as good."""
         await caller.call(lambda graph, how: graph.delete(subscription_id, **how))
 
-    async def _recreate(self, job: Job, caller: Caller) -> Result:
+    async def _recreate(self, job: Job, caller: SignedIn) -> Result:
         """A new subscription for one that is lost."""
         try:
             result = await self.create(job, caller, instead_of=job.resource.status.subscription_id)
@@ -247,16 +177,18 @@ class Hands:
             result = Result(Deed.CREATE, None, verdict=waiting(REASONS[Meaning.ALREADY_EXISTS], message))
         return replace(result, deed=Deed.RECREATE)
 
-    async def _keep_existing(self, job: Job, caller: Caller, error: GraphError) -> Result:
+    async def _keep_existing(self, job: Job, caller: SignedIn, error: GraphError) -> Result:
         """Graph refuses a twin and names the one that stands in the way: it is ours if it serves this mailbox."""
         found = await self._get(caller, error.subscription_id or "")
         if found is None or self._not_ours(job, found):
             raise error
-        return Result(Deed.ADOPT, _held(found), note=f"Graph had {found.id} already")
+        return Result(Deed.ADOPT, held_of(found), note=f"Graph had {found.id} already")
 
     def _not_ours(self, job: Job, found: Subscription) -> str:
         """Why a subscription is not this mailbox's; empty when it is (design: application, resource and URL are checked)."""
         spec, credential = job.resource.spec, job.access.credential
+        if holder := job.others(found.id):
+            return f"resource {holder} holds it"
         marker = read_marker(found.notification_url)
         if marker is not None and marker != self.marker(job.resource):
             return "its marker is another one's"
@@ -268,18 +200,24 @@ class Hands:
             return "it delivers to another URL"
         return ""
 
-    async def _marked(self, job: Job, caller: Caller) -> list[Subscription]:
+    async def _marked(self, job: Job, caller: SignedIn) -> list[Subscription]:
         """The subscriptions that carry this mailbox's marker, newest expiry first. Absence from a list proves nothing."""
 
         async def collect(graph: GraphClient, how: How) -> list[Subscription]:
             return [found async for found in graph.list_all(token=how["token"], spender=how["spender"])]
 
-        marker = self.marker(job.resource)
-        listed = await caller.call(collect)
-        ours = [found for found in listed if read_marker(found.notification_url) == marker]
+        credential = job.access.credential
+        app_wide = credential.kind is CredentialKind.APP_ONLY
+        ours = await self._listings.marked(
+            f"{credential.client_id} in {credential.directory}" if app_wide else credential.owner,
+            self.marker(job.resource),
+            lambda: caller.call(collect),
+            now=job.now,
+            since=min(job.unknown_since or job.now, job.now),
+        )
         return sorted(ours, key=lambda found: found.expires_at, reverse=True)
 
-    async def _get(self, caller: Caller, subscription_id: str) -> Subscription | None:
+    async def _get(self, caller: SignedIn, subscription_id: str) -> Subscription | None:
         try:
             return await caller.call(lambda graph, how: graph.get(subscription_id, **how))
         except GraphError as error:
@@ -287,7 +225,7 @@ class Hands:
                 return None
             raise
 
-    async def _post(self, job: Job, caller: Caller, expires_at: datetime) -> Subscription:
+    async def _post(self, job: Job, caller: SignedIn, expires_at: datetime) -> Subscription:
         spec = job.resource.spec
         request = SubscriptionRequest(
             resource=mail_resource(spec.folders[0], spec.mailbox, job.access.credential.kind),
@@ -299,7 +237,7 @@ class Hands:
         )
         return await caller.call(lambda graph, how: graph.create(request, **how))
 
-    async def _patch(self, job: Job, caller: Caller, subscription_id: str) -> Result:
+    async def _patch(self, job: Job, caller: SignedIn, subscription_id: str) -> Result:
         """Extend it, and move it to the wanted URL. An endpoint that does not answer must not cost the subscription its life."""
         url = self._changed_url(job.resource)
 
@@ -316,7 +254,7 @@ class Hands:
                 raise
             verdict = replace(verdict_of(error, job.resource.status.consecutive_failures), counted=False)
             renewed = await self._with_ceiling(job, lambda expires_at: patch(expires_at, None))
-        held = _held(renewed, granted_at=job.now, client_state=_known_state(current_held(job.resource)))
+        held = held_of(renewed, granted_at=job.now, client_state=known_state(current_held(job.resource)))
         return Result(Deed.RENEW, held, granted=True, verdict=verdict)
 
     def _changed_url(self, resource: GraphMailSubscription) -> str | None:
@@ -326,53 +264,18 @@ class Hands:
 
     async def _with_ceiling(self, job: Job, attempt: Callable[[datetime], Awaitable[Subscription]]) -> Subscription:
         """Ask for the wanted lifetime, or what this directory is known to allow; a refusal says how much, and is tried once more."""
-        directory = job.access.credential.directory
-        lifetime = min(job.resource.spec.lifetime_time or self._lifetime, self._ceilings.get(directory, timedelta.max))
+        directory, lifetime = job.spender.directory, job.resource.spec.lifetime_time or self._lifetime
+        allowed, learned_at = self._ceilings.get(directory, (timedelta.max, job.now))
+        if job.now - learned_at < CEILING_KNOWN:
+            lifetime = min(lifetime, allowed)
         try:
             return await attempt(job.now + lifetime)
         except GraphError as error:
             if error.meaning is not Meaning.CEILING or error.ceiling is None:
                 raise
             allowed = timedelta(minutes=error.ceiling) - timedelta(seconds=30)
-            self._ceilings[directory] = allowed
+            self._ceilings[directory] = allowed, job.now
             return await attempt(job.now + allowed)
-
-
-def current_held(resource: GraphMailSubscription) -> Held | None:
-    """What Graph holds as far as the status knows."""
-    status = resource.status
-    if status.subscription_id is None or status.expiration_time is None:
-        return None
-    first = status.folder(resource.spec.folders[0])
-    return Held(
-        status.subscription_id,
-        status.expiration_time,
-        first.notification_url if first else None,
-        first.granted_time if first else None,
-        tuple(first.change_types) if first and first.change_types is not None else None,
-        first.lifecycle_notification_url if first else None,
-        first.client_state if first else None,
-    )
-
-
-def _held(subscription: Subscription, *, granted_at: datetime | None = None, client_state: str | None = None) -> Held:
-    """Whole seconds, as the status has them: what is known and what is found must compare."""
-    return Held(
-        subscription.id,
-        subscription.expires_at.replace(microsecond=0),
-        subscription.notification_url or None,
-        granted_at,
-        tuple(sorted(subscription.change_types)) or None,
-        subscription.lifecycle_notification_url,
-        client_state,
-    )
-
-
-def _replacing(result: Result, old: str, held: Held | None) -> Result:
-    """The old one stays until the new one is there, and goes once that one is on record."""
-    if result.held is None or result.must_delete_first:
-        return replace(result, deed=Deed.REPLACE, held=held)
-    return replace(result, deed=Deed.REPLACE, leftovers=(*result.leftovers, old))
 
 
 def _watches(resource: str, ours: GraphMailSubscription) -> bool:
@@ -380,13 +283,3 @@ def _watches(resource: str, ours: GraphMailSubscription) -> bool:
     named = _USER_ID.sub(f"users/{ours.spec.mailbox}/", resource, count=1)
     kinds = (CredentialKind.DELEGATED, CredentialKind.APP_ONLY)
     return any(same_resource(named, mail_resource(ours.spec.folders[0], ours.spec.mailbox, kind)) for kind in kinds)
-
-
-def _known_state(known: Held | None) -> str | None:
-    return known.client_state if known else None
-
-
-def _known_grant(known: Held | None, found: Subscription) -> datetime | None:
-    """When the running lifetime was granted, if it is still the one that we know."""
-    unchanged = known is not None and abs(known.expires_at - found.expires_at) < timedelta(seconds=2)
-    return known.granted_at if known is not None and unchanged else None

@@ -5,19 +5,18 @@ The record of an id comes before anything else (design, rule 3): first Postgres,
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 import structlog
 
 from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable
 from graphmail.database import Claim, Database, DatabaseError, DatabaseUnavailable, Fenced, Refusal
-from graphmail.decision import adoption_pending
 from graphmail.fleet import Entry
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Store
 from graphmail.provider import FolderRow, Outcome, ProviderKey
-from graphmail.reconciler.result import Result
+from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.status import status_body
 from graphmail.resource import CredentialSource, FolderSubscription, GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType
@@ -94,6 +93,8 @@ class Journal:
             consecutive_failures=failures,
             provider_error=troubled is not None and self._threshold.exceeded(result, failures),
             tokens=result.tokens,
+            only_over=resource.status.subscription_id if result.deed is Deed.DELETE else None,
+            counted=result.verdict is None or result.verdict.counted,
             folders=_folders(after) if several else None,
         )
 
@@ -112,7 +113,7 @@ class Journal:
         outcome = _with_the_rows_own(entry, outcome)
         if entry.unsynced is None:
             entry.unsynced_over = entry.resource.status.subscription_id
-        entry.unsynced = outcome
+        outcome = entry.unsynced = _with_what_was_missed(entry.unsynced, outcome)
         if claim is None:
             await self.catch_up(entry)
             return True
@@ -127,11 +128,11 @@ class Journal:
 
     async def catch_up(self, entry: Entry) -> None:
         """Write to Postgres the outcome that it missed."""
-        if self._database is None:
+        if self._database is None or not self._stores.up(Store.POSTGRES):
             return
         missed, over = entry.unsynced, entry.unsynced_over
         if missed is None:
-            missed, over = _rebuilt(entry.resource), entry.resource.status.subscription_id
+            missed, over = _rebuilt(entry.resource, self._clock()), entry.resource.status.subscription_id
         try:
             written = await self._database.record_late(missed, known_subscription_id=over, credential=entry.credential)
         except DatabaseError as error:
@@ -141,7 +142,7 @@ class Journal:
         if isinstance(written, Refusal):
             entry.unsynced = missed
         else:
-            entry.unsynced = None
+            entry.unsynced, entry.row_emptied = None, False
 
     def _missed(self, error: DatabaseError) -> None:
         if isinstance(error, DatabaseUnavailable):
@@ -188,15 +189,22 @@ def _folders(after: Status) -> tuple[FolderRow, ...]:
     )
 
 
-def _rebuilt(resource: GraphMailSubscription) -> Outcome:
-    """What Postgres missed before this process started, as the status tells it."""
+def _with_what_was_missed(missed: Outcome | None, outcome: Outcome) -> Outcome:
+    """A later outcome that Postgres misses too still tells of the renewal and the tokens before it."""
+    if missed is None:
+        return outcome
+    return replace(outcome, renewed=outcome.renewed or missed.renewed, tokens=outcome.tokens or missed.tokens)
+
+
+def _rebuilt(resource: GraphMailSubscription, now: datetime) -> Outcome:
+    """What Postgres missed before this process started, or has lost since, as the status tells it."""
     status = resource.status
     stalled = status.condition(ConditionType.STALLED)
     failed = stalled is not None or status.consecutive_failures > 0
     ready = status.condition(ConditionType.READY)
     return Outcome(
         key=key_of(resource),
-        at=status.last_attempt_time or datetime.now(UTC),
+        at=now,
         success=not failed,
         subscription_id=status.subscription_id,
         expires_at=status.expiration_time,
@@ -207,9 +215,12 @@ def _rebuilt(resource: GraphMailSubscription) -> Outcome:
 
 
 def _with_the_rows_own(entry: Entry, outcome: Outcome) -> Outcome:
-    """A failure leaves alone the id that the row names while it was not looked up at Graph: an id is never lost (design, rule 3)."""
+    """A failure leaves alone the id that the row names until there is another one: an id is never lost (design, rule 3).
+
+    Graph's replicas have been seen to disagree for hours about what exists, and the product finds a provider by that id.
+    """
     access = entry.access
-    if outcome.success or outcome.subscription_id or access is None or adoption_pending(entry.resource) is None:
+    if outcome.success or outcome.subscription_id or access is None:
         return outcome
     return replace(outcome, subscription_id=access.row_subscription_id, expires_at=access.row_expires_at)
 

@@ -41,7 +41,7 @@ class Verdict:
 
     reason: str
     message: str
-    """What happened, and what a person must do, where one must."""
+    """What happened, and what a person must do, where one must. The same words whenever the same happens: events merge by them."""
     pace: Pace | None
     """How soon another try is worth it; None: never by itself, a person must act."""
     authorized: bool | None = None
@@ -50,8 +50,15 @@ class Verdict:
     """Counts as a failure of this provider. A throttle, or a Graph that fails for most of the fleet, does not."""
     told: timedelta | None = None
     """What Graph's Retry-After said."""
+    ids: str = ""
+    """Microsoft's ids of the request, for its support."""
     awaits_credentials: bool = False
     """Nobody has consented yet: no failure, and nothing to do until somebody has."""
+
+    @property
+    def in_full(self) -> str:
+        """The message with the ids, for conditions, rows and the log."""
+        return f"{self.message} ({self.ids})" if self.ids else self.message
 
     @property
     def terminal(self) -> bool:
@@ -71,11 +78,15 @@ class Result:
     verdict: Verdict | None = None
     """What stood in the way; None: it worked."""
     observed_credential: str | None = None
+    signed_in: bool = False
+    """There was a token, and nothing is known against it."""
     tokens: RotatedTokens | None = None
     leftovers: tuple[str, ...] = ()
     """Subscriptions to be deleted at Graph once the new one is on record: create before delete (design, rule 2)."""
     unknown: bool = False
     """A create may have been committed, and its answer is lost: it is looked up before another one (design, rule 3)."""
+    looked_up: str | None = None
+    """The subscription that the row names, and that was asked for at Graph."""
     refused: str = ""
     """Why the subscription that the row names is not adopted."""
     note: str = ""

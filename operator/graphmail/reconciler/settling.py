@@ -14,9 +14,10 @@ from graphmail.graph import MicrosoftError
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Metrics
 from graphmail.reconciler.announcements import announcement
-from graphmail.reconciler.hands import Caller, Hands
+from graphmail.reconciler.hands import Hands
 from graphmail.reconciler.journal import Announcer, Journal
 from graphmail.reconciler.result import Deed, Result
+from graphmail.reconciler.signed_in import SignedIn
 from graphmail.reconciler.status import Surroundings, status_after, status_intending, status_reported
 from graphmail.resource import GraphMailSubscription, Status
 from graphmail.resource.folders import is_first
@@ -33,7 +34,7 @@ class Done:
     """As it was when the work was decided: a change that came in since is still to be acted on."""
     result: Result
     claim: Claim | None = None
-    caller: Caller | None = None
+    caller: SignedIn | None = None
 
 
 class Settling:
@@ -129,7 +130,7 @@ class Settling:
         for leftover in done.result.leftovers:
             await self._discard(done.caller, leftover)
 
-    async def _discard(self, caller: Caller, subscription_id: str) -> None:
+    async def _discard(self, caller: SignedIn, subscription_id: str) -> None:
         try:
             await self._hands.discard(caller, subscription_id)
         except MicrosoftError as error:
@@ -177,7 +178,7 @@ class Settling:
             "folder": None if is_first(resource, done.step.folder) else done.step.folder,
         }
         if verdict is not None and verdict.awaits_credentials:
-            _log.info(f"{result.deed} waits", **facts, reason=verdict.reason, waits_for=verdict.message)
+            _log.info(f"{result.deed} waits", **facts, reason=verdict.reason, waits_for=verdict.in_full)
             return
         self._metrics.renewal(result.deed.value, succeeded=result.success and not result.refused)
         if verdict is None:
@@ -185,7 +186,7 @@ class Settling:
             return
         self._metrics.reconcile_error(verdict.reason)
         level = _log.error if verdict.terminal else _log.warning
-        level(f"{result.deed} failed", **facts, subscription=held, reason=verdict.reason, error=verdict.message)
+        level(f"{result.deed} failed", **facts, subscription=held, reason=verdict.reason, error=verdict.in_full)
 
 
 def _bearable(done: Done) -> Done:

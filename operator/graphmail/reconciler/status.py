@@ -11,7 +11,7 @@ from graphmail.resource import FolderState, FolderSubscription, GraphMailSubscri
 from graphmail.resource.conditions import ConditionType, Wanted, set_conditions
 from graphmail.resource.folders import arranged, is_first, view, wanted_folders
 from graphmail.resource.model import write_time
-from graphmail.resource.names import ANNOTATION_ADOPT, ANNOTATION_RENEW, API_VERSION, KIND
+from graphmail.resource.names import ANNOTATION_RENEW, API_VERSION, KIND
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,14 @@ def status_body(resource: GraphMailSubscription, status: Status) -> dict[str, An
 
 def status_after(resource: GraphMailSubscription, folder: str, result: Result, around: Surroundings) -> Status:
     """The status after a piece of work on one of its folders."""
-    before, annotations = resource.status, resource.metadata.annotations
+    before = resource.status
     observed = result.observed_credential if result.observed_credential is not None else before.observed_credential
     updates: dict[str, Any] = {"last_attempt_time": around.now, "observed_credential": observed}
     attempt = _attempt(view(resource, folder), result, around)
     if is_first(resource, folder):
         updates |= attempt
         if _looked_up(result):
-            updates["last_handled_adoption"] = annotations.get(ANNOTATION_ADOPT) or before.last_handled_adoption
+            updates["last_handled_adoption"] = result.looked_up or before.last_handled_adoption
         if result.granted and result.held is not None:
             updates["last_renewal_time"] = result.held.granted_at
         attempt = {}
@@ -153,7 +153,7 @@ def _row(folder: str, result: Result) -> FolderSubscription:
         )
     if verdict is None:
         return row
-    return row.model_copy(update={"reason": verdict.reason, "message": verdict.message})
+    return row.model_copy(update={"reason": verdict.reason, "message": verdict.in_full})
 
 
 def _work_conditions(
@@ -164,7 +164,7 @@ def _work_conditions(
         _ready(resource, folder, status, result, around),
         *_authorized(result),
         _synced(around.synced),
-        Wanted(ConditionType.STALLED, True, verdict.reason, verdict.message)
+        Wanted(ConditionType.STALLED, True, verdict.reason, verdict.in_full)
         if verdict is not None and verdict.terminal
         else Wanted(ConditionType.STALLED, None),
     ]
@@ -185,7 +185,7 @@ def _ready(
             return Wanted(ConditionType.READY, True, "Subscribed", covered)
         reason, message = bare.reason or Reason.NOT_SUBSCRIBED.value, bare.message or covered
         return Wanted(ConditionType.READY, False, reason, _named(bare.folder, rows, message))
-    message = _named(folder, rows, verdict.message if bare is not None else f"{covered}; {verdict.message}")
+    message = _named(folder, rows, verdict.in_full if bare is not None else f"{covered}; {verdict.in_full}")
     ready = bare is None and not verdict.terminal and not verdict.awaits_credentials
     return Wanted(ConditionType.READY, ready, verdict.reason, message)
 
@@ -204,12 +204,12 @@ def _named(folder: str, rows: list[FolderSubscription], message: str) -> str:
 
 def _authorized(result: Result) -> list[Wanted]:
     verdict = result.verdict
-    if verdict is None:
+    if verdict is not None and verdict.awaits_credentials:
+        return [Wanted(ConditionType.AUTHORIZED, "Unknown", verdict.reason, verdict.in_full)]
+    if verdict is not None and verdict.authorized is False:
+        return [Wanted(ConditionType.AUTHORIZED, False, verdict.reason, verdict.in_full)]
+    if verdict is None or result.signed_in:
         return [Wanted(ConditionType.AUTHORIZED, True, "SignedIn", "signed in, and Graph accepts the token")]
-    if verdict.awaits_credentials:
-        return [Wanted(ConditionType.AUTHORIZED, "Unknown", verdict.reason, verdict.message)]
-    if verdict.authorized is False:
-        return [Wanted(ConditionType.AUTHORIZED, False, verdict.reason, verdict.message)]
     return []
 
 

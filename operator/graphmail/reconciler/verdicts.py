@@ -49,10 +49,11 @@ def verdict_of(error: MicrosoftError, failures: int) -> Verdict:
         failures: failed attempts in a row before this one.
     """
     meaning = error.meaning
-    message = f"{error}. {error.remedy}" if error.remedy else str(error)
+    message = f"{error.told}. {error.remedy}" if error.remedy else error.told
     return Verdict(
         reason=REASONS[meaning],
         message=message,
+        ids=error.ids,
         pace=_pace(meaning, failures),
         authorized=False if meaning in _CREDENTIAL_AT_FAULT else None,
         counted=meaning is not Meaning.THROTTLED,

@@ -5,27 +5,30 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
 from graphmail.cluster import ClusterUnavailable
 from graphmail.database import Claim, Database, DatabaseUnavailable
-from graphmail.decision import Action, Known, Policy, Reason, Step, next_step
-from graphmail.fleet import Access, Entry
+from graphmail.decision import Action, Known, Policy, Reason, Step, adoption_pending, next_step
+from graphmail.fleet import Access, Entry, Fleet
 from graphmail.graph import NoTurn, Priority, Turn
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Store
 from graphmail.provider import CredentialKind
 from graphmail.reconciler.access import AccessDesk, NoAccess
-from graphmail.reconciler.acting import DEEDS, Acting
-from graphmail.reconciler.hands import Job, current_held
+from graphmail.reconciler.acting import DEEDS, GIVE_UP, Acting
+from graphmail.reconciler.held import current_held
 from graphmail.reconciler.journal import Announcer, Journal, key_of
 from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.settling import Done, Settling
+from graphmail.reconciler.signed_in import Job
 from graphmail.reconciler.turns import Hurried, Turns, told_to_wait
 from graphmail.reconciler.urgency import urgency
 from graphmail.reconciler.verdicts import verdict_of
 from graphmail.resource.conditions import ConditionType
+from graphmail.resource.folders import is_first
 from graphmail.stores import Stores
 
 _log = structlog.get_logger("graphmail.reconciler")
@@ -58,6 +61,7 @@ class Reconciler:
         journal: Journal,
         database: Database | None,
         stores: Stores,
+        fleet: Fleet,
         announce: Announcer,
         policy: Policy,
         at_once: int,
@@ -72,6 +76,7 @@ class Reconciler:
         self._journal = journal
         self._database = database
         self._stores = stores
+        self._fleet = fleet
         self._announce = announce
         self._slots = asyncio.Semaphore(at_once)
         self._batch = batch
@@ -86,7 +91,7 @@ class Reconciler:
                 seen_at=entry.seen_at,
                 stores_away=self._stores.away,
                 unwritten=entry.unwritten,
-                unsynced=entry.unsynced is not None,
+                unsynced=entry.unsynced is not None or entry.row_emptied,
                 notified_at=entry.notified_at,
                 notification_url=entry.resource.spec.notification_url,
             )
@@ -171,6 +176,7 @@ class Reconciler:
             held = current_held(step.resource)
             result = Result(DEEDS[step.decision.action], held, verdict=verdict, observed_credential=observed)
             return await self._settle_unattempted(entry, step, result)
+        step = self._named_by_row(entry, step, access)
         try:
             turn = await self._turn(entry, step, access)
         except Hurried:
@@ -185,6 +191,24 @@ class Reconciler:
 
     def _urgency(self, step: Step) -> Priority:
         return urgency(step.resource, step.decision, now=self._now(), policy=self.policy)
+
+    def _named_by_row(self, entry: Entry, step: Step, access: Access) -> Step:
+        """What the row names is looked up before anything is created, also where the mirror has not asked for it yet."""
+        wanted, status = access.row_subscription_id, step.resource.status
+        creating = step.decision.action is Action.CREATE and is_first(entry.resource, step.folder)
+        if not creating or wanted is None or wanted == status.last_handled_adoption or self._other(entry, wanted):
+            return step
+        return step._replace(decision=step.decision._replace(action=Action.ADOPT))
+
+    def _other(self, entry: Entry, subscription_id: str) -> str | None:
+        """Another resource that holds a subscription."""
+        spec = entry.resource.spec
+        return self._fleet.other_holder(
+            subscription_id,
+            name=entry.resource.metadata.name,
+            provider=f"{spec.tenant}/{spec.provider_id}",
+            mailbox=spec.mailbox,
+        )
 
     async def _turn(self, entry: Entry, step: Step, access: Access) -> Turn:
         return await self._turns.wait(entry, step, self._turns.spender(step.resource, access, self._urgency(step)))
@@ -210,9 +234,10 @@ class Reconciler:
             spender=self._turns.spender(step.resource, access, self._urgency(step)),
             turn=turn,
             learn=self._turns.learn,
+            others=partial(self._other, entry),
+            adopts=_adopts(step, access),
             may_create=not self._stores.away,
-            look_up=step.resource.status.pending_create_time is not None
-            or (claim is not None and bool(claim.unfinished)),
+            unknown_since=_unknown_since(step, claim),
         )
         try:
             result, caller = await self._acting.act(job, step.decision.action)
@@ -234,7 +259,10 @@ class Reconciler:
         again = self.decide(entry)
         if step.decision.reason is Reason.CREDENTIAL_CHANGED and again.decision.action is Action.CHECK_CREDENTIAL:
             return True
-        return (again.folder, again.decision.action) == (step.folder, step.decision.action)
+        decided = again.decision.action
+        if step.decision.action is Action.ADOPT and decided is Action.CREATE:
+            return True  # the row names what the status does not know yet
+        return (again.folder, decided) == (step.folder, step.decision.action)
 
     async def _settle_unattempted(self, entry: Entry, step: Step, result: Result) -> Result:
         async with self._slots:
@@ -248,6 +276,8 @@ class Reconciler:
 
     async def _access(self, entry: Entry) -> Access | NoAccess:
         """What signs in. What was used last carries on while its store is away, and when the row of a deleted resource is gone."""
+        if entry.access is not None and self._away(entry):
+            return entry.access
         try:
             entry.access = await self._desk.of(entry.resource)
         except NoAccess as missing:
@@ -259,17 +289,23 @@ class Reconciler:
                 raise Later from error
         return entry.access
 
+    def _away(self, entry: Entry) -> bool:
+        """Postgres is known to be away: it is not waited for again at each step."""
+        return self._journal.has_row(entry.resource) and not self._stores.up(Store.POSTGRES)
+
     async def _claim(self, entry: Entry, step: Step, access: Access) -> Claim | None:
         """The right to work on the provider; None where no row stands behind the resource, or Postgres is away."""
         action = step.decision.action
         if self._database is None or not self._journal.has_row(entry.resource):
             return None
+        if self._away(entry):
+            _need_no_claim(action, access)
+            return None
         try:
             claim = await self._database.claim(key_of(entry.resource), action.value, limit=self._batch)
-        except DatabaseUnavailable as error:
+        except DatabaseUnavailable:
             self._stores.lost(Store.POSTGRES)
-            if action not in {Action.RENEW, Action.VERIFY} or access.credential.kind is CredentialKind.NONE:
-                raise Later from error
+            _need_no_claim(action, access)
             return None
         if not isinstance(claim, Claim):
             raise Later
@@ -278,6 +314,27 @@ class Reconciler:
             await self._settling.give_back(claim, unfinished=bool(claim.unfinished))
             raise Later
         return claim
+
+
+def _need_no_claim(action: Action, access: Access) -> None:
+    """With Postgres away, what exists is kept alive, and nothing else is done (design, rule 5)."""
+    if action not in {Action.RENEW, Action.VERIFY} or access.credential.kind is CredentialKind.NONE:
+        raise Later
+
+
+def _unknown_since(step: Step, claim: Claim | None) -> datetime | None:
+    """After this, nothing of what was begun and never answered can be sent any more; None: nothing was."""
+    pending = step.resource.status.pending_create_time
+    moments = [pending + timedelta(seconds=1)] if pending is not None else []
+    if claim is not None and claim.unfinished:
+        moments.append((claim.unfinished_since or claim.until) + GIVE_UP)
+    return max(moments, default=None)
+
+
+def _adopts(step: Step, access: Access) -> str | None:
+    if step.decision.action is not Action.ADOPT:
+        return None
+    return adoption_pending(step.resource) or access.row_subscription_id
 
 
 def _answering(result: Result, step: Step) -> Result:
