@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 from support.stage import Stage
 
@@ -36,11 +35,13 @@ async def run(stage: Stage, *arguments: str, **variables: str | None) -> Ran:
     return Ran(process.returncode or 0, out.decode(), err.decode())
 
 
-async def start(stage: Stage, *arguments: str, **variables: str | None) -> asyncio.subprocess.Process:
-    """The command, begun."""
+async def start(
+    stage: Stage, *arguments: str, stderr: int = asyncio.subprocess.PIPE, **variables: str | None
+) -> asyncio.subprocess.Process:
+    """The command, begun; `stderr`: a file descriptor for it instead of a pipe to read from."""
     given = {**os.environ, **stage.environment, "PYTHONPATH": os.pathsep.join(sys.path), **variables}
     environment = {name: value for name, value in given.items() if value is not None}
-    pipe: Any = asyncio.subprocess.PIPE
+    pipe = asyncio.subprocess.PIPE
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _RUN, *arguments, env=environment, stdin=pipe, stdout=pipe, stderr=pipe
+        sys.executable, "-c", _RUN, *arguments, env=environment, stdin=pipe, stdout=pipe, stderr=stderr
     )

@@ -8,7 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -36,9 +36,14 @@ class _Handler(logging.StreamHandler[TextIO]):
     """Ours: a second configuration replaces it, and leaves the handlers of others alone."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is the base class's
-        """A line that cannot be formatted; the base class would print its arguments, whatever they hold."""
+        """A line that cannot be formatted or written; the base class would print its arguments, whatever they hold.
+
+        Standard error may be the very stream that is broken (its reader is gone, the disk is full, it was closed): then the line is
+        lost without a word, for a renewal must never fail since nobody can read of it.
+        """
         kind = sys.exc_info()[0]
-        sys.stderr.write(f"a line of {record.name} could not be logged: {kind.__name__ if kind else 'unknown'}\n")
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"a line of {record.name} could not be logged: {kind.__name__ if kind else 'unknown'}\n")
 
 
 def configure_logging(log_format: LogFormat = "auto", level: LogLevel = "info", stream: TextIO | None = None) -> None:

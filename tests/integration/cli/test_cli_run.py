@@ -33,6 +33,26 @@ async def test_the_operator_works_until_it_is_told_to_stop_and_ends_with_0(
     assert "Traceback" not in log.decode()
 
 
+async def test_mailboxes_are_kept_alive_when_nobody_can_read_the_log_any_more(
+    stage: Stage, graphmail: Graphmail
+) -> None:
+    row = stage.add_delegated()
+    reading, writing = os.pipe()
+    process = await start(stage, "run", stderr=writing)
+    os.close(writing)
+    try:
+        await stage.ready(row)
+        os.close(reading)  # from now on each line of the log breaks the pipe
+        (await graphmail("renew", row.name)).check()
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.wait(), 60)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert stage.calls(row, "patch") == 1
+    assert process.returncode == 0
+
+
 async def test_it_stops_in_order_while_it_still_waits_for_the_api_server(stage: Stage, tmp_path: Path) -> None:
     nowhere = tmp_path / "kubeconfig"
     nowhere.write_text(

@@ -181,6 +181,36 @@ def test_a_line_that_cannot_be_formatted_does_not_spill_its_arguments(
     assert capsys.readouterr().err == "a line of kopf.reactor could not be logged: TypeError\n"
 
 
+class Broken(io.StringIO):
+    """A stream that nothing can be written to any more."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+        self.tried = 0
+
+    def write(self, _: str) -> int:
+        self.tried += 1
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [BrokenPipeError(32, "Broken pipe"), OSError(28, "No space left on device"), ValueError("I/O on closed file")],
+    ids=["the reader is gone", "the disk is full", "it was closed"],
+)
+def test_a_log_that_cannot_be_written_is_lost_and_hurts_nobody_who_logs(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = Broken(error)
+    monkeypatch.setattr("sys.stderr", broken)
+    configure_logging("json", "info")
+    with bind(mailbox="anna@contoso.com"):
+        structlog.get_logger("graphmail").info("renewed")
+        logging.getLogger("kopf.reactor").error("of a library")
+    assert broken.tried == 4  # each line, and the word that it could not be logged
+
+
 def test_a_second_configuration_replaces_the_first_and_leaves_other_handlers(lines: Lines, stream: io.StringIO) -> None:
     other = logging.NullHandler()
     logging.getLogger().addHandler(other)
