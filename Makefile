@@ -6,6 +6,8 @@ MAKEFLAGS += --no-print-directory
 # The first interpreter that is new enough; `make PYTHON=/path/to/python3` chooses another.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
+NO_PYTHON = $(if $(PYTHON),$(PYTHON) does not run or is older than Python 3.11: name another with make PYTHON=/path/to/python3,Python \
+	3.11 or newer is needed; install it (package python3 or python3.12), or say make PYTHON=/path/to/python3)
 PY := PYTHONPATH=hack .venv/bin/python
 STATE ?= .cluster
 
@@ -25,7 +27,7 @@ FORCE:
 
 .venv/.synced: requirements.lock requirements-dev.lock pyproject.toml
 	@"$(or $(PYTHON),python3)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "error: Python 3.11 or newer is needed; install it (package python3 or python3.12), or say make PYTHON=/path/to/python3" >&2; \
+		echo "error: $(NO_PYTHON)" >&2; \
 		exit 1; }
 	@PYTHONPATH=hack "$(PYTHON)" -m localstack.environment $(if $(filter-out file,$(origin PYTHON)),--exactly)
 
@@ -100,7 +102,9 @@ lock: ## Resolve the locks anew (UPGRADE=1 takes the newest versions)
 	@PYTHONPATH=hack "$(PYTHON)" -m localstack.environment --lock $(if $(UPGRADE),--upgrade)
 
 .PHONY: clean
-clean: ## Stop what runs and remove all that was made in the checkout; the cache stays
-	@if [ -x .venv/bin/python ]; then $(PY) -m localstack down --delete --state-dir $(STATE); fi
+clean: $(if $(wildcard .demo .cluster $(STATE)),environment) ## Stop what runs and remove all that was made in the checkout; the cache stays
+	@if [ -d .demo ]; then DEMO_STATE=.demo $(PY) -m demo down; fi
+	@if [ -d $(STATE) ]; then $(PY) -m localstack down --delete --state-dir $(STATE); fi
+	@if [ -e .cluster/kind/kubeconfig ]; then $(PY) -m kind down; fi
 	@rm -rf .venv .cluster .demo .bench dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

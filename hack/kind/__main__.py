@@ -29,6 +29,7 @@ def main() -> None:
         up()
     else:
         run("kind", "delete", "cluster", "--name", NAME, "--kubeconfig", str(STATE / "kubeconfig"))
+        (STATE / "kubeconfig").unlink(missing_ok=True)
         say("The kind cluster is gone.")
 
 
