@@ -194,9 +194,11 @@ def _stop(stack: Stack) -> None:
 
 @contextmanager
 def _explained(state_dir: Path) -> Iterator[None]:
-    """Make one clear message of what a part of the demo says when another one fails it."""
+    """Make one clear message of what a part of the demo says when another one fails it, or of Ctrl-C, after which nothing is kept."""
     try:
         yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted") from None
     except (ControlError, httpx.HTTPError, psycopg.Error, OSError) as error:
         raise LocalStackError(
             f"{type(error).__name__}: {error}\nThe logs of all parts are in {home_relative(state_dir.absolute())}/*.log"

@@ -113,6 +113,7 @@ class Stack:
             say("Ending what an earlier demo has left running.")
         self.stop()
         self.state_dir.mkdir(parents=True, exist_ok=True)
+        self.operator.log.unlink(missing_ok=True)  # DEMO_PAUSE starts none, and an old log would look like this one's
         with ThreadPoolExecutor() as side_by_side:
             cluster = side_by_side.submit(self.cluster.start, fresh=True)
             postgres = side_by_side.submit(self.postgres.start, fresh=True)

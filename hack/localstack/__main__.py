@@ -63,6 +63,7 @@ def _exports(cluster: ControlPlane, postgres: PostgresServer) -> None:
     say(f"  export KUBECONFIG={cluster.kubeconfig}")
     say(f"  export GRAPHMAIL_DATABASE_URL={postgres.url(DATABASE)}")
     say(f"  export PATH={cluster.kubectl.parent}:$PATH   # kubectl")
+    say(f"  export KUBECACHEDIR={cluster.state_dir / 'kubectl-cache'}   # else kubectl keeps its cache in ~/.kube")
 
 
 def _down(state_dir: Path, *, delete: bool) -> None:

@@ -60,15 +60,21 @@ def home_relative(path: Path) -> str:
 
 
 def run_main(main: Callable[[], None]) -> int:
-    """Run a command line; a mendable error or Ctrl-C becomes one message on standard error and an exit code."""
+    """Run a command line; a mendable error or Ctrl-C becomes one message on standard error and an exit code.
+
+    Mendable is what the system refuses, too: a folder that cannot be written, a full disk. A KeyboardInterrupt may bring its own text.
+    """
     try:
         main()
     except LocalStackError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 1
-    except KeyboardInterrupt:
-        print(
-            "\ninterrupted; what was finished is kept, run the same command again to go on", file=sys.stderr, flush=True
-        )
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr, flush=True)
+        return 1
+    except KeyboardInterrupt as interrupt:
+        kept = "interrupted; what was finished is kept, run the same command again to go on"
+        print(f"\n{str(interrupt) or kept}", file=sys.stderr, flush=True)
         return 130
     return 0

