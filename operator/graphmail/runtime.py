@@ -17,7 +17,7 @@ from typing import Any
 import kopf
 import structlog
 
-from graphmail.cluster import Cluster, ClusterError, load_configuration
+from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable, load_configuration
 from graphmail.database import Database, DatabaseError, DatabaseUnavailable
 from graphmail.engine import Engine
 from graphmail.fleet import Fleet
@@ -233,7 +233,7 @@ async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[O
         yield _assemble(
             settings,
             Parts(holder, fleet, metrics, heartbeat, readiness, cluster, database, graph, signin),
-            installation=settings.installation_for(await cluster.namespace_uid()),
+            installation=await installation_mark(settings, cluster),
         )
 
 
@@ -354,6 +354,27 @@ async def _found_cluster(cluster: Cluster, heartbeat: Heartbeat, stop: asyncio.E
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _WAIT_SECONDS)
     return False
+
+
+async def installation_mark(settings: Settings, cluster: Cluster) -> str:
+    """The mark of our subscriptions; the namespace is asked for only where none is set.
+
+    Raises:
+        StartError: there is no such namespace, or it may not be asked for.
+        ClusterUnavailable: the API server went away meanwhile.
+    """
+    if settings.installation:
+        return settings.installation
+    try:
+        return settings.installation_for(await cluster.namespace_uid())
+    except ClusterUnavailable:
+        raise
+    except ClusterError as error:
+        namespace = cluster.namespace
+        if error.status == 404:
+            remedy = f"kubectl create namespace {namespace}, or set GRAPHMAIL_NAMESPACE"
+            raise StartError(f"there is no namespace {namespace}: {remedy}") from error
+        raise StartError(_cluster_remedy(error, namespace)) from error
 
 
 def _cluster_remedy(error: ClusterError, namespace: str) -> str:

@@ -26,8 +26,11 @@ _MADE_HERE = frozenset({"ts", "level"})
 _MANY_LINES = frozenset({"exception", "stack"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-_NEVER_BELOW_WARNING = ("aiohttp.access", "asyncio", "httpcore", "httpx", "msal", "urllib3")
-"""They tell of each request, some of them with headers and bodies: not even a debug log shows that."""
+_NEVER_BELOW_WARNING = ("aiohttp.access", "asyncio", "httpcore", "httpx", "msal", "psycopg", "urllib3")
+"""They tell of each request, some of them with headers and bodies: not even a debug log shows that.
+
+psycopg sets its own level to WARNING when it is imported, so that a higher one of ours would not reach its pool.
+"""
 _INFO_IS_DEBUG = ("kopf.objects",)
 """Kopf tells of each tick of each timer at INFO: 20,000 lines every quarter of an hour that say nothing happened."""
 

@@ -24,7 +24,7 @@ async def test_all_is_well_before_the_first_run(stage: Stage, graphmail: Graphma
     ran = (await graphmail("check", "-o", "json")).check()
     assert verdicts(ran) == dict.fromkeys(
         [
-            "settings", "database", "schema", "grants", "api server", "crd", "rights",
+            "settings", "database", "schema", "grants", "api server", "crd", "rights", "namespace",
             "sign-in", "graph", "clock", "notifications", "rival",
         ],
         "ok",
@@ -64,7 +64,19 @@ async def test_postgres_away_fails_without_its_password_and_hides_nothing_else(
     assert ran.code == 1
     assert (verdicts(ran)["database"], verdicts(ran)["rights"]) == ("failed", "ok")
     assert "127.0.0.1:1/x" in findings(ran)["database"]["found"]
-    assert "hush-hush" not in ran.out + ran.err
+    assert findings(ran)["sign-in"]["found"] == "needs Postgres"
+    assert "hush-hush" not in ran.out
+    assert ran.err == "", "the pool's own complaints would stand between the findings"
+
+
+async def test_a_namespace_that_does_not_exist_is_named_with_the_command_that_makes_it(
+    stage: Stage, graphmail: Graphmail
+) -> None:
+    ran = await graphmail("check", "-o", "json", "--namespace", "nosuch")
+    assert ran.code == 1
+    assert findings(ran)["namespace"]["found"] == "there is no namespace nosuch"
+    assert findings(ran)["namespace"]["remedy"].startswith("`kubectl create namespace nosuch`")
+    assert verdicts(ran)["api server"] == "ok"
 
 
 async def test_a_database_without_migrations_names_the_command(

@@ -105,6 +105,16 @@ async def test_rights_that_are_missing_stop_the_start(stage: Stage, graphmail: G
     assert "Traceback" not in ran.err
 
 
+async def test_a_namespace_that_does_not_exist_stops_the_start_with_the_command_that_makes_it(
+    stage: Stage, graphmail: Graphmail
+) -> None:
+    ran = await graphmail("run", GRAPHMAIL_NAMESPACE="nosuch")
+    assert ran.code == 1
+    assert ran.err.splitlines()[-1] == (
+        "graphmail: there is no namespace nosuch: kubectl create namespace nosuch, or set GRAPHMAIL_NAMESPACE"
+    )
+
+
 async def test_a_migration_says_what_it_did_and_nothing_the_second_time(
     stage: Stage, graphmail: Graphmail, older_product_database_url: str
 ) -> None:

@@ -30,7 +30,7 @@ def _untouched_logging() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
-    for name in ("aiohttp.access", "asyncio", "httpcore", "httpx", "msal", "urllib3", "kopf.objects"):
+    for name in ("aiohttp.access", "asyncio", "httpcore", "httpx", "msal", "psycopg", "urllib3", "kopf.objects"):
         logging.getLogger(name).setLevel(logging.NOTSET)
     logging.captureWarnings(capture=False)
     structlog.reset_defaults()
@@ -125,10 +125,12 @@ def test_a_debug_log_shows_kopfs_ticks_but_no_http_library(stream: io.StringIO) 
 
 
 def test_the_level_holds_for_us_and_for_libraries(stream: io.StringIO) -> None:
+    logging.getLogger("psycopg").setLevel(logging.WARNING)  # as it does itself
     configure_logging("json", "error", stream)
     structlog.get_logger("graphmail").warning("no")
     logging.getLogger("httpx").warning("no")
     logging.getLogger("kopf.objects").warning("no")
+    logging.getLogger("psycopg.pool").warning("no")
     structlog.get_logger("graphmail").error("yes")
     assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["yes"]
 

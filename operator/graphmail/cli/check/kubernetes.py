@@ -85,8 +85,23 @@ async def _resources(ground: Ground, cluster: Cluster, settings: Settings) -> As
     if str(WATCHING[1]) not in missing:
         ground.resources = await selected(cluster, Selection())
         ground.cluster = cluster
-    if settings.installation or str(NAMESPACE) not in missing:
-        ground.installation = settings.installation_for("" if settings.installation else await cluster.namespace_uid())
+    if settings.installation:
+        ground.installation = settings.installation
+    elif str(NAMESPACE) not in missing:
+        yield await _namespace(ground, cluster, settings)
+
+
+async def _namespace(ground: Ground, cluster: Cluster, settings: Settings) -> Finding:
+    """It is there: its uid is what the marks in notification URLs are made from."""
+    name = settings.namespace
+    try:
+        ground.installation = settings.installation_for(await cluster.namespace_uid())
+    except ClusterError as error:
+        if error.status != 404:
+            raise
+        remedy = f"`kubectl create namespace {name}`, or set GRAPHMAIL_NAMESPACE"
+        return failed("namespace", f"there is no namespace {name}", remedy)
+    return ok("namespace", f"{name} is there")
 
 
 async def _name(cluster: Cluster) -> str:

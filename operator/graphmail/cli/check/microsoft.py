@@ -30,7 +30,7 @@ async def check_microsoft(ground: Ground) -> AsyncIterator[Finding]:
         yield failed("sign-in", str(error))
         return
     if account is None:
-        yield skipped("sign-in", "nobody has a credential yet, or it cannot be read")
+        yield skipped("sign-in", _why_nobody(ground, settings))
         return
     async with SignIn(settings.login_base_url, settings.graph_base_url) as signin:
         token, finding = await _sign_in(signin, account, ground.database, force=ground.wish.sign_in)
@@ -38,6 +38,15 @@ async def check_microsoft(ground: Ground) -> AsyncIterator[Finding]:
     if token is not None:
         async for finding in _graph(ground, settings, account, token):
             yield finding
+
+
+def _why_nobody(ground: Ground, settings: Settings) -> str:
+    """Why there is no account to try with."""
+    if settings.database_url is not None and ground.database is None:
+        return "needs Postgres"
+    if settings.database_url is None and ground.cluster is None:
+        return "needs the API server"
+    return "nobody has a credential yet, or it cannot be read"
 
 
 async def _sign_in(
