@@ -191,7 +191,8 @@ class Storyteller:
         """What happened, as Kubernetes tells it."""
         heading("Events")
         shown = "custom-columns=TYPE:.type,REASON:.reason,OBJECT:.involvedObject.name,MESSAGE:.message"
-        arguments = f"get events --sort-by=.metadata.creationTimestamp -o {shown}"
+        # When an object was created is stored in whole seconds, and a mailbox is adopted and renewed within one.
+        arguments = f"get events --sort-by=.eventTime -o {shown}"
         lines = self.stack.kubectl(*arguments.split()).splitlines()
         command(f"kubectl {arguments}", "\n".join(shortened(line, WIDE) for line in lines))
 

@@ -2,13 +2,15 @@
 
 Events are core/v1, not events.k8s.io/v1: the API server stores both as the same object, but only core/v1 lets a writer set `count` and
 `lastTimestamp`, which `kubectl get events --sort-by=.lastTimestamp` and most collectors of events read; `kubectl describe` shows either.
+They carry `eventTime` as well, the only moment with microseconds: what happens to a mailbox within one second has an order by it. With it
+the API server asks for `action` and `reportingInstance`, too.
 """
 
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -88,6 +90,8 @@ def build_event(
         "type": reason.type,
         "reason": reason.value,
         "message": _cut(redact(message)),
+        "action": reason.value,
+        "eventTime": _micro_time(now),
         "count": 1,
         "firstTimestamp": moment,
         "lastTimestamp": moment,
@@ -95,6 +99,11 @@ def build_event(
         "reportingComponent": OPERATOR,
         "reportingInstance": reporter,
     }
+
+
+def _micro_time(moment: datetime) -> str:
+    """As Kubernetes writes a MicroTime: UTC, always with six digits."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _cut(text: str) -> str:

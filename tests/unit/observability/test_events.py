@@ -64,6 +64,8 @@ def test_an_event_says_about_whom_what_why_and_when() -> None:
         "type": "Normal",
         "reason": "Renewed",
         "message": "covered until Monday",
+        "action": "Renewed",
+        "eventTime": "2026-11-24T04:05:06.789000Z",
         "count": 1,
         "firstTimestamp": "2026-11-24T04:05:06Z",
         "lastTimestamp": "2026-11-24T04:05:06Z",
@@ -71,6 +73,12 @@ def test_an_event_says_about_whom_what_why_and_when() -> None:
         "reportingComponent": "graphmail-operator",
         "reportingInstance": "pod-1",
     }
+
+
+def test_what_happens_within_a_second_has_an_order_that_text_has_too() -> None:
+    moments = [NOW.replace(microsecond=microsecond) for microsecond in (0, 9, 789_000, 999_999)]
+    told = [event(now=moment)["eventTime"] for moment in moments]
+    assert told == sorted(set(told))
 
 
 @pytest.mark.parametrize(
