@@ -152,7 +152,7 @@ def _invite(stack: Stack) -> None:
         f'kubectl annotate gms {name} graphmail.dev/renew-requested-at="$(date)" --overwrite',
         "graphmail status",
         f"graphsim mail send {WRITTEN_TO.mailbox}",
-        "graphsim coverage",
+        "graphsim coverage                # its seconds and gaps began before the operator came; suspended mailboxes go on having one",
         "curl -s --noproxy '*' $GRAPHMAIL_METRICS_URL",
     ):
         say(f"  {line}")

@@ -129,9 +129,8 @@ def _at_graph(provider: Provider, before: Before, seen: Seen, now: datetime, sto
     if provider.earlier and provider.earlier.lives and expected.afterwards is Afterwards.KEPT:
         yield _same(GRAPH, "seconds without cover since the start", 0.0, seen.coverage.uncovered_seconds)
     readers = sum(other.mailbox == provider.mailbox for other in PROVIDERS)
-    if readers == 1:
-        yield _same(GRAPH, "stretches with a spare subscription", 0, len(seen.coverage.duplicates))
-    else:
+    yield _same(GRAPH, "stretches with a spare subscription", 0, len(seen.coverage.duplicates))
+    if readers > 1:
         yield _same(GRAPH, "live subscriptions of the mailbox, one for each tenant", readers, seen.coverage.live)
 
 

@@ -229,7 +229,10 @@ def show_coverage(
     control_url: ControlOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Show for how long each watched mailbox had no live subscription. The intervals stand in -o json."""
+    """Show for how long each watched mailbox had no live subscription since SINCE, and how often one app had two on a folder.
+
+    The intervals stand in -o json.
+    """
     with connect(control_url) as control:
         accounts = control.coverage(mailbox=mailbox, tenant=tenant)
     show([account for account in accounts if account.gaps or not gaps_only], _COVERAGE, output)

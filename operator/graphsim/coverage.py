@@ -1,9 +1,11 @@
 """The coverage account: when was a watched mailbox without a live subscription, and when did it have spare ones.
 
 Times are simulated seconds since 1970. The account learns of births and deaths in the order of time, each with its
-exact moment, so a gap is as long as it really was, however late anybody looked.
+exact moment, so a gap is as long as it really was, however late anybody looked. Spare is what doubles another one of the
+same app on the same folder: two apps that read one mailbox each need a subscription, and Graph tells duplicates apart the same way.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from graphsim.subscriptions import WHOLE_MAILBOX, Subscription
@@ -85,14 +87,14 @@ class Coverage:
     """Counts the live subscriptions of every mailbox and keeps the accounts of the watched ones."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, dict[str, int]] = {}
+        self._counts: dict[str, Counter[_Watcher]] = {}
         self._accounts: dict[str, MailboxCoverage] = {}
 
     def watch(self, user_id: str, at: float, folders: tuple[str, ...] = ()) -> None:
         """Open the account of a mailbox (or start it anew) at `at`, and one for each of the folder ids."""
         account = MailboxCoverage(Ledger(at), {folder: Ledger(at) for folder in folders})
         self._accounts[user_id] = account
-        for folder in self._counts.get(user_id, {}):
+        for folder, _app in self._counts.get(user_id, ()):
             account.folders.setdefault(folder, Ledger(at))
         self._settle(user_id, at)
 
@@ -106,8 +108,7 @@ class Coverage:
 
     def began(self, subscription: Subscription, at: float) -> None:
         """A subscription is live from `at` on."""
-        counts = self._counts.setdefault(subscription.user_id, {})
-        counts[subscription.folder] = counts.get(subscription.folder, 0) + 1
+        self._counts.setdefault(subscription.user_id, Counter())[_watcher(subscription)] += 1
         account = self._accounts.get(subscription.user_id)
         if account is not None:
             account.folders.setdefault(subscription.folder, Ledger(at))
@@ -115,20 +116,30 @@ class Coverage:
 
     def ended(self, subscription: Subscription, at: float) -> None:
         """A subscription is gone from `at` on."""
-        counts = self._counts[subscription.user_id]
-        counts[subscription.folder] -= 1
-        if not counts[subscription.folder]:
-            del counts[subscription.folder]
+        counts, watcher = self._counts[subscription.user_id], _watcher(subscription)
+        counts[watcher] -= 1
+        if not counts[watcher]:
+            del counts[watcher]
         self._settle(subscription.user_id, at)
 
     def _settle(self, user_id: str, at: float) -> None:
         account = self._accounts.get(user_id)
         if account is None:
             return
-        counts = self._counts.get(user_id, {})
-        total = sum(counts.values())
-        account.mailbox.set(at, total, total - len(counts))
-        whole = counts.get(WHOLE_MAILBOX, 0)
+        live: Counter[str] = Counter()
+        spare: Counter[str] = Counter()
+        for (folder, _app), count in self._counts.get(user_id, Counter()).items():
+            live[folder] += count
+            spare[folder] += count - 1
+        account.mailbox.set(at, live.total(), spare.total())
         for folder, ledger in account.folders.items():
-            own = counts.get(folder, 0)
-            ledger.set(at, own if folder == WHOLE_MAILBOX else own + whole, max(0, own - 1))
+            whole = 0 if folder == WHOLE_MAILBOX else live[WHOLE_MAILBOX]
+            ledger.set(at, live[folder] + whole, spare[folder])
+
+
+_Watcher = tuple[str, str]
+"""A folder, and the app whose subscription is on it."""
+
+
+def _watcher(subscription: Subscription) -> _Watcher:
+    return subscription.folder, subscription.client_id

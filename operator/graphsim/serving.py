@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from graphsim import control_models as m
 from graphsim import control_running
+from graphsim.directory import UnknownObjectError
 from graphsim.server import ServerOptions, Simulator
 from graphsim.settings import SimulatorSettings
 
@@ -53,7 +54,7 @@ async def _serve(request: ServeRequest, seed: m.Seed | None, announce: Callable[
         loop.add_signal_handler(number, stop.set)
     async with Simulator(request.state_dir, options=request.options, settings=request.settings) as simulator:
         if seed is not None:
-            seeded = control_running.seed(simulator.runtime, seed)
+            seeded = _plant(simulator, seed, request.seed_file)
             _write_whole(request.state_dir / SEEDED_FILE, seeded.model_dump_json(indent=2), mode=0o600)
         health = control_running.health(simulator.runtime, m.Nothing())
         where = health.model_dump(include={"graph_url", "login_url", "control_url", "ca_path"}) | {"pid": os.getpid()}
@@ -71,9 +72,23 @@ def _read_seed(path: Path | None) -> m.Seed | None:
     except OSError as error:
         raise ServeError(f"cannot read the seed: {error}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ServeError(f"the seed {path} is wrong at {where or 'its top'}: {first['msg']}") from None
+        raise ServeError(f"the seed {path} is wrong {_first_problem(error)}") from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    """Where, and what, without the value: it may be a secret."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    return f"at {where or 'its top'}: {first['msg']}"
+
+
+def _plant(simulator: Simulator, seed: m.Seed, source: Path | None) -> m.Seeded:
+    try:
+        return control_running.seed(simulator.runtime, seed)
+    except ValidationError as error:
+        raise ServeError(f"the seed {source} is wrong {_first_problem(error)}") from None
+    except (UnknownObjectError, ValueError) as error:  # what the control API refuses, too
+        raise ServeError(f"the seed {source} is wrong: {error}") from error
 
 
 def _write_whole(path: Path, text: str, *, mode: int) -> None:

@@ -172,6 +172,18 @@ def test_what_cannot_be_done_is_one_line(run, monkeypatch, arguments, text):
     assert len(errors.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"mailboxes": [{"tenant": "nowhere", "upn": "ann@contoso.example.com"}]}, {"settings": {"nonsense": 1}}]
+)
+def test_a_seed_that_does_not_fit_together_is_one_line_that_names_it(run, tmp_path, wrong):
+    seed = tmp_path / "seed.json"
+    seed.write_text(json.dumps(wrong))
+    code, output, errors = run("serve", "--state-dir", str(tmp_path / "state"), "--seed-file", str(seed))
+    assert (code, output) == (1, "")
+    assert errors.startswith(f"graphsim: the seed {seed} is wrong")
+    assert len(errors.splitlines()) == 1
+
+
 def test_help_teaches(run):
     _code, text, _errors = run("--help")
     assert "graphsim fault add patch --answer throttled --count 3" in text

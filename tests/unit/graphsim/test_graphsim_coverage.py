@@ -90,6 +90,17 @@ def test_two_folders_are_not_duplicates_of_each_other(house, clock):
     assert account(world, mailbox).mailbox.duplicates(world.settle()) == []
 
 
+def test_what_two_apps_read_in_one_folder_is_covered_by_both_and_doubled_by_none(house, clock):
+    world, app, mailbox = house
+    for reader in (app, world.add_app("another product")):
+        world.add_subscription(mailbox, reader, notification_url=URL, minutes=60, folder="inbox")
+    clock.advance(1)
+    found, now = account(world, mailbox), world.settle()
+    inbox = found.folders[mailbox.folder("inbox").id]
+    assert (found.mailbox.live, inbox.live) == (2, 2)
+    assert (found.mailbox.duplicates(now), inbox.duplicates(now)) == ([], [])
+
+
 def test_a_subscription_on_the_whole_mailbox_covers_its_folders(house, clock):
     world, app, mailbox = house
     world.watch(mailbox, ["archive"])
