@@ -54,7 +54,7 @@ class Settings(BaseModel):
     namespace: Namespace = setting(
         "GRAPHMAIL_NAMESPACE",
         "graphmail",
-        "The namespace of the mirrored resources and of the operator's lease.",
+        "The namespace of the mirrored resources, which is the operator's own.",
         allowed="the name of a namespace",
         shown_default="the pod's own, else graphmail",
     )
