@@ -23,6 +23,7 @@ from kubernetes import config as kubernetes_config
 from graphmail.resource.names import GROUP, PLURAL, VERSION
 
 _SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+_USERS_OWN = "~/.kube/config"
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 _PAGE = 500
@@ -71,11 +72,22 @@ def load_configuration(kubeconfig: str | None = None, context: str | None = None
         if file is None and context is None and _SERVICE_ACCOUNT_TOKEN.exists():
             kubernetes_config.load_incluster_config(client_configuration=configuration)
         else:
-            kubernetes_config.load_kube_config(config_file=file, context=context, client_configuration=configuration)
+            kubernetes_config.load_kube_config(file or _USERS_OWN, context, configuration)
     except (kubernetes_config.ConfigException, yaml.YAMLError, OSError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise ClusterConfigError(f"no API server: {reason}. Set KUBECONFIG to a kubeconfig, or run in a pod") from error
+        raise ClusterConfigError(_unusable(error, file, context)) from error
     return configuration
+
+
+def _unusable(error: Exception, file: str | None, context: str | None) -> str:
+    """Why there is no configuration, and what to do: the kubernetes client names neither a missing file nor the choice of a context."""
+    chosen, remedy = file or _USERS_OWN, "Set KUBECONFIG to a kubeconfig, or run in a pod"
+    if not any(Path(path).expanduser().exists() for path in chosen.split(os.pathsep)):
+        missing = f"{chosen} does not exist" if file else f"KUBECONFIG is not set, and there is no {chosen}"
+        return f"no API server: {missing}. {remedy}"
+    reason = " ".join(str(error).split()).rstrip(".")
+    if context is not None and f"object with name {context} in" in reason:
+        return f"there is no context {context} in {chosen}: `kubectl config get-contexts` lists those that are"
+    return f"no API server: {reason}. {remedy}"
 
 
 def _ssl_context(configuration: kubernetes_client.Configuration) -> ssl.SSLContext:
