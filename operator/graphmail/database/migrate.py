@@ -245,6 +245,9 @@ class _Grant:
     role: str
 
     async def __call__(self, connection: AsyncConnection[Row]) -> tuple[str, ...]:
-        for statement in grant_statements(await read_schema(connection), self.role):
-            await connection.execute(statement)
+        try:
+            for statement in grant_statements(await read_schema(connection), self.role):
+                await connection.execute(statement)
+        except psycopg.errors.UndefinedObject:
+            raise MigrationError(f"there is no role {self.role}: make it first, with CREATE ROLE") from None
         return ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString
@@ -11,7 +12,16 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from graphmail.database import AccessDenied, Claim, Recorded, RowFate, TokenFate, listen, migrate
+from graphmail.database import (
+    AccessDenied,
+    Claim,
+    MigrationError,
+    Recorded,
+    RowFate,
+    TokenFate,
+    listen,
+    migrate,
+)
 from graphmail.provider import Outcome, RotatedTokens
 
 if TYPE_CHECKING:
@@ -162,6 +172,11 @@ async def test_the_role_cannot_do_to_the_product_what_is_not_its_work(
         connection.execute(forbidden)
 
 
+async def test_a_role_that_does_not_exist_is_named_with_how_to_make_it(fresh_product: Any) -> None:
+    with pytest.raises(MigrationError, match="there is no role nobody_yet: make it first, with CREATE ROLE"):
+        await migrate(fresh_product.url, grant_to="nobody_yet")
+
+
 async def test_the_documented_grants_are_those_that_are_given(fresh_product: Any, role: str) -> None:
     """Whoever copies the statements from the documentation gets the same role."""
     await migrate(fresh_product.url, grant_to=role)
@@ -169,8 +184,8 @@ async def test_the_documented_grants_are_those_that_are_given(fresh_product: Any
     fresh_product.connection.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(role)))
     assert privileges(fresh_product, role) == set()
     title = "For the older generation" if fresh_product.older else "For the newer generation"
-    _, _, section = DOCUMENTED.read_text(encoding="utf-8").partition(f"#### {title}")
-    statements = section.partition("```sql\n")[2].partition("```")[0]
+    section = DOCUMENTED.read_text(encoding="utf-8").partition(f"#### {title}\n")[2].partition("\n#")[0]
+    statements = "".join(re.findall(r"```sql\n(.+?)```", section, re.DOTALL))
     fresh_product.connection.execute(statements.replace("graphmail_operator", role).encode())
     assert privileges(fresh_product, role) == given
 
