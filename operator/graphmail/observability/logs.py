@@ -115,7 +115,7 @@ def _formatter(*, people: bool, colors: bool) -> ProcessorFormatter:
             # Class, text and traceback, without the values of local variables.
             structlog.processors.format_exc_info,
             _redact,
-            *([_one_line] if people else [_in_order]),
+            *([_without_nothing, _one_line] if people else [_in_order]),
             renderer,
         ],
     )
@@ -138,6 +138,11 @@ def _in_order(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
     ordered: MutableMapping[str, Any] = {name: line.pop(name) for name in _FIRST if name in line}
     ordered.update(line)
     return ordered
+
+
+def _without_nothing(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """People need not read what there is not; a program may rely on the name."""
+    return {name: value for name, value in line.items() if value is not None}
 
 
 def _one_line(_: WrappedLogger, __: str, line: EventDict) -> EventDict:

@@ -246,6 +246,16 @@ def test_the_form_can_be_asked_for_whatever_the_stream_is() -> None:
     assert "renewed" in pipe.getvalue()
 
 
+def test_people_do_not_read_of_what_there_is_not_but_programs_find_its_name() -> None:
+    people, program = io.StringIO(), io.StringIO()
+    for log_format, stream in (("console", people), ("json", program)):
+        configure_logging(log_format, "info", stream)
+        structlog.get_logger("graphmail").info("adopt done", note=None, subscription="7f1")
+    assert "note" not in people.getvalue()
+    assert "7f1" in people.getvalue()
+    assert json.loads(program.getvalue())["note"] is None
+
+
 def test_what_comes_from_outside_forges_no_line_on_a_terminal(stream: io.StringIO) -> None:
     configure_logging("console", "info", stream)
     structlog.get_logger("graphmail").warning("bad\n2026 [info] all is well\x1b[2J", mailbox="a\r\nb")
