@@ -48,7 +48,7 @@ class Report:
     created: Sequence[GraphMailSubscription]
     updated: Sequence[GraphMailSubscription]
     adopting: Sequence[GraphMailSubscription]
-    """Their rows know an id that their status does not: the operator asks Graph for it, and keeps it."""
+    """Newly marked: their rows know an id that their status does not; the operator asks Graph for it, and keeps it."""
     deleted: Sequence[GraphMailSubscription]
     spared: Sequence[GraphMailSubscription]
     """The mirror wanted to delete them, and was not allowed to."""
@@ -102,7 +102,11 @@ def _report(fleet: Fleet, cluster: "_Cluster", rows: int, withheld: int) -> Repo
         rows=rows,
         created=[one for one in applied if one.metadata.name not in cluster.listed],
         updated=[one for one in applied if one.metadata.name in cluster.listed],
-        adopting=[resource for resource in resources.values() if _adopts(resource)],
+        adopting=[
+            resource
+            for name, resource in resources.items()
+            if _adopts(resource) and cluster.listed.get(name) != resource.metadata.annotations[ANNOTATION_ADOPT]
+        ],
         deleted=[resources[name] for name in cluster.deleted],
         spared=[resources[name] for name in cluster.spared],
         withheld=withheld,
@@ -121,16 +125,17 @@ class _Cluster(Cluster):
     def __init__(self, configuration: Configuration, namespace: str, wish: Wish) -> None:
         super().__init__(configuration, namespace)
         self._wish = wish
-        self.listed: set[str] = set()
+        self.listed: dict[str, str | None] = {}
         self.applied: list[str] = []
         self.deleted: list[str] = []
         self.spared: list[str] = []
         self.refused: dict[str, str] = {}
 
     async def subscriptions(self) -> AsyncIterator[dict[str, Any]]:
-        """All of them, and who they were before anything was changed."""
+        """All of them; their names, and what each was marked to adopt before anything was changed, are remembered."""
         async for body in super().subscriptions():
-            self.listed.add(body["metadata"]["name"])
+            metadata = body["metadata"]
+            self.listed[metadata["name"]] = (metadata.get("annotations") or {}).get(ANNOTATION_ADOPT)
             yield body
 
     async def apply(self, body: Mapping[str, Any], *, manager: str) -> dict[str, Any]:

@@ -88,8 +88,10 @@ def show(found: Sequence[Situation], wish: Wish, now: datetime, screen: Screen, 
         screen.json([as_json(one) for one in shown])
         return
     if not found:
+        ids = "; tenants and providers are named by their ids, see `graphmail status -o wide`"
         screen.note(
             f"no mailbox{wish.selection.describe()} in namespace {namespace}: is it the right one? See --namespace and --context"
+            f"{ids if wish.selection.describe() else ''}"
         )
         return
     if shown:

@@ -36,7 +36,10 @@ def test_where_all_are_ready_that_is_said(mailbox: Mailbox, now: datetime) -> No
 def test_where_there_is_no_mailbox_the_place_is_named(now: datetime) -> None:
     out, err = shown([], now)
     assert out == ""
-    assert err == "no mailbox of tenant acme in namespace mail: is it the right one? See --namespace and --context\n"
+    assert err.startswith(
+        "no mailbox of tenant acme in namespace mail: is it the right one? See --namespace and --context"
+    )
+    assert err.endswith("are named by their ids, see `graphmail status -o wide`\n")
 
 
 def test_programs_get_a_list_even_of_nothing(now: datetime) -> None:
