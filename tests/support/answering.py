@@ -30,6 +30,7 @@ class Fate(Enum):
     ANEW = "the id is a new one, and it lives"
     TWIN = "the id is the twin's, which Graph had already"
     NONE = "there is none"
+    NAMED = "Graph says that there is none; the row still names the one from before, until there is another"
 
 
 class Pace(Enum):
@@ -178,6 +179,8 @@ def _fate(mailbox: Mailbox, status: dict[str, Any]) -> Fate | str:
     known = mailbox.stage.product.config(mailbox.row.id)["webhook_subscription_id"]
     held = status.get("subscriptionID", known if "patch" not in mailbox.case.calls else None)
     live = {found.id for found in mailbox.stage.live(mailbox.row)}
+    if held is None and mailbox.before is not None and known == mailbox.before.id:
+        return Fate.NAMED
     if held != known or known not in {None, *live}:
         return f"status {held}, row {known}, at Graph {sorted(live)}"
     if mailbox.twin is not None and known == mailbox.twin.id:

@@ -52,7 +52,7 @@ RENEWALS = [
     Case("a refusal that hides a fault", [answers("patch", "forbidden-service-unavailable")],
          "token get patch", "GraphUnavailable", Fate.KEPT, Pace.QUICK, authorized="True", tells=["403"]),
     Case("replicas that disagree", [answers("patch", "subscription-not-found"), answers("create", "limit-of-one")],
-         "token get patch create", "GraphUnavailable", Fate.NONE, Pace.QUICK, authorized="True", tells=["limit of '1'"]),
+         "token get patch create", "GraphUnavailable", Fate.NAMED, Pace.QUICK, authorized="True", tells=["limit of '1'"]),
     *(Case(f"{answer}: later", [answers("patch", answer)],
            "token get patch", "GraphUnavailable", Fate.KEPT, Pace.QUICK, authorized="True", tells=["50", "request-id"])
       for answer in ("internal-error", "bad-gateway", "service-unavailable", "gateway-timeout")),
@@ -65,27 +65,27 @@ RENEWALS = [
 ]  # fmt: skip
 CREATIONS = [
     *(Case(f"{answer}: tried slowly", [answers("create", answer)],
-           "token create", "FolderNotFound", Fate.NONE, Pace.SLOW, Start.NOTHING,
+           "token create", "FolderNotFound", Fate.NONE, Pace.SLOW, Start.NOTHING, authorized="True",
            tells=["404", "Check the mailbox and the folder"]) for answer in MISSING),
     Case("a mailbox outside of Exchange Online", [answers("create", "mailbox-not-enabled")],
-         "token create", "MailboxNotEnabled", Fate.NONE, Pace.NEVER, Start.NOTHING),
+         "token create", "MailboxNotEnabled", Fate.NONE, Pace.NEVER, Start.NOTHING, authorized="True"),
     *(Case(f"{answer} at the first handshake", [answers("create", answer)],
-           "token create", "NotificationEndpointFailed", Fate.NONE, Pace.SLOW, Start.NOTHING,
+           "token create", "NotificationEndpointFailed", Fate.NONE, Pace.SLOW, Start.NOTHING, authorized="True",
            tells=["400"]) for answer in ENDPOINT_ANSWERS),
     Case("a ceiling at the first try", [answers("create", "ceiling", count=1)],
          "token create create", "Subscribed", Fate.ANEW, Pace.DONE, Start.NOTHING, authorized="True"),
     Case("a twin of ours is kept", [answers("create", "duplicate")],
          "token create get", "Subscribed", Fate.TWIN, Pace.DONE, Start.NOTHING, twin=HOOK, authorized="True"),
     Case("a twin that is not ours is left alone", [answers("create", "duplicate")],
-         "token create get", "DuplicateRefused", Fate.NONE, Pace.QUICK, Start.NOTHING, twin="/other",
+         "token create get", "DuplicateRefused", Fate.NONE, Pace.QUICK, Start.NOTHING, authorized="True", twin="/other",
          tells=["409", "watches this folder and delivers elsewhere"]),
     Case("a mailbox that is full", [answers("create", "subscription-count-reached")],
-         "token create", "SubscriptionQuotaFull", Fate.NONE, Pace.NEVER, Start.NOTHING,
+         "token create", "SubscriptionQuotaFull", Fate.NONE, Pace.NEVER, Start.NOTHING, authorized="True",
          tells=["remove one that nobody needs"]),
     Case("too many calls", [answers("create", "throttled")],
-         "token create", "Throttled", Fate.NONE, Pace.QUICK, Start.NOTHING, elsewhere=True),
+         "token create", "Throttled", Fate.NONE, Pace.QUICK, Start.NOTHING, authorized="True", elsewhere=True),
     *(Case(f"{answer} of a create: later", [answers("create", answer)],
-           "token create", "GraphUnavailable", Fate.NONE, Pace.QUICK, Start.NOTHING)
+           "token create", "GraphUnavailable", Fate.NONE, Pace.QUICK, Start.NOTHING, authorized="True")
       for answer in ("internal-error", "service-unavailable")),
 ]  # fmt: skip
 SURPRISES = [
@@ -99,7 +99,7 @@ SURPRISES = [
     Case("a success without an expiry", [sends("patch", 200, {"id": "another"})],
          "token get patch", "UnexpectedAnswer", Fate.KEPT, Pace.QUICK, authorized="True", tells=["200"]),
     Case("a row's id that cannot be looked up", [answers("get", "service-unavailable")],
-         "token get", "GraphUnavailable", Fate.KEPT, Pace.QUICK, tells=["503"]),
+         "token get", "GraphUnavailable", Fate.KEPT, Pace.QUICK, authorized="True", tells=["503"]),
     Case("a row's id that does not exist", [answers("get", "subscription-not-found")],
          "token get create", "Subscribed", Fate.ANEW, Pace.DONE, authorized="True"),
 ]  # fmt: skip
