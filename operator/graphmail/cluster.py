@@ -111,7 +111,7 @@ class Cluster:
         configuration: kubernetes_client.Configuration,
         namespace: str,
         *,
-        connections: int = 8,
+        connections: int = 16,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._configuration = configuration

@@ -53,6 +53,8 @@ class Entry:
     """When work on it last ended, by the monotonic clock: what was read from Postgres before that may be older than the status."""
     notified_at: datetime | None = None
     """When a notification last arrived, as the provider's row tells."""
+    spends_as: tuple[str, str] | None = None
+    """The app and the directory that its work counts for at Graph, as its row or its credential tells."""
     access: Access | None = field(default=None, repr=False)
     waiting: asyncio.Future[Any] | None = field(default=None, repr=False)
     """The wait for a turn at Graph, while there is one."""

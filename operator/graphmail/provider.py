@@ -39,6 +39,10 @@ class Provider:
     """Fingerprint of the row's credential, empty while the row has none."""
     last_notification_at: datetime | None
     updated_at: datetime
+    app: str = ""
+    """Client id of the app that it signs in with."""
+    directory: str = ""
+    """Entra directory id of the row, or a shared name such as `common`."""
     client_state: str = ""
     """Fingerprint of the clientState that the product expects, empty while there is none."""
     secret_reference: str | None = None

@@ -55,7 +55,8 @@ FROM (SELECT statement_timestamp() AS as_of) clock
 LEFT JOIN LATERAL (
   SELECT p.tenant::text, p.id::text, p.mailbox, coalesce(p.is_active, false), {pause_reason}, {polling}, c.folder_filters::text,
          nullif(c.webhook_subscription_id, ''), {expires_at}, {fingerprint}, {notified_at}, {updated_at},
-         {foreign}, s.subscription_id, s.expires_at, s.recorded_at, {client_state}, nullif({secret_reference}, '')
+         {foreign}, s.subscription_id, s.expires_at, s.recorded_at, {client_state}, nullif({secret_reference}, ''),
+         coalesce(c.client_id, ''), coalesce(c.tenant_id, '')
   FROM email_providers p
   LEFT JOIN microsoft_email_provider_config c ON c.tenant = p.tenant AND c.email_provider_id = p.id
   LEFT JOIN graphmail.provider_state s ON s.tenant = p.tenant AND s.provider_id = p.id
@@ -128,6 +129,8 @@ def _provider(row: Row) -> Provider:
         *_,
         client_state,
         reference,
+        app,
+        directory,
     ) = row
     return Provider(
         key=ProviderKey(tenant, provider_id),
@@ -143,6 +146,8 @@ def _provider(row: Row) -> Provider:
         updated_at=updated,
         client_state=client_state,
         secret_reference=reference,
+        app=app,
+        directory=directory,
     )
 
 

@@ -5,6 +5,7 @@ never touch that column. The mirror never calls Graph.
 """
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -177,6 +178,7 @@ class Mirror:
         if entry is None:
             return desired(row, None, self._template, taken=self._taken(row))
         self._tell_of_arrival(entry, row)
+        entry.spends_as = (sys.intern(row.app), sys.intern(row.directory)) if row.app else None
         if entry.resource.metadata.deletion_timestamp is not None:
             return None
         busy = entry.lock.locked() or entry.settled_at >= self._read_at

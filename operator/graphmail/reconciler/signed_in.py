@@ -25,8 +25,8 @@ class Job:
     """As far as it was known before the sign-in."""
     turn: Turn
     """For the first call of its kind."""
-    learn: Callable[[GraphMailSubscription, Access, str], None]
-    """Told the Entra tenant that the token is for."""
+    learn: Callable[[GraphMailSubscription, str, str], None]
+    """Told the Entra tenant that the token is for, after the name that the credential has for it."""
     may_create: bool = True
     """False while a store is away: a new subscription could not be written down."""
     unknown_since: datetime | None = None
@@ -82,6 +82,6 @@ class SignedIn:
         job = self._job
         spender = replace(job.spender, directory=token.directory)
         if token.directory != job.spender.directory:
-            job.learn(job.resource, job.access, token.directory)
+            job.learn(job.resource, job.access.credential.directory, token.directory)
             job.turn.give_back(used=False)
         return How(token=token.value, spender=spender, turn=job.turn)

@@ -7,7 +7,7 @@ domain of the mailbox stands for it: mailboxes of one domain are in one tenant.
 import asyncio
 
 from graphmail.decision import Action, Step
-from graphmail.fleet import Access, Entry
+from graphmail.fleet import Entry
 from graphmail.graph import Budget, CallKind, NoTurn, Priority, Spender, Turn
 from graphmail.provider import SHARED_DIRECTORIES
 from graphmail.resource import GraphMailSubscription
@@ -29,20 +29,25 @@ class Turns:
         self._budget = budget
         self._directories: dict[str, str] = {}
 
-    def spender(self, resource: GraphMailSubscription, access: Access, priority: Priority) -> Spender:
-        """On whose behalf work on that mailbox spends, as far as it is known before the sign-in."""
-        key = _key(resource, access)
+    def spender(self, resource: GraphMailSubscription, spends_as: tuple[str, str], priority: Priority) -> Spender:
+        """On whose behalf work on that mailbox spends, as far as it is known before the sign-in.
+
+        Args:
+            spends_as: the app, and the directory as the credential names it.
+        """
+        app, directory = spends_as
+        key = _key(resource, directory)
         return Spender(
-            app=access.credential.client_id,
+            app=app,
             directory=self._directories.get(key, key),
             mailbox=resource.spec.mailbox,
             expires_at=resource.status.expiration_time,
             priority=priority,
         )
 
-    def learn(self, resource: GraphMailSubscription, access: Access, directory: str) -> None:
-        """The sign-in has told the Entra tenant."""
-        self._directories[_key(resource, access)] = directory
+    def learn(self, resource: GraphMailSubscription, named: str, directory: str) -> None:
+        """The sign-in has told the Entra tenant of a directory's name."""
+        self._directories[_key(resource, named)] = directory
 
     async def wait(self, entry: Entry, step: Step, spender: Spender) -> Turn:
         """Wait for the turn of a step's first call. A change of the resource ends the wait.
@@ -70,8 +75,5 @@ def told_to_wait(error: NoTurn) -> bool:
     return error.retry_after is not None
 
 
-def _key(resource: GraphMailSubscription, access: Access) -> str:
-    directory = access.credential.directory
-    if directory not in SHARED_DIRECTORIES:
-        return directory
-    return resource.spec.mailbox.rpartition("@")[2].lower()
+def _key(resource: GraphMailSubscription, directory: str) -> str:
+    return resource.spec.mailbox.rpartition("@")[2].lower() if directory in SHARED_DIRECTORIES else directory

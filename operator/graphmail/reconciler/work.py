@@ -13,7 +13,7 @@ from graphmail.cluster import ClusterUnavailable
 from graphmail.database import Claim, Database, DatabaseUnavailable
 from graphmail.decision import Action, Known, Policy, Reason, Step, adoption_pending, next_step
 from graphmail.fleet import Access, Entry, Fleet
-from graphmail.graph import NoTurn, Priority, Turn
+from graphmail.graph import NoTurn, Spender, Turn
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Store
 from graphmail.provider import CredentialKind
@@ -157,9 +157,11 @@ class Reconciler:
             self._announce(entry.resource, EventReason.SUSPENDED, step.decision.message)
 
     async def _check_credential(self, entry: Entry, step: Step) -> Result | None:
-        async with self._slots:
-            access = await self._access(entry)
-        found = access.observed if isinstance(access, NoAccess) else access.credential.fingerprint
+        try:
+            async with self._slots:
+                found = (await self._access(entry)).credential.fingerprint
+        except NoAccess as missing:
+            found = missing.observed
         if found == (entry.resource.status.observed_credential or ""):
             raise Later
         action = Action.CREATE if step.resource.status.subscription_id is None else Action.RENEW
@@ -169,28 +171,80 @@ class Reconciler:
     # --- with Graph --------------------------------------------------------------------------------------------------
 
     async def _work(self, entry: Entry, step: Step) -> Result | None:
-        async with self._slots:
-            access = await self._access(entry)
-        if isinstance(access, NoAccess):
-            verdict, observed = access.verdict, access.observed
-            held = current_held(step.resource)
-            result = Result(DEEDS[step.decision.action], held, verdict=verdict, observed_credential=observed)
-            return await self._settle_unattempted(entry, step, result)
-        step = self._named_by_row(entry, step, access)
+        """Wait for a turn, and take it. What is read for the work is read afterwards, so that it is not old by then."""
         try:
-            turn = await self._turn(entry, step, access)
+            spender = await self._spender(entry, step)
+            turn = await self._turns.wait(entry, step, spender)
+        except NoAccess as missing:
+            return await self._without_access(entry, step, missing)
         except Hurried:
             return None
         except NoTurn as error:
             return await self._without_turn(entry, step, error)
         try:
             async with self._slots:
-                return await self._take_turn(entry, step, access, turn)
+                done = await self._take_turn(entry, step, turn, spender)
+        except NoAccess as missing:
+            return await self._without_access(entry, step, missing)
         finally:
             turn.give_back(used=False)
+        return None if done is None else await self._settle(entry, done)
 
-    def _urgency(self, step: Step) -> Priority:
-        return urgency(step.resource, step.decision, now=self._now(), policy=self.policy)
+    async def _spender(self, entry: Entry, step: Step) -> Spender:
+        """Raises NoAccess where the credential must be read to know, and there is none."""
+        if entry.spends_as is None:
+            async with self._slots:
+                credential = (await self._access(entry)).credential
+            entry.spends_as = (credential.client_id, credential.directory)
+        priority = urgency(step.resource, step.decision, now=self._now(), policy=self.policy)
+        return self._turns.spender(step.resource, entry.spends_as, priority)
+
+    async def _without_access(self, entry: Entry, step: Step, missing: NoAccess) -> Result:
+        held = current_held(step.resource)
+        result = Result(
+            DEEDS[step.decision.action], held, verdict=missing.verdict, observed_credential=missing.observed
+        )
+        return await self._settle(entry, Done(step, entry.resource, result))
+
+    async def _without_turn(self, entry: Entry, step: Step, error: NoTurn) -> Result:
+        if not told_to_wait(error):
+            raise Later from error
+        verdict = verdict_of(error, step.resource.status.consecutive_failures)
+        result = Result(DEEDS[step.decision.action], current_held(step.resource), verdict=verdict, attempted=False)
+        return await self._settle(entry, Done(step, entry.resource, result))
+
+    async def _take_turn(self, entry: Entry, step: Step, turn: Turn, spender: Spender) -> Done | None:
+        """Read, claim, act. Time has passed since the decision: what has changed meanwhile is decided again."""
+        if not self._still_wanted(entry, step):
+            return None
+        resource, access = entry.resource, await self._access(entry)
+        entry.spends_as = (access.credential.client_id, access.credential.directory)
+        if access.credential.client_id != spender.app:
+            spender = replace(spender, app=access.credential.client_id)
+            turn.give_back(used=False)
+        step = self._named_by_row(entry, step, access)
+        claim = await self._claim(entry, step, access)
+        job = Job(
+            resource=step.resource,
+            access=access,
+            now=self._now(),
+            spender=spender,
+            turn=turn,
+            learn=self._turns.learn,
+            others=partial(self._other, entry),
+            adopts=_adopts(step, access),
+            may_create=not self._stores.away,
+            unknown_since=_unknown_since(step, claim),
+        )
+        try:
+            result, signed_in = await self._acting.act(job, step.decision.action)
+            if result.must_delete_first:
+                await self._intend(entry, step)
+                result, signed_in = await self._acting.act(job, step.decision.action, delete_first=True)
+        except BaseException:
+            await self._settling.give_back(claim, unfinished=True)
+            raise
+        return Done(step, resource, result, claim, signed_in)
 
     def _named_by_row(self, entry: Entry, step: Step, access: Access) -> Step:
         """What the row names is looked up before anything is created, also where the mirror has not asked for it yet."""
@@ -210,45 +264,6 @@ class Reconciler:
             mailbox=spec.mailbox,
         )
 
-    async def _turn(self, entry: Entry, step: Step, access: Access) -> Turn:
-        return await self._turns.wait(entry, step, self._turns.spender(step.resource, access, self._urgency(step)))
-
-    async def _without_turn(self, entry: Entry, step: Step, error: NoTurn) -> Result:
-        if not told_to_wait(error):
-            raise Later from error
-        verdict = verdict_of(error, step.resource.status.consecutive_failures)
-        held = current_held(step.resource)
-        result = Result(DEEDS[step.decision.action], held, verdict=verdict, attempted=False)
-        return await self._settle_unattempted(entry, step, result)
-
-    async def _take_turn(self, entry: Entry, step: Step, access: Access, turn: Turn) -> Result | None:
-        """Claim, act, settle. Time has passed since the decision: what has changed meanwhile is decided again."""
-        if not self._still_wanted(entry, step):
-            return None
-        resource = entry.resource
-        claim = await self._claim(entry, step, access)
-        job = Job(
-            resource=step.resource,
-            access=access,
-            now=self._now(),
-            spender=self._turns.spender(step.resource, access, self._urgency(step)),
-            turn=turn,
-            learn=self._turns.learn,
-            others=partial(self._other, entry),
-            adopts=_adopts(step, access),
-            may_create=not self._stores.away,
-            unknown_since=_unknown_since(step, claim),
-        )
-        try:
-            result, caller = await self._acting.act(job, step.decision.action)
-            if result.must_delete_first:
-                await self._intend(entry, step)
-                result, caller = await self._acting.act(job, step.decision.action, delete_first=True)
-        except BaseException:
-            await self._settling.give_back(claim, unfinished=True)
-            raise
-        return await self._settle(entry, Done(step, resource, result, claim, caller))
-
     async def _intend(self, entry: Entry, step: Step) -> None:
         if not await self._settling.intend(entry, step):
             raise Later
@@ -259,14 +274,7 @@ class Reconciler:
         again = self.decide(entry)
         if step.decision.reason is Reason.CREDENTIAL_CHANGED and again.decision.action is Action.CHECK_CREDENTIAL:
             return True
-        decided = again.decision.action
-        if step.decision.action is Action.ADOPT and decided is Action.CREATE:
-            return True  # the row names what the status does not know yet
-        return (again.folder, decided) == (step.folder, step.decision.action)
-
-    async def _settle_unattempted(self, entry: Entry, step: Step, result: Result) -> Result:
-        async with self._slots:
-            return await self._settle(entry, Done(step, entry.resource, result))
+        return (again.folder, again.decision.action) == (step.folder, step.decision.action)
 
     async def _settle(self, entry: Entry, done: Done) -> Result:
         done = replace(done, result=_answering(done.result, done.step))
@@ -274,15 +282,20 @@ class Reconciler:
             raise Later
         return done.result
 
-    async def _access(self, entry: Entry) -> Access | NoAccess:
-        """What signs in. What was used last carries on while its store is away, and when the row of a deleted resource is gone."""
+    async def _access(self, entry: Entry) -> Access:
+        """What signs in. What was used last carries on while its store is away, and when the row of a deleted resource is gone.
+
+        Raises:
+            NoAccess: there is none.
+            Later: its store is away.
+        """
         if entry.access is not None and self._away(entry):
             return entry.access
         try:
             entry.access = await self._desk.of(entry.resource)
-        except NoAccess as missing:
+        except NoAccess:
             if entry.access is None or entry.resource.metadata.deletion_timestamp is None:
-                return missing
+                raise
         except (DatabaseUnavailable, ClusterUnavailable) as error:
             self._stores.lost(Store.POSTGRES if isinstance(error, DatabaseUnavailable) else Store.KUBERNETES)
             if entry.access is None:
