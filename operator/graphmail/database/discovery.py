@@ -48,6 +48,7 @@ class Discovery:
 _FOREIGN = """s.recorded_at IS NOT NULL AND (
   nullif(c.webhook_subscription_id, '') IS DISTINCT FROM s.subscription_id OR c.webhook_expires_at IS DISTINCT FROM s.expires_at)"""
 
+# What an outcome of ours wrote last is no change: outcomes stamp the row and our own table with one moment (`recorded_at`).
 # `clock` makes one row at least, so that one query tells the time as well. Tenants join everywhere: Citus distributes by them.
 _PROVIDERS = """
 SELECT clock.as_of, f.*
@@ -63,7 +64,8 @@ LEFT JOIN LATERAL (
   LEFT JOIN (
     SELECT tenant, provider_id, max({health_notified_at}) AS notified_at FROM email_provider_health GROUP BY tenant, provider_id
   ) h ON h.tenant = p.tenant AND h.provider_id = p.id::text
-  WHERE p.provider_type = 'microsoft' AND ({since} IS NULL OR {updated_at} >= {since})
+  WHERE p.provider_type = 'microsoft'
+    AND ({since} IS NULL OR ({updated_at} >= {since} AND {updated_at} IS DISTINCT FROM s.recorded_at))
 ) f ON true
 """
 

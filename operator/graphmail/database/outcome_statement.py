@@ -55,7 +55,7 @@ WITH fence AS (
 ), remembered AS (
   INSERT INTO graphmail.provider_state AS s (tenant, provider_id, subscription_id, expires_at, recorded_at, error_message, status_before,
                                              refused_token, consent)
-  SELECT %(tenant)s, %(provider)s, %(subscription_id)s, %(expires_at)s::timestamptz, statement_timestamp(),
+  SELECT %(tenant)s, %(provider)s, %(subscription_id)s, %(expires_at)s::timestamptz, now(),
          CASE WHEN provider.status = 'error' THEN %(reason)s::text
               WHEN %(success)s AND %(subscription_id)s::text IS NOT NULL THEN NULL ELSE before.our_message END,
          CASE WHEN before.ours THEN before.status_before WHEN provider.status = 'error' THEN before.status END,

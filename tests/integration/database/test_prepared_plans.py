@@ -1,0 +1,35 @@
+"""The server keeps plans for us where that is safe."""
+
+import psycopg
+import pytest
+
+from graphmail.database import DatabaseUnavailable
+from graphmail.database.pool import PREPARE_AFTER, Pool, PoolSettings
+
+ONE = PoolSettings(connections=1)
+
+
+async def test_plans_are_kept_on_a_connection_to_the_server_itself(product_database_url: str) -> None:
+    pool = Pool(product_database_url, ONE)
+    await pool.open()
+    for number in range(PREPARE_AFTER + 2):
+        assert await pool.rows("SELECT %(number)s::int AS told", {"number": number}) == [(number,)]
+    kept = await pool.rows(
+        "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %(like)s", {"like": "%told%"}
+    )
+    await pool.close()
+    assert kept == [(1,)]
+
+
+async def test_a_table_that_was_altered_is_read_again_on_a_new_connection(product_database_url: str) -> None:
+    with psycopg.connect(product_database_url, autocommit=True) as owner:
+        owner.execute("CREATE TABLE altered (one int)")
+        pool = Pool(product_database_url, ONE)
+        await pool.open()
+        for _ in range(PREPARE_AFTER + 2):
+            assert await pool.rows("SELECT * FROM altered", {}) == []
+        owner.execute("ALTER TABLE altered ADD COLUMN two int")
+        with pytest.raises(DatabaseUnavailable, match="cached plan"):
+            await pool.rows("SELECT * FROM altered", {})
+        assert await pool.rows("SELECT * FROM altered", {}) == []
+        await pool.close()
