@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 
 from graphmail.resource import duration, names
 from graphmail.resource.model import HTTPS_URL, IDENTIFIER, MAILBOX, MAX_LIFETIME, MIN_LIFETIME, Spec, Status
@@ -226,9 +226,9 @@ def _fields(path: str, schema: Schema) -> Iterator[tuple[str, Schema]]:
         yield from _fields(f"{path}[]", schema["items"])
 
 
-def structural_schema(model: type[BaseModel]) -> Schema:
+def structural_schema(model: type) -> Schema:
     """The model as a structural schema (Kubernetes): nothing is referred to, and an optional field is one not required."""
-    schema = model.model_json_schema(by_alias=True)
+    schema = TypeAdapter[Any](model).json_schema(by_alias=True)
     return _structural(schema, schema.get("$defs", {}))
 
 

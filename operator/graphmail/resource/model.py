@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic.dataclasses import dataclass
+from pydantic_core import to_jsonable_python
 
 from graphmail.resource import duration
 
@@ -44,8 +46,40 @@ def _whole_seconds(value: Any) -> Any:
 Time = Annotated[datetime, BeforeValidator(_whole_seconds), PlainSerializer(write_time, return_type=str)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(alias_generator=_camel, populate_by_name=True, frozen=True, extra="ignore")
+_CONFIG = ConfigDict(alias_generator=_camel, populate_by_name=True, extra="ignore")
+
+
+class _Part:
+    """What the models have in common.
+
+    They are dataclasses with slots: a whole fleet is held in memory, where a `BaseModel` takes a dict for its fields and a set for
+    their names, five times what slots take. What is used of a `BaseModel`'s methods is here under its names.
+    """
+
+    __slots__: tuple[str, ...] = ()
+
+    def model_copy(self, *, update: dict[str, Any]) -> Self:
+        """A copy with other values in some fields; they are not validated.
+
+        Raises:
+            AttributeError: there is no such field.
+        """
+        copy = object.__new__(type(self))
+        for name, value in ({name: getattr(self, name) for name in self.__slots__} | update).items():
+            object.__setattr__(copy, name, value)
+        return copy
+
+    def model_dump(
+        self,
+        *,
+        mode: Literal["json"],
+        by_alias: bool,
+        exclude_none: bool = False,
+        exclude: set[str] | None = None,
+    ) -> dict[str, Any]:
+        """The fields as JSON has them, the only mode there is; under the names of the CRD, if `by_alias`."""
+        dumped: dict[str, Any] = to_jsonable_python(self, by_alias=by_alias, exclude_none=exclude_none, exclude=exclude)
+        return dumped
 
 
 class DeletionPolicy(StrEnum):
@@ -77,6 +111,7 @@ class FolderState(StrEnum):
     NOT_DELIVERABLE = "NotDeliverable"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class Credentials(_Part):
     """Where the credential is kept."""
 
@@ -97,6 +132,7 @@ class Credentials(_Part):
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class Spec(_Part):
     """What is wanted of the subscription."""
 
@@ -186,6 +222,7 @@ class Spec(_Part):
         return None if self.lifetime is None else duration.parse_duration(self.lifetime)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class Condition(_Part):
     """One condition, as the Kubernetes API conventions have it."""
 
@@ -204,6 +241,7 @@ class Condition(_Part):
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class FolderSubscription(_Part):
     """The subscription of one folder."""
 
@@ -260,6 +298,7 @@ class FolderSubscription(_Part):
         return cls(folder=folder, state=FolderState.PENDING)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class Status(_Part):
     """What is known of the subscription. A cache: the provider's row and Graph together can rebuild it."""
 
@@ -324,6 +363,7 @@ class Status(_Part):
         return next((row for row in self.subscriptions if row.folder == name), None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class Metadata(_Part):
     """The part of an object's metadata that the operator reads."""
 
@@ -332,13 +372,14 @@ class Metadata(_Part):
     uid: str = ""
     generation: int = 0
     resource_version: str = ""
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
-    finalizers: list[str] = []
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    finalizers: list[str] = Field(default_factory=list)
     deletion_timestamp: datetime | None = None
     creation_timestamp: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class GraphMailSubscription(_Part):
     """One mailbox's subscription, as the API server holds it."""
 
@@ -355,11 +396,11 @@ class GraphMailSubscription(_Part):
         Raises:
             pydantic.ValidationError: metadata or spec are not what the CRD promises.
         """
-        metadata = Metadata.model_validate(dict(body["metadata"]))
-        spec = Spec.model_validate(dict(body["spec"]))
+        metadata = Metadata(**body["metadata"])
+        spec = Spec(**body["spec"])
         written = body.get("status")
         try:
-            status = Status.model_validate(dict(written) if isinstance(written, Mapping) else {})
+            status = Status(**written) if isinstance(written, Mapping) else Status()
         except ValidationError:
             status = Status()
         return cls(metadata=metadata, spec=spec, status=status)

@@ -140,7 +140,7 @@ def test_nothing_else_reaches_the_path_of_a_secret(name: str) -> None:
 def test_a_moment_is_written_in_utc_and_whole_seconds_and_read_back(moment: datetime) -> None:
     written = Status(expiration_time=moment).model_dump(mode="json", by_alias=True)["expirationTime"]
     assert written == write_time(moment)
-    read = Status.model_validate({"expirationTime": written}).expiration_time
+    read = GraphMailSubscription.parse(body(expirationTime=written)).status.expiration_time
     assert read == moment.replace(microsecond=0)
 
 
@@ -188,3 +188,29 @@ def test_the_status_tells_of_its_conditions_and_folders() -> None:
     inbox = status.folder("inbox")
     assert inbox is not None
     assert inbox.state is FolderState.PENDING
+
+
+def test_a_copy_has_the_other_values_and_leaves_the_original_as_it_was() -> None:
+    status = Status(subscription_id="sub-1", consecutive_failures=2)
+    copy = status.model_copy(update={"consecutive_failures": 3})
+    assert copy == Status(subscription_id="sub-1", consecutive_failures=3)
+    assert status == Status(subscription_id="sub-1", consecutive_failures=2)
+
+
+def test_a_copy_takes_no_field_that_there_is_not() -> None:
+    with pytest.raises(AttributeError, match="failures"):
+        Status().model_copy(update={"failures": 3})
+
+
+def test_a_resource_that_was_read_cannot_be_changed() -> None:
+    resource = GraphMailSubscription.parse(body())
+    with pytest.raises(AttributeError, match="mailbox"):
+        resource.spec.mailbox = "bob@example.com"
+
+
+def test_what_two_resources_leave_out_they_do_not_share() -> None:
+    one, other = GraphMailSubscription.parse(body()), GraphMailSubscription.parse(body())
+    one.metadata.labels["a"] = "b"
+    one.status.conditions.clear()
+    assert other.metadata.labels == {}
+    assert one.status.conditions is not other.status.conditions
