@@ -1,11 +1,12 @@
 """The custom resource as typed models. The CRD is generated from them, so each description here is what `kubectl explain` prints."""
 
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic.dataclasses import dataclass
 from pydantic_core import to_jsonable_python
@@ -45,6 +46,14 @@ def _whole_seconds(value: Any) -> Any:
 
 Time = Annotated[datetime, BeforeValidator(_whole_seconds), PlainSerializer(write_time, return_type=str)]
 
+
+def _kept_once(text: str) -> str:
+    """The one copy of the text. `str` first: a member of a `StrEnum` cannot be interned."""
+    return sys.intern(str(text))
+
+
+Shared = Annotated[str, AfterValidator(_kept_once)]
+"""A text that many resources have in common: it stands in memory once, for as long as one of them has it."""
 
 _CONFIG = ConfigDict(alias_generator=_camel, populate_by_name=True, extra="ignore")
 
@@ -136,7 +145,7 @@ class Credentials(_Part):
 class Spec(_Part):
     """What is wanted of the subscription."""
 
-    tenant: str = Field(
+    tenant: Shared = Field(
         min_length=1,
         max_length=63,
         pattern=IDENTIFIER,
@@ -168,7 +177,7 @@ class Spec(_Part):
         description="Changes that Graph reports: created, updated, deleted. Default: created.",
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
-    notification_url: str = Field(
+    notification_url: Shared = Field(
         max_length=2048,
         pattern=HTTPS_URL,
         description="The https URL that Graph posts change notifications to. The operator adds its marker to the query (?gms=...), "
@@ -226,15 +235,15 @@ class Spec(_Part):
 class Condition(_Part):
     """One condition, as the Kubernetes API conventions have it."""
 
-    type: str = Field(min_length=1, max_length=316, description="Ready, Authorized, Synced, Delivering or Stalled.")
-    status: str = Field(pattern="^(True|False|Unknown)$", description="True, False or Unknown.")
-    reason: str = Field(
+    type: Shared = Field(min_length=1, max_length=316, description="Ready, Authorized, Synced, Delivering or Stalled.")
+    status: Shared = Field(pattern="^(True|False|Unknown)$", description="True, False or Unknown.")
+    reason: Shared = Field(
         min_length=1,
         max_length=1024,
         pattern=r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
         description="Why, in one word.",
     )
-    message: str = Field(max_length=32768, description="Why, for people; what to do, when a person must act.")
+    message: Shared = Field(max_length=32768, description="Why, for people; what to do, when a person must act.")
     last_transition_time: Time = Field(description="When the status of this condition last changed.")
     observed_generation: int | None = Field(
         default=None, ge=0, description="The generation of the resource that this condition was set for."
