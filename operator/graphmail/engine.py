@@ -92,8 +92,9 @@ class Engine:
             await asyncio.shield(self._running[name])
 
     async def say_farewell(self, body: Mapping[str, Any]) -> bool:
-        """Whether a deleted resource's finalizer may go."""
-        self.observe(body, deleted=False)
+        """Whether a deleted resource's finalizer may go. A body without spec is one that was observed already."""
+        if "spec" in body:
+            self.observe(body, deleted=False)
         entry = self._fleet.get(body["metadata"]["name"])
         if entry is None or entry.resource.metadata.uid != body["metadata"]["uid"]:
             return True

@@ -27,8 +27,7 @@ def register(engine: Engine, connection: kopf.AiohttpSession, *, tick_seconds: f
     @kopf.on.event(*_RESOURCE, registry=registry)
     async def observe(body: Mapping[str, Any], event: kopf.RawEvent, **_: Any) -> None:
         engine.observe(body, deleted=event["type"] == "DELETED")
-        # Kopf keeps the body for as long as the object lives, and nobody reads this half of it: 9 KB a resource.
-        cast("dict[str, Any]", event["object"]["metadata"]).pop("managedFields", None)
+        _let_go(cast("dict[str, Any]", event["object"]))
 
     def first_delay(name: str | None, **_: Any) -> float:
         return engine.first_delay(name or "")
@@ -43,6 +42,13 @@ def register(engine: Engine, connection: kopf.AiohttpSession, *, tick_seconds: f
             raise kopf.TemporaryError("the subscription at Graph is not gone yet", delay=RELEASE_RETRY_SECONDS)
 
     return registry
+
+
+def _let_go(body: dict[str, Any]) -> None:
+    """Kopf keeps the body for as long as the object lives, and from here on reads its metadata alone: this half is 13 KB a resource."""
+    body["metadata"].pop("managedFields", None)
+    body.pop("spec", None)
+    body.pop("status", None)
 
 
 class NoDiffBase(kopf.DiffBaseStorage):
