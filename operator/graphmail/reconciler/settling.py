@@ -89,10 +89,14 @@ class Settling:
             await self.give_back(done.claim, unfinished=False)
             return True
         retry_at = self._retry_at(done)
-        if not await self._recorded(entry, done, self._after(entry, done, retry_at)):
+        synced = entry.unsynced is None
+        after = self._after(entry, done, retry_at)
+        if not await self._recorded(entry, done, after):
             await self._undo(done)
             return False
-        await self._journal.write_status(entry, self._after(entry, done, retry_at))
+        if synced is not (entry.unsynced is None):
+            after = self._after(entry, done, retry_at)
+        await self._journal.write_status(entry, after)
         await self._discard_leftovers(entry, done)
         self._tell(done)
         return True
