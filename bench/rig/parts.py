@@ -115,7 +115,7 @@ class Parts:
         return SimulatorControl(self._simulated["control_url"], timeout=300.0)
 
     def fresh_database(self) -> None:
-        """The product's tables, empty, in a new database, with the operator's migrations."""
+        """The product's tables, empty, in a new database, with the operator's migrations, and the index that docs/database.md advises."""
         self.postgres.drop_database(DATABASE)
         self.postgres.create_database(DATABASE)
         with psycopg.connect(self.database_url) as connection:
@@ -124,6 +124,8 @@ class Parts:
         answer = subprocess.run(command, env=self.environ("none"), capture_output=True, text=True, check=False)
         if answer.returncode:
             raise LocalStackError(f"graphmail migrate failed:\n{answer.stderr.strip()}")
+        with psycopg.connect(self.database_url) as connection:
+            connection.execute("CREATE INDEX email_provider_health_lookup ON email_provider_health (tenant, provider_id)")
 
     def fresh_namespace(self, name: str) -> None:
         """An empty namespace."""
