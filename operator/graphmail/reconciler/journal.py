@@ -126,10 +126,12 @@ class Journal:
         entry.unsynced = None
         return not isinstance(written, Fenced)
 
-    async def catch_up(self, entry: Entry) -> None:
-        """Write to Postgres the outcome that it missed."""
-        if self._database is None or not self._stores.up(Store.POSTGRES):
-            return
+    async def catch_up(self, entry: Entry) -> bool:
+        """Write to Postgres the outcome that it missed; False when that was not possible."""
+        if self._database is None:
+            return True
+        if not self._stores.up(Store.POSTGRES):
+            return False
         missed, over = entry.unsynced, entry.unsynced_over
         if missed is None:
             missed, over = _rebuilt(entry.resource, self._clock()), entry.resource.status.subscription_id
@@ -137,12 +139,13 @@ class Journal:
             written = await self._database.record_late(missed, known_subscription_id=over, credential=entry.credential)
         except DatabaseError as error:
             self._missed(error)
-            return
+            return False
         self._stores.back(Store.POSTGRES)
         if isinstance(written, Refusal):
             entry.unsynced = missed
-        else:
-            entry.unsynced, entry.row_emptied = None, False
+            return False
+        entry.unsynced, entry.row_emptied = None, False
+        return True
 
     def _missed(self, error: DatabaseError) -> None:
         if isinstance(error, DatabaseUnavailable):

@@ -143,8 +143,7 @@ class Reconciler:
 
     async def _record(self, entry: Entry) -> None:
         async with self._slots:
-            await self._journal.catch_up(entry)
-            if entry.unsynced is not None or not await self._settling.report(entry):
+            if not await self._journal.catch_up(entry) or not await self._settling.report(entry):
                 raise Later
 
     async def _report(self, entry: Entry, step: Step) -> None:
