@@ -23,8 +23,8 @@ def table(name: str) -> list[list[str]]:
 
 
 def literal_reasons() -> Iterator[str]:
-    """The reasons that stand as words in the reconciler: third argument of `Wanted`, first of `waiting`."""
-    position = {"Wanted": 2, "waiting": 0}
+    """The reasons that stand as words in the reconciler: third argument of `Wanted`, first of `waiting` and of `Verdict`."""
+    position = {"Wanted": 2, "waiting": 0, "Verdict": 0}
     for path in RECONCILER.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in position:
