@@ -125,7 +125,9 @@ class Parts:
         if answer.returncode:
             raise LocalStackError(f"graphmail migrate failed:\n{answer.stderr.strip()}")
         with psycopg.connect(self.database_url) as connection:
-            connection.execute("CREATE INDEX email_provider_health_lookup ON email_provider_health (tenant, provider_id)")
+            connection.execute(
+                "CREATE INDEX email_provider_health_lookup ON email_provider_health (tenant, provider_id)"
+            )
 
     def fresh_namespace(self, name: str) -> None:
         """An empty namespace."""
