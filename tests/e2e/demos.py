@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).parents[2]
 PARTS = ("etcd", "kube-apiserver", "postgres", "graphsim", "webhook")
 
+_AT_A_TERMINAL = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("demo", run_name="__main__")
+"""
+"""Ctrl-C reaches it, also when the tests run in the background of a shell, where children are started to ignore it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Demo:
@@ -36,7 +43,11 @@ class Demo:
         environ = {**self._environ(), "PYTHONPATH": str(CHECKOUT / "hack"), **variables}
         with self.output.open("wb") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", "demo"], cwd=CHECKOUT, env=environ, stdout=output, stderr=subprocess.STDOUT
+                [sys.executable, "-c", _AT_A_TERMINAL],
+                cwd=CHECKOUT,
+                env=environ,
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )
 
     @property

@@ -7,6 +7,8 @@ from graphmail.graph.text import http_date
 
 SAMPLES = 9
 WARN_ABOVE = timedelta(minutes=1)
+BELIEVABLE = timedelta(days=366)
+"""A header that is further off was not written by a clock."""
 _HALF_A_SECOND = timedelta(seconds=0.5)
 
 
@@ -31,6 +33,8 @@ class ClockOffset:
         if moment is None:
             return False
         self._last_header = date
+        if abs(moment - received_at) > BELIEVABLE:
+            return False
         self._samples.append(moment + _HALF_A_SECOND - (sent_at + (received_at - sent_at) / 2))
         self.value = sorted(self._samples)[len(self._samples) // 2]
         apart = abs(self.value) > WARN_ABOVE

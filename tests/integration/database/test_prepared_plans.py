@@ -21,6 +21,19 @@ async def test_plans_are_kept_on_a_connection_to_the_server_itself(product_datab
     assert kept == [(1,)]
 
 
+async def test_behind_a_pooler_which_makes_up_the_number_of_the_process_no_plan_is_kept(
+    product_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psycopg.ConnectionInfo, "backend_pid", property(lambda _: 1))
+    pool = Pool(product_database_url, ONE)
+    await pool.open()
+    for number in range(PREPARE_AFTER + 2):
+        await pool.rows("SELECT %(number)s::int AS told", {"number": number})
+    kept = await pool.rows("SELECT count(*) FROM pg_prepared_statements", {})
+    await pool.close()
+    assert kept == [(0,)]
+
+
 async def test_a_table_that_was_altered_is_read_again_on_a_new_connection(product_database_url: str) -> None:
     with psycopg.connect(product_database_url, autocommit=True) as owner:
         owner.execute("CREATE TABLE altered (one int)")

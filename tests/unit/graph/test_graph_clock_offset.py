@@ -58,3 +58,11 @@ def test_an_answer_without_a_date_changes_nothing() -> None:
     assert not offset.observe(None, NOW, NOW)
     assert not offset.observe("long ago", NOW, NOW)
     assert offset.value == timedelta(0)
+
+
+def test_a_date_that_no_clock_would_show_is_not_believed() -> None:
+    offset = ClockOffset()
+
+    assert not offset.observe("Fri, 31 Dec 9999 23:59:59 GMT", NOW, NOW)
+    assert not offset.observe("Sat, 01 Jan 0001 00:00:00 GMT", NOW, NOW)
+    assert offset.value == timedelta(0)
