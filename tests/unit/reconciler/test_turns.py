@@ -7,7 +7,7 @@ import pytest
 
 from graphmail.decision import Action, Decision, Reason, Step
 from graphmail.fleet import Entry
-from graphmail.graph import Budget, CallKind, NoTurn, Priority
+from graphmail.graph import Budget, CallKind, NoTurn, Priority, Turn
 from graphmail.reconciler.turns import Hurried, Turns
 from graphmail.resource import GraphMailSubscription
 from support.waiting import eventually
@@ -36,13 +36,19 @@ def test_a_directory_that_is_named_stands_for_itself() -> None:
     assert Turns(Budget()).spender(RESOURCE, ("app", NAMED), Priority.NORMAL).directory == NAMED
 
 
-async def test_a_change_of_the_resource_ends_the_wait_and_the_place_is_given_away() -> None:
+async def held_up() -> tuple[Budget, Entry, "asyncio.Future[Turn]"]:
+    """Somebody waits, whose tenant is told to wait."""
     budget = Budget()
     turns, entry = Turns(budget), Entry(resource=RESOURCE, seen_at=NOW)
     spender = turns.spender(RESOURCE, ("app", NAMED), Priority.NORMAL)
     budget.hold_tenant(spender, 30.0)
     wait = asyncio.ensure_future(turns.wait(entry, STEP, spender))
     await eventually(lambda: entry.waiting is not None and budget.waiting, "it waits")
+    return budget, entry, wait
+
+
+async def test_a_change_of_the_resource_ends_the_wait_and_the_place_is_given_away() -> None:
+    budget, entry, wait = await held_up()
     entry.hurry()
     with pytest.raises(Hurried):
         await wait
@@ -50,12 +56,7 @@ async def test_a_change_of_the_resource_ends_the_wait_and_the_place_is_given_awa
 
 
 async def test_whoever_is_told_to_stop_is_not_told_to_decide_again() -> None:
-    budget = Budget()
-    turns, entry = Turns(budget), Entry(resource=RESOURCE, seen_at=NOW)
-    spender = turns.spender(RESOURCE, ("app", NAMED), Priority.NORMAL)
-    budget.hold_tenant(spender, 30.0)
-    wait = asyncio.ensure_future(turns.wait(entry, STEP, spender))
-    await eventually(lambda: entry.waiting is not None and budget.waiting, "it waits")
+    _, _, wait = await held_up()
     wait.cancel()
     with pytest.raises(asyncio.CancelledError):
         await wait
