@@ -15,15 +15,21 @@ _KIND = """CASE
     AND c.tenant_id NOT IN ('', 'common', 'organizations', 'consumers') THEN 'app-only'
 END"""
 
-_FINGERPRINT = """CASE WHEN {kind} IS NULL THEN '' ELSE left(encode(sha256(convert_to(concat_ws(chr(31),
-  {kind}, c.client_id, c.client_secret, {secret_reference}, c.tenant_id, {consent}), 'UTF8')), 'hex'), 12) END"""
+_FINGERPRINT = "CASE WHEN {kind} IS NULL THEN '' ELSE {digest} END"
+_MARKED = "concat_ws(chr(31), {kind}, c.client_id, c.client_secret, {secret_reference}, c.tenant_id, {consent})"
+_CLIENT_STATE_MARK = "CASE WHEN c.webhook_verification_token <> '' THEN {digest} ELSE '' END"
 
 _CONSENT = """CASE WHEN {state}.refused_token <> {digest} THEN {digest} ELSE coalesce({state}.consent, '') END"""
 
 
 def digest(token: sql.Composable) -> sql.Composed:
     """SQL: a short digest of a refresh token, '' for none."""
-    return sql.SQL("coalesce(left(encode(sha256(convert_to({}, 'UTF8')), 'hex'), 16), '')").format(token)
+    return sql.SQL("coalesce({}, '')").format(_short_hash(token, 16))
+
+
+def _short_hash(text: sql.Composable, digits: int) -> sql.Composed:
+    """SQL: so many hexadecimal digits of a text's hash, NULL for none."""
+    return sql.SQL("left(encode(sha256(convert_to({}, 'UTF8')), 'hex'), {})").format(text, sql.Literal(digits))
 
 
 def consent(token: sql.Composable, state: str) -> sql.Composed:
@@ -42,19 +48,17 @@ def fingerprint(schema: Schema) -> sql.Composed:
     both always agree. Computed at the server: no secret leaves it for this.
     """
     reference = secret_reference(schema)
-    return sql.SQL(_FINGERPRINT).format(
-        kind=sql.SQL(_KIND).format(secret_reference=reference),
-        secret_reference=reference,
-        consent=consent(sql.SQL("c.refresh_token"), "s"),
+    kind = sql.SQL(_KIND).format(secret_reference=reference)
+    marked = sql.SQL(_MARKED).format(
+        kind=kind, secret_reference=reference, consent=consent(sql.SQL("c.refresh_token"), "s")
     )
+    return sql.SQL(_FINGERPRINT).format(kind=kind, digest=_short_hash(marked, 12))
 
 
-def client_state_fingerprint() -> sql.SQL:
+def client_state_fingerprint() -> sql.Composed:
     """SQL: the same as `graphmail.provider.client_state_fingerprint`; '' for none."""
-    return sql.SQL(
-        "CASE WHEN c.webhook_verification_token <> '' THEN left(encode(sha256(convert_to("
-        "'client-state' || chr(31) || c.webhook_verification_token, 'UTF8')), 'hex'), 12) ELSE '' END"
-    )
+    marked = sql.SQL("'client-state' || chr(31) || c.webhook_verification_token")
+    return sql.SQL(_CLIENT_STATE_MARK).format(digest=_short_hash(marked, 12))
 
 
 def standing() -> sql.SQL:
