@@ -1,4 +1,4 @@
-"""What is done at Graph for one mailbox: create, renew, verify, adopt, delete. Nothing here is written down; that is the caller's part."""
+"""What is done at Graph for one mailbox: create, renew, verify, adopt, replace, delete. Nothing here is written down."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -108,10 +108,7 @@ class Hands:
         """
         await self.discard(caller, job.resource.status.subscription_id or "")
         gone = clock()
-        try:
-            result = await self.create(job, caller, instead_of=job.resource.status.subscription_id)
-        except MicrosoftError as error:
-            result = Result(Deed.CREATE, None, verdict=verdict_of(error, job.resource.status.consecutive_failures))
+        result = await self._create_after(job, caller)
         return replace(result, deed=Deed.REPLACE, gap=timedelta(seconds=clock() - gone) if result.held else None)
 
     async def renew(self, job: Job, caller: SignedIn) -> Result:
@@ -168,14 +165,18 @@ class Hands:
 
     async def _recreate(self, job: Job, caller: SignedIn) -> Result:
         """A new subscription for one that is lost."""
-        try:
-            result = await self.create(job, caller, instead_of=job.resource.status.subscription_id)
-        except MicrosoftError as error:
-            result = Result(Deed.CREATE, None, verdict=verdict_of(error, job.resource.status.consecutive_failures))
+        result = await self._create_after(job, caller)
         if result.must_delete_first:
             message = f"Graph says that subscription {job.resource.status.subscription_id} is gone, and refuses another one beside it"
             result = Result(Deed.CREATE, None, verdict=waiting(REASONS[Meaning.ALREADY_EXISTS], message))
         return replace(result, deed=Deed.RECREATE)
+
+    async def _create_after(self, job: Job, caller: SignedIn) -> Result:
+        """A new subscription for one that is gone: a failure leaves nothing that is held."""
+        try:
+            return await self.create(job, caller, instead_of=job.resource.status.subscription_id)
+        except MicrosoftError as error:
+            return Result(Deed.CREATE, None, verdict=verdict_of(error, job.resource.status.consecutive_failures))
 
     async def _keep_existing(self, job: Job, caller: SignedIn, error: GraphError) -> Result:
         """Graph refuses a twin and names the one that stands in the way: it is ours if it serves this mailbox."""

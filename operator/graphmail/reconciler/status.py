@@ -95,7 +95,8 @@ def status_intending(resource: GraphMailSubscription, folder: str, around: Surro
 
 def status_reported(resource: GraphMailSubscription, around: Surroundings) -> Status:
     """The status brought up to date without any work: a changed spec, a suspension, a written outcome."""
-    status = resource.status
+    rows = arranged(resource, resource.status.subscriptions, several=around.policy.several_folders)
+    status = resource.status.model_copy(update={"subscriptions": rows})
     wanted = [_synced(around.synced)]
     if resource.spec.suspend:
         message = "suspended: no calls to Graph. Set spec.suspend to false to resume"
@@ -108,16 +109,14 @@ def status_reported(resource: GraphMailSubscription, around: Surroundings) -> St
 def _finish(resource: GraphMailSubscription, status: Status, wanted: list[Wanted], around: Surroundings) -> Status:
     notified = around.notified_at or status.last_notification_time
     wanted.append(_delivering(notified))
-    generation, several = resource.metadata.generation, around.policy.several_folders
-    rows = arranged(resource, status.subscriptions, several=several)
+    generation, first = resource.metadata.generation, status.subscriptions[0]
     status = status.model_copy(
         update={
             "observed_generation": generation,
             "conditions": set_conditions(status.conditions, wanted, now=around.now, generation=generation),
             "last_notification_time": notified,
-            "subscriptions": rows,
-            "subscription_id": rows[0].subscription_id,
-            "expiration_time": rows[0].expiration_time,
+            "subscription_id": first.subscription_id,
+            "expiration_time": first.expiration_time,
         }
     )
     return status.model_copy(update={"next_renewal_time": _planned(resource, status, around.policy)})
