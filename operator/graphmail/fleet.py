@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from graphmail.decision import adoption_pending
-from graphmail.provider import Credential, Outcome
+from graphmail.provider import Credential, Outcome, ProviderKey
 from graphmail.resource import GraphMailSubscription, Status
 from graphmail.resource.names import (
     ANNOTATION_ADOPT,
@@ -32,7 +32,6 @@ class Access:
     client_state: str | None = field(repr=False)
     row_subscription_id: str | None
     """The id that the provider's row names, as last read; None for a resource without a row."""
-    row_active: bool = True
     row_expires_at: datetime | None = None
     row_standing: str = ""
     """How the row stood: a claim that sees it otherwise came after somebody else's work."""
@@ -112,12 +111,12 @@ class Fleet:
         """Every resource in its newest known state."""
         return [entry.resource for entry in self]
 
-    def other_holder(self, subscription_id: str, *, name: str, provider: str, mailbox: str) -> str | None:
+    def other_holder(self, subscription_id: str, *, name: str, provider: ProviderKey, mailbox: str) -> str | None:
         """The name of another resource that holds this subscription, or is asked to adopt it; None: there is none.
 
         Only those of the same provider (which had another mailbox before) or of the same mailbox (in another tenant) can.
         """
-        kin = self._kin.get(provider, set()) | self._kin.get(mailbox.casefold(), set())
+        kin = self._kin.get(str(provider), set()) | self._kin.get(mailbox.casefold(), set())
         return next(
             (other for other in sorted(kin - {name}) if _holds(self._entries[other].resource, subscription_id)), None
         )
@@ -185,8 +184,12 @@ def _is_echo(metadata: Mapping[str, Any], known: GraphMailSubscription) -> bool:
 
 
 def _bonds(resource: GraphMailSubscription) -> tuple[str, str]:
-    spec = resource.spec
-    return f"{spec.tenant}/{spec.provider_id}", spec.mailbox.casefold()
+    return str(key_of(resource)), resource.spec.mailbox.casefold()
+
+
+def key_of(resource: GraphMailSubscription) -> ProviderKey:
+    """The provider that the resource is about."""
+    return ProviderKey(resource.spec.tenant, resource.spec.provider_id)
 
 
 def _holds(resource: GraphMailSubscription, subscription_id: str) -> bool:

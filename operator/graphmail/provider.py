@@ -158,14 +158,6 @@ class ProviderState:
     """The product's `client_secret_ref`."""
 
 
-class Health(StrEnum):
-    """The values of `email_provider_health.subscription_status`."""
-
-    HEALTHY = "healthy"
-    RENEWING = "renewing"
-    ERROR = "error"
-
-
 @dataclass(frozen=True, slots=True)
 class FolderRow:
     """The subscription of one folder, as Postgres keeps it."""

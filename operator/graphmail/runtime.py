@@ -31,16 +31,12 @@ from graphmail.observability.probes import AddressError, ProbeServer, probe_app
 from graphmail.poster import Poster
 from graphmail.reconciler import (
     AccessDesk,
-    Acting,
     CredentialFiles,
     Farewell,
     Hands,
     Journal,
-    Reconciler,
-    Settling,
     Threshold,
-    Turns,
-    Weather,
+    put_together,
 )
 from graphmail.settings import Settings
 from graphmail.stores import Stores
@@ -51,8 +47,6 @@ STOP_SECONDS = 20.0
 """What running work gets at the end; below the pod's grace period."""
 DRAIN_SECONDS = 3.0
 """What the events that are left get after it."""
-AT_ONCE = 64
-"""Mailboxes that are worked on at the same time: enough to spend Graph's whole quota, few enough to be claimed without waiting."""
 _WAIT_SECONDS = 2.0
 _GAUGE_SECONDS = 5.0
 
@@ -245,31 +239,21 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
     poster = Poster(cluster, EventBook(parts.holder), metrics, utc_now)
     journal = Journal(cluster, database, stores, Threshold(settings.failure_threshold), utc_now)
     desk = AccessDesk(cluster, database, settings.notification_url, files=files, workload=settings.workload_identity)
-    hands = Hands(parts.graph, parts.signin, installation, settings.lifetime)
-    settling = Settling(
-        hands=hands,
-        journal=journal,
-        database=database,
-        metrics=metrics,
-        announce=poster,
-        policy=settings.policy,
-        now=now,
-        random=random.SystemRandom().random,
-    )
-    reconciler = Reconciler(
-        acting=Acting(hands, desk, Weather(utc_now)),
-        settling=settling,
-        turns=Turns(parts.graph.budget),
+    reconciler = put_together(
+        hands=Hands(parts.graph, parts.signin, installation, settings.lifetime),
+        budget=parts.graph.budget,
         desk=desk,
         journal=journal,
         database=database,
         stores=stores,
         fleet=fleet,
+        metrics=metrics,
         announce=poster,
         policy=settings.policy,
-        at_once=AT_ONCE,
         batch=settings.batch_size,
+        clock=utc_now,
         now=now,
+        random=random.SystemRandom().random,
     )
     engine = Engine(
         fleet=fleet,
@@ -288,22 +272,31 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
     )
     stores.notify(lambda store, up: metrics.store(store, up=up))
     stores.notify(lambda _, up: engine.store_is_back() if up else None)
-    mirror = None
-    if database is not None and settings.notification_url is not None:
-        mirror = Mirror(
-            database=database,
-            cluster=cluster,
-            fleet=fleet,
-            stores=stores,
-            metrics=metrics,
-            announce=poster,
-            template=Template(
-                cluster.namespace, settings.notification_url, settings.respect_polling, files.fingerprint_of
-            ),
-            clock=now,
-            noticed=engine.wake,
-        )
+    mirror = _mirror(parts, stores, poster, engine, _template(settings, cluster.namespace, files))
     return Operator(settings, parts, engine, mirror, stores, poster)
+
+
+def _mirror(parts: Parts, stores: Stores, poster: Poster, engine: Engine, template: Template | None) -> Mirror | None:
+    """None where there are no rows to mirror."""
+    if parts.database is None or template is None:
+        return None
+    return Mirror(
+        database=parts.database,
+        cluster=parts.cluster,
+        fleet=parts.fleet,
+        stores=stores,
+        metrics=parts.metrics,
+        announce=poster,
+        template=template,
+        clock=parts.graph.graph_time,
+        noticed=engine.wake,
+    )
+
+
+def _template(settings: Settings, namespace: str, files: CredentialFiles) -> Template | None:
+    """None without the URL that mirrored resources have in common."""
+    url = settings.notification_url
+    return None if url is None else Template(namespace, url, settings.respect_polling, files.fingerprint_of)
 
 
 def _serve_probes(opened: AsyncExitStack, server: ProbeServer) -> None:

@@ -14,17 +14,7 @@ from graphmail.fleet import Access, Entry, Fleet
 from graphmail.graph import Budget, GraphClient, SignIn, SignInError, Token
 from graphmail.observability.metrics import Metrics
 from graphmail.provider import Credential
-from graphmail.reconciler import (
-    AccessDesk,
-    Acting,
-    Hands,
-    Journal,
-    Reconciler,
-    Settling,
-    Threshold,
-    Turns,
-    Weather,
-)
+from graphmail.reconciler import AccessDesk, Hands, Journal, Reconciler, Threshold, put_together
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.model import write_time
 from graphmail.stores import Stores
@@ -174,30 +164,21 @@ class Play:
         graph = GraphClient("https://graph.example.com/v1.0", budget, http=self.http, clock=self.now)
         hands = Hands(graph, cast("SignIn", microsoft), "here", timedelta(minutes=10_000))
         journal = Journal(cluster, None, stores, Threshold(), self.now)
-        settling = Settling(
+        return put_together(
             hands=hands,
-            journal=journal,
-            database=None,
-            metrics=metrics,
-            announce=lambda *_: None,
-            policy=Policy(),
-            now=self.now,
-            random=lambda: 0.0,
-        )
-        return Reconciler(
-            acting=Acting(hands, desk, Weather(self.now)),
-            settling=settling,
-            turns=Turns(budget),
+            budget=budget,
             desk=desk,
             journal=journal,
             database=None,
             stores=stores,
             fleet=Fleet(),
+            metrics=metrics,
             announce=lambda *_: None,
             policy=Policy(),
-            at_once=4,
             batch=10,
+            clock=self.now,
             now=self.now,
+            random=lambda: 0.0,
         )
 
     def now(self) -> datetime:

@@ -16,7 +16,7 @@ import structlog
 from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable
 from graphmail.database import Database, DatabaseError, DatabaseUnavailable, Discovery, PeerChange
 from graphmail.decision import notification_is_news
-from graphmail.fleet import Entry, Fleet
+from graphmail.fleet import Entry, Fleet, key_of
 from graphmail.mirror.desired import Body, Template, desired, differs, pause
 from graphmail.mirror.listener import Changes
 from graphmail.observability.events import EventReason
@@ -193,7 +193,7 @@ class Mirror:
         wanted = row.subscription_id
         if wanted is None:
             return False
-        holder = self._fleet.other_holder(wanted, name=self._name(row), provider=str(row.key), mailbox=row.mailbox)
+        holder = self._fleet.other_holder(wanted, name=self._name(row), provider=row.key, mailbox=row.mailbox)
         return holder is not None
 
     def _tell_of_emptied_row(self, entry: Entry, row: Provider) -> None:
@@ -237,15 +237,15 @@ class Mirror:
         doomed = [
             resource
             for resource in mirrored
-            if resource.metadata.name not in names and not self._waits_for_successor(by_key.get(_key(resource)))
+            if resource.metadata.name not in names and not self._waits_for_successor(by_key.get(key_of(resource)))
         ]
-        rowless = [resource for resource in doomed if _key(resource) not in by_key]
+        rowless = [resource for resource in doomed if key_of(resource) not in by_key]
         if not confirmed and _too_many(len(rowless), len(mirrored), rows):
             _log.error(
                 "too many rows are gone at once; their resources are kept. If that is right, run: graphmail mirror --confirm-deletions",
                 missing=len(rowless), mirrored=len(mirrored),
             )  # fmt: skip
-            doomed = [resource for resource in doomed if _key(resource) in by_key]
+            doomed = [resource for resource in doomed if key_of(resource) in by_key]
         for resource in doomed:
             await self._cluster.delete(resource.metadata.name, uid=resource.metadata.uid)
         return len(doomed), 0 if confirmed else len(rowless) - sum(resource in rowless for resource in doomed)
@@ -278,10 +278,6 @@ def _is_mirrored(resource: GraphMailSubscription) -> bool:
         and resource.spec.credentials.source is CredentialSource.PROVIDER_ROW
         and resource.metadata.deletion_timestamp is None
     )
-
-
-def _key(resource: GraphMailSubscription) -> ProviderKey:
-    return ProviderKey(resource.spec.tenant, resource.spec.provider_id)
 
 
 def _too_many(rowless: int, mirrored: int, rows: Sequence[Provider]) -> bool:

@@ -1,26 +1,20 @@
 """The reconciler: decide, wait for a turn, claim, act, settle, for one resource. It knows no Kopf."""
 
 from graphmail.reconciler.access import AccessDesk
-from graphmail.reconciler.acting import Acting
+from graphmail.reconciler.assembly import put_together
 from graphmail.reconciler.credential_files import CredentialFiles
 from graphmail.reconciler.farewell import Farewell
 from graphmail.reconciler.hands import Hands
 from graphmail.reconciler.journal import Journal, Threshold
-from graphmail.reconciler.settling import Settling
-from graphmail.reconciler.turns import Turns
-from graphmail.reconciler.weather import Weather
 from graphmail.reconciler.work import Reconciler
 
 __all__ = [
     "AccessDesk",
-    "Acting",
     "CredentialFiles",
     "Farewell",
     "Hands",
     "Journal",
     "Reconciler",
-    "Settling",
     "Threshold",
-    "Turns",
-    "Weather",
+    "put_together",
 ]

@@ -10,9 +10,9 @@ from dataclasses import replace
 from graphmail.backoff import Pace
 from graphmail.cluster import Cluster
 from graphmail.database import Database
-from graphmail.fleet import Access
+from graphmail.fleet import Access, key_of
 from graphmail.graph import MAX_CLIENT_STATE
-from graphmail.provider import CredentialKind, ProviderKey, ProviderState, WorkloadIdentity
+from graphmail.provider import CredentialKind, ProviderState, WorkloadIdentity
 from graphmail.reconciler.credential_files import CredentialFiles, UnusableReference
 from graphmail.reconciler.credential_secret import Contents, credential_of
 from graphmail.reconciler.result import Verdict
@@ -74,12 +74,11 @@ class AccessDesk:
         return await self._of_row(resource)
 
     async def _of_row(self, resource: GraphMailSubscription) -> Access:
-        spec = resource.spec
         if self._database is None:
             raise NoAccess(
                 awaiting_credentials("credentials.source is ProviderRow, but GRAPHMAIL_DATABASE_URL is not set")
             )
-        key = ProviderKey(spec.tenant, spec.provider_id)
+        key = key_of(resource)
         state = await self._database.provider_state(key)
         if state is None:
             raise NoAccess(awaiting_credentials(f"Postgres has no Microsoft provider {key}"))
@@ -97,7 +96,7 @@ class AccessDesk:
         client_state = state.client_state or await self._database.ensure_client_state(key, secrets.token_urlsafe(32))
         _check_client_state(client_state, "webhook_verification_token of the provider's row", mark)
         credential = replace(credential, fingerprint=mark)
-        return Access(credential, client_state, state.subscription_id, state.active, state.expires_at, state.standing)
+        return Access(credential, client_state, state.subscription_id, state.expires_at, state.standing)
 
     def _check_owner(self, resource: GraphMailSubscription, state: ProviderState, mark: str) -> None:
         """A refusal observes the row's credential: it is the resource that must change, and it is not tried again at each tick."""

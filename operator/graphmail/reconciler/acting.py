@@ -40,10 +40,6 @@ class Acting:
         self._desk = desk
         self._weather = weather
 
-    def signed_in(self, job: Job) -> SignedIn:
-        """Graph, signed in for this job's mailbox."""
-        return self._hands.caller(job)
-
     async def act(self, job: Job, action: Action, *, delete_first: bool = False) -> tuple[Result, SignedIn]:
         """Do it.
 

@@ -6,11 +6,11 @@ import structlog
 
 from graphmail.database import Database, DatabaseError
 from graphmail.decision import Action, Reason, adoption_pending
-from graphmail.fleet import Entry
+from graphmail.fleet import Entry, key_of
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Metrics
 from graphmail.provider import ProviderState
-from graphmail.reconciler.journal import Announcer, Journal, key_of
+from graphmail.reconciler.journal import Announcer, Journal
 from graphmail.reconciler.result import Verdict
 from graphmail.reconciler.verdicts import awaiting_credentials
 from graphmail.reconciler.work import Later, Reconciler

@@ -12,10 +12,10 @@ import structlog
 
 from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable
 from graphmail.database import Claim, Database, DatabaseError, DatabaseUnavailable, Fenced, Refusal
-from graphmail.fleet import Entry
+from graphmail.fleet import Entry, key_of
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Store
-from graphmail.provider import FolderRow, Outcome, ProviderKey
+from graphmail.provider import FolderRow, Outcome
 from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.status import status_body
 from graphmail.resource import CredentialSource, FolderSubscription, GraphMailSubscription, Status
@@ -226,8 +226,3 @@ def _with_the_rows_own(entry: Entry, outcome: Outcome) -> Outcome:
     if outcome.success or outcome.subscription_id or access is None:
         return outcome
     return replace(outcome, subscription_id=access.row_subscription_id, expires_at=access.row_expires_at)
-
-
-def key_of(resource: GraphMailSubscription) -> ProviderKey:
-    """The provider that the resource is about."""
-    return ProviderKey(resource.spec.tenant, resource.spec.provider_id)

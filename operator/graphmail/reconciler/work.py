@@ -12,7 +12,7 @@ import structlog
 from graphmail.cluster import ClusterUnavailable
 from graphmail.database import Claim, Database, DatabaseUnavailable
 from graphmail.decision import Action, Known, Policy, Reason, Step, adoption_pending, next_step
-from graphmail.fleet import Access, Entry, Fleet
+from graphmail.fleet import Access, Entry, Fleet, key_of
 from graphmail.graph import NoTurn, Spender, Turn
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Store
@@ -20,7 +20,7 @@ from graphmail.provider import CredentialKind
 from graphmail.reconciler.access import AccessDesk, NoAccess
 from graphmail.reconciler.acting import DEEDS, GIVE_UP, Acting
 from graphmail.reconciler.held import current_held
-from graphmail.reconciler.journal import Announcer, Journal, key_of
+from graphmail.reconciler.journal import Announcer, Journal
 from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.settling import Done, Settling
 from graphmail.reconciler.signed_in import Job
@@ -255,12 +255,9 @@ class Reconciler:
 
     def _other(self, entry: Entry, subscription_id: str) -> str | None:
         """Another resource that holds a subscription."""
-        spec = entry.resource.spec
+        resource = entry.resource
         return self._fleet.other_holder(
-            subscription_id,
-            name=entry.resource.metadata.name,
-            provider=f"{spec.tenant}/{spec.provider_id}",
-            mailbox=spec.mailbox,
+            subscription_id, name=resource.metadata.name, provider=key_of(resource), mailbox=resource.spec.mailbox
         )
 
     async def _intend(self, entry: Entry, step: Step) -> None:
