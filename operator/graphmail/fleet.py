@@ -33,8 +33,6 @@ class Access:
     row_subscription_id: str | None
     """The id that the provider's row names, as last read; None for a resource without a row."""
     row_expires_at: datetime | None = None
-    row_standing: str = ""
-    """How the row stood: a claim that sees it otherwise came after somebody else's work."""
 
 
 @dataclass(slots=True)

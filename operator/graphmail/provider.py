@@ -152,8 +152,6 @@ class ProviderState:
     """The product's `webhook_verification_token`."""
     subscription_id: str | None
     expires_at: datetime | None
-    standing: str = field(default="", compare=False)
-    """Changes whenever anybody records a subscription in the row."""
     secret_reference: str | None = None
     """The product's `client_secret_ref`."""
 

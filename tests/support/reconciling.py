@@ -9,6 +9,7 @@ from typing import Any, cast
 import httpx
 
 from graphmail.cluster import Cluster
+from graphmail.database import Claim
 from graphmail.decision import Policy
 from graphmail.fleet import Access, Entry, Fleet
 from graphmail.graph import Budget, GraphClient, SignIn, SignInError, Token
@@ -109,7 +110,7 @@ class ApiServer:
 class Desk:
     """Always the same credential."""
 
-    async def of(self, _resource: GraphMailSubscription) -> Access:
+    async def of(self, _resource: GraphMailSubscription, _claim: Claim | None = None) -> Access:
         return Access(CREDENTIAL, "state", None)
 
 

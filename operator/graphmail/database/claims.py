@@ -6,12 +6,12 @@ from enum import StrEnum
 
 from psycopg import sql
 
-from graphmail.database.credentials import standing
+from graphmail.database.credentials import state_from, state_statement
 from graphmail.database.errors import DatabaseUnavailable
 from graphmail.database.keys import parameters
 from graphmail.database.schema import Schema
 from graphmail.database.session import Session
-from graphmail.provider import ProviderKey
+from graphmail.provider import ProviderKey, ProviderState
 
 CLAIM_TIME = timedelta(seconds=120)
 """How long a claim holds, by the database's clock. Work at Graph gives up after half of it."""
@@ -35,8 +35,8 @@ class Claim:
     """Actions that an earlier holder had begun, the earliest first, and whose result nobody recorded: look at Graph before acting."""
     unfinished_since: datetime | None = None
     """When the earliest of them was begun, by the database's clock."""
-    row_standing: str = ""
-    """How the provider's row stands under this claim, to be compared with what was read before (`ProviderState.standing`)."""
+    state: ProviderState | None = None
+    """The provider as it stands under this claim, with its credential; None when there is no such row, or it was not asked for."""
 
 
 class RefusalReason(StrEnum):
@@ -60,9 +60,11 @@ class Refusal:
     """When that claim ends at the latest, by the database's clock."""
 
 
-# Two statements in one message. The lock makes the claims of a tenant one after the other; since the second statement begins after the
+# Statements of one message. The lock makes the claims of a tenant one after the other; since the second statement begins after the
 # lock was gained, its count includes every claim granted before: the limit is strict. In one statement the count would be older than
-# the wait. The predicate on `until` stands on the locked row itself: on a joined table it would read an old snapshot.
+# the wait. The predicate on `until` stands on the locked row itself: on a joined table it would read an old snapshot. For the same
+# reason the provider is read by a third statement: whoever had the claim before may have recorded a subscription while the second one
+# ran, and who does not see it makes another.
 #
 # `statement_timestamp()` is the time the message arrived. After a wait for the lock it lies a little in the past, which only shortens
 # this claim and leaves others theirs; and Citus refuses `clock_timestamp()` in an UPDATE.
@@ -99,11 +101,7 @@ WITH free AS (
   UPDATE email_provider_health h SET subscription_status = 'renewing', updated_at = now() FROM granted
   WHERE %(announce)s AND h.tenant = %(tenant)s AND h.provider_id = %(provider)s::text
 )
-SELECT granted.token, granted.until, granted.unfinished, granted.unfinished_since, in_flight.n >= %(limit)s, held.holder, held.until,
-       (SELECT {standing}
-        FROM microsoft_email_provider_config c
-        LEFT JOIN graphmail.provider_state s ON s.tenant = c.tenant AND s.provider_id = c.email_provider_id
-        WHERE c.tenant = %(tenant)s AND c.email_provider_id = %(provider)s)
+SELECT granted.token, granted.until, granted.unfinished, granted.unfinished_since, in_flight.n >= %(limit)s, held.holder, held.until
 FROM in_flight
 LEFT JOIN granted ON true
 LEFT JOIN graphmail.claims held
@@ -113,13 +111,20 @@ LEFT JOIN graphmail.claims held
 
 def claim_statement(_: Schema) -> sql.Composed:
     """SQL: take the claim if it is free and the tenant's limit leaves room."""
-    return sql.SQL(_CLAIM).format(locks=sql.Literal(_LOCKS), standing=standing())
+    return sql.SQL(_CLAIM).format(locks=sql.Literal(_LOCKS))
+
+
+def claim_and_read_statement(schema: Schema) -> sql.Composed:
+    """SQL: the same, then read the provider with its credential."""
+    return sql.SQL(";").join([claim_statement(schema), state_statement(schema)])
 
 
 async def claim(
     session: Session, key: ProviderKey, *, holder: str, action: str | None, limit: int, duration: timedelta
 ) -> Claim | Refusal:
     """Take the claim of a provider. A live claim refuses everybody, its holder too. The action counts as begun until it is settled.
+
+    Without an action something is only written down, and the provider is not read.
 
     Raises:
         DatabaseError: Postgres could not be asked, or refused. The claim may have been granted all the same; it then ends by itself.
@@ -132,10 +137,11 @@ async def claim(
         "duration": duration,
         "announce": action in RENEWING_ACTIONS,
     }
-    rows = await session.last_rows(claim_statement, values)
-    if not rows:
+    statements = claim_statement if action is None else claim_and_read_statement
+    _, answer, *read = await session.results(statements, values)
+    if not answer:
         raise DatabaseUnavailable("Postgres is unavailable: it gave no answer to a claim")
-    [(token, until, unfinished, since, busy, other, other_until, stands)] = rows
+    [(token, until, unfinished, since, busy, other, other_until)] = answer
     if token is not None:
         return Claim(
             key=key,
@@ -143,7 +149,7 @@ async def claim(
             until=until,
             unfinished=tuple(unfinished),
             unfinished_since=since,
-            row_standing=stands or "",
+            state=state_from(key, read[0]) if read else None,
         )
     if busy and other is None:
         return Refusal(key, RefusalReason.TENANT_BUSY)

@@ -3,6 +3,7 @@
 from psycopg import sql
 
 from graphmail.database.keys import parameters
+from graphmail.database.pool import Row
 from graphmail.database.schema import CONFIG, Schema
 from graphmail.database.session import Session
 from graphmail.provider import Credential, ProviderKey, ProviderState
@@ -61,15 +62,6 @@ def client_state_fingerprint() -> sql.Composed:
     return sql.SQL(_CLIENT_STATE_MARK).format(digest=_short_hash(marked, 12))
 
 
-def standing() -> sql.SQL:
-    """SQL: how the row stands, as a text that changes whenever anybody records a subscription in it.
-
-    One expression for what is read before the work and for what the claim sees: whoever got the claim after another one had done the
-    work must know.
-    """
-    return sql.SQL("concat_ws('|', c.webhook_subscription_id, c.webhook_expires_at, s.recorded_at)")
-
-
 def secret_reference(schema: Schema) -> sql.Composable:
     """SQL: the name under which the app's secret stands elsewhere, given `microsoft_email_provider_config c`."""
     return schema.column(CONFIG, "c", "client_secret_ref", "NULL::text")
@@ -83,8 +75,7 @@ def moment(expression: sql.Composable) -> sql.Composed:
 _STATE = """
 SELECT p.mailbox, coalesce(p.is_active, false), coalesce(c.tenant_id, ''), coalesce(c.client_id, ''), {fingerprint},
        nullif(c.client_secret, ''), nullif(c.refresh_token, ''), nullif(c.access_token, ''), {token_expires_at},
-       nullif(c.webhook_verification_token, ''), nullif(c.webhook_subscription_id, ''), {expires_at}, {standing},
-       nullif({secret_reference}, '')
+       nullif(c.webhook_verification_token, ''), nullif(c.webhook_subscription_id, ''), {expires_at}, nullif({secret_reference}, '')
 FROM email_providers p
 LEFT JOIN microsoft_email_provider_config c ON c.tenant = p.tenant AND c.email_provider_id = p.id
 LEFT JOIN graphmail.provider_state s ON s.tenant = p.tenant AND s.provider_id = p.id
@@ -96,7 +87,6 @@ def state_statement(schema: Schema) -> sql.Composed:
     """SQL: one provider with its credential."""
     return sql.SQL(_STATE).format(
         fingerprint=fingerprint(schema),
-        standing=standing(),
         token_expires_at=moment(sql.SQL("c.token_expires_at")),
         expires_at=moment(sql.SQL("c.webhook_expires_at")),
         secret_reference=secret_reference(schema),
@@ -109,7 +99,11 @@ async def provider_state(session: Session, key: ProviderKey) -> ProviderState | 
     Raises:
         DatabaseError: Postgres could not be asked, or refused.
     """
-    rows = await session.rows(state_statement, parameters(key))
+    return state_from(key, await session.rows(state_statement, parameters(key)))
+
+
+def state_from(key: ProviderKey, rows: list[Row]) -> ProviderState | None:
+    """What the rows of `state_statement` say: one, or none."""
     if not rows:
         return None
     [
@@ -126,7 +120,6 @@ async def provider_state(session: Session, key: ProviderKey) -> ProviderState | 
             client_state,
             subscription,
             expires,
-            stands,
             reference,
         )
     ] = rows
@@ -149,7 +142,6 @@ async def provider_state(session: Session, key: ProviderKey) -> ProviderState | 
         client_state=client_state,
         subscription_id=subscription,
         expires_at=expires,
-        standing=stands or "",
         secret_reference=reference,
     )
 

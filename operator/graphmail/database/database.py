@@ -104,7 +104,7 @@ class Database:
         return await tokens.store_tokens(self._session, key, rotated)
 
     async def claim(self, key: ProviderKey, action: str, limit: int) -> Claim | Refusal:
-        """Take the claim of a provider for an action, while fewer than `limit` of its tenant are claimed.
+        """Take the claim of a provider for an action, while fewer than `limit` of its tenant are claimed, and read it under the claim.
 
         A live claim refuses everybody, this process too. The action counts as begun until `record` or `release` settles it.
         """

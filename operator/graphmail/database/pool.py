@@ -183,10 +183,11 @@ class Pool:
         numbered = self._numbered.get(statement)
         if numbered is None:
             numbered = self._numbered[statement] = Numbered.of(statement)
-        return await self._run(psycopg.AsyncRawCursor, numbered.text, numbered.values(parameters))
+        [rows] = await self._run(psycopg.AsyncRawCursor, numbered.text, numbered.values(parameters))
+        return rows
 
-    async def last_rows(self, statements: str, parameters: Mapping[str, Any]) -> list[Row]:
-        """Run several statements as one message, hence as one transaction, and return the rows of the last.
+    async def results(self, statements: str, parameters: Mapping[str, Any]) -> list[list[Row]]:
+        """Run several statements as one message, hence as one transaction, and return the rows of each.
 
         Each statement sees what was committed before it began, so one may wait for a lock and the next decide. The parameters
         are bound by the client and become part of the statement's text, which a server may log: no secrets here.
@@ -196,7 +197,9 @@ class Pool:
         """
         return await self._run(psycopg.AsyncClientCursor, statements, parameters)
 
-    async def _run(self, cursor: type[psycopg.AsyncCursor[Row]], statement: str, parameters: Parameters) -> list[Row]:
+    async def _run(
+        self, cursor: type[psycopg.AsyncCursor[Row]], statement: str, parameters: Parameters
+    ) -> list[list[Row]]:
         try:
             connection = await self._pool.getconn()
             try:
@@ -236,10 +239,18 @@ async def _execute(
     return await cursor.execute(statement, parameters)
 
 
-async def _fetch(cursor: psycopg.AsyncCursor[Row]) -> list[Row]:
-    """All rows of the last result, made into Python objects a batch at a time."""
+async def _fetch(cursor: psycopg.AsyncCursor[Row]) -> list[list[Row]]:
+    """All rows of each result."""
+    results = [await _fetch_rows(cursor)]
     while cursor.nextset():
-        pass
+        results.append(await _fetch_rows(cursor))
+    return results
+
+
+async def _fetch_rows(cursor: psycopg.AsyncCursor[Row]) -> list[Row]:
+    """All rows of this result, made into Python objects a batch at a time."""
+    if cursor.description is None:
+        return []
     rows: list[Row] = []
     while batch := await cursor.fetchmany(BATCH):
         rows.extend(batch)

@@ -104,15 +104,15 @@ class Session:
             self._forget()
             raise
 
-    async def last_rows(self, statements: Statement, parameters: Mapping[str, Any]) -> list[Row]:
-        """Run several statements as one message and return the rows of the last; see `Pool.last_rows`.
+    async def results(self, statements: Statement, parameters: Mapping[str, Any]) -> list[list[Row]]:
+        """Run several statements as one message and return the rows of each; see `Pool.results`.
 
         Raises:
-            DatabaseError: as `Pool.last_rows` and `schema` do.
+            DatabaseError: as `Pool.results` and `schema` do.
         """
         text = await self._text(statements)
         try:
-            return await self._pool.last_rows(text, parameters)
+            return await self._pool.results(text, parameters)
         except SchemaError:
             self._forget()
             raise

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from graphmail.backoff import Pace
 from graphmail.cluster import Cluster
-from graphmail.database import Database
+from graphmail.database import Claim, Database
 from graphmail.fleet import Access, key_of
 from graphmail.graph import MAX_CLIENT_STATE
 from graphmail.provider import CredentialKind, ProviderState, WorkloadIdentity
@@ -61,8 +61,12 @@ class AccessDesk:
         self._files = files or CredentialFiles(workload=workload)
         self._workload = workload
 
-    async def of(self, resource: GraphMailSubscription) -> Access:
+    async def of(self, resource: GraphMailSubscription, claim: Claim | None = None) -> Access:
         """What signs in for that mailbox now.
+
+        Args:
+            resource: the mailbox.
+            claim: has the provider as it was read under it; without one, the row is read now.
 
         Raises:
             NoAccess: there is no credential yet, or it is not this resource's to use.
@@ -71,15 +75,15 @@ class AccessDesk:
         """
         if resource.spec.credentials.source is CredentialSource.SECRET:
             return await self._of_secret(resource)
-        return await self._of_row(resource)
+        return await self._of_row(resource, claim)
 
-    async def _of_row(self, resource: GraphMailSubscription) -> Access:
+    async def _of_row(self, resource: GraphMailSubscription, claim: Claim | None) -> Access:
         if self._database is None:
             raise NoAccess(
                 awaiting_credentials("credentials.source is ProviderRow, but GRAPHMAIL_DATABASE_URL is not set")
             )
         key = key_of(resource)
-        state = await self._database.provider_state(key)
+        state = claim.state if claim is not None else await self._database.provider_state(key)
         if state is None:
             raise NoAccess(awaiting_credentials(f"Postgres has no Microsoft provider {key}"))
         mark = self._files.fingerprint(state.credential.fingerprint, state.secret_reference)
@@ -96,7 +100,7 @@ class AccessDesk:
         client_state = state.client_state or await self._database.ensure_client_state(key, secrets.token_urlsafe(32))
         _check_client_state(client_state, "webhook_verification_token of the provider's row", mark)
         credential = replace(credential, fingerprint=mark)
-        return Access(credential, client_state, state.subscription_id, state.expires_at, state.standing)
+        return Access(credential, client_state, state.subscription_id, state.expires_at)
 
     def _check_owner(self, resource: GraphMailSubscription, state: ProviderState, mark: str) -> None:
         """A refusal observes the row's credential: it is the resource that must change, and it is not tried again at each tick."""

@@ -213,16 +213,16 @@ class Reconciler:
         return await self._settle(entry, Done(step, entry.resource, result))
 
     async def _take_turn(self, entry: Entry, step: Step, turn: Turn, spender: Spender) -> Done | None:
-        """Read, claim, act. Time has passed since the decision: what has changed meanwhile is decided again."""
+        """Claim, read, act. Time has passed since the decision: what has changed meanwhile is decided again."""
         if not self._still_wanted(entry, step):
             return None
-        resource, access = entry.resource, await self._access(entry)
+        resource = entry.resource
+        claim, access = await self._claimed(entry, step.decision.action)
         entry.spends_as = (access.credential.client_id, access.credential.directory)
         if access.credential.client_id != spender.app:
             spender = replace(spender, app=access.credential.client_id)
             turn.give_back(used=False)
         step = self._named_by_row(entry, step, access)
-        claim = await self._claim(entry, step, access)
         job = Job(
             resource=step.resource,
             access=access,
@@ -278,7 +278,22 @@ class Reconciler:
             raise Later
         return done.result
 
-    async def _access(self, entry: Entry) -> Access:
+    async def _claimed(self, entry: Entry, action: Action) -> tuple[Claim | None, Access]:
+        """The right to work on the provider, and what signs in, read under it: so whatever another one has done is seen (design, rule 1).
+
+        Without a claim where no row stands behind the resource, or Postgres is away: then what exists is kept alive (design, rule 5).
+        """
+        claim = await self._claim(entry, action)
+        try:
+            access = await self._access(entry, claim)
+            if claim is None and self._journal.has_row(entry.resource):
+                _need_no_claim(action, access)
+        except BaseException:
+            await self._settling.give_back(claim, unfinished=claim is not None and bool(claim.unfinished))
+            raise
+        return claim, access
+
+    async def _access(self, entry: Entry, claim: Claim | None = None) -> Access:
         """What signs in. What was used last carries on while its store is away, and when the row of a deleted resource is gone.
 
         Raises:
@@ -288,7 +303,7 @@ class Reconciler:
         if entry.access is not None and self._away(entry):
             return entry.access
         try:
-            entry.access = await self._desk.of(entry.resource)
+            entry.access = await self._desk.of(entry.resource, claim)
         except NoAccess:
             if entry.access is None or entry.resource.metadata.deletion_timestamp is None:
                 raise
@@ -302,25 +317,15 @@ class Reconciler:
         """Postgres is known to be away: it is not waited for again at each step."""
         return self._journal.has_row(entry.resource) and not self._stores.up(Store.POSTGRES)
 
-    async def _claim(self, entry: Entry, step: Step, access: Access) -> Claim | None:
-        """The right to work on the provider; None where no row stands behind the resource, or Postgres is away."""
-        action = step.decision.action
-        if self._database is None or not self._journal.has_row(entry.resource):
-            return None
-        if self._away(entry):
-            _need_no_claim(action, access)
+    async def _claim(self, entry: Entry, action: Action) -> Claim | None:
+        if self._database is None or not self._journal.has_row(entry.resource) or self._away(entry):
             return None
         try:
             claim = await self._database.claim(key_of(entry.resource), action.value, limit=self._batch)
         except DatabaseUnavailable:
             self._stores.lost(Store.POSTGRES)
-            _need_no_claim(action, access)
             return None
         if not isinstance(claim, Claim):
-            raise Later
-        if claim.row_standing != access.row_standing and action is not Action.DELETE:
-            # Another one has done the work between our look and our claim: what it did is seen first (design, rule 1).
-            await self._settling.give_back(claim, unfinished=bool(claim.unfinished))
             raise Later
         return claim
 
