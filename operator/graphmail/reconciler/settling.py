@@ -186,7 +186,10 @@ class Settling:
             return
         self._metrics.renewal(result.deed.value, succeeded=result.success and not result.refused)
         if verdict is None:
-            _log.info(f"{result.deed} done", **facts, subscription=held, note=result.note or result.refused or None)
+            note = result.note or result.refused or None
+            # The line of the call to Graph has told of an ordinary renewal already, and each line costs it 0.1 ms.
+            tell = _log.debug if result.deed is Deed.RENEW and note is None else _log.info
+            tell(f"{result.deed} done", **facts, subscription=held, note=note)
             return
         self._metrics.reconcile_error(verdict.reason)
         level = _log.error if verdict.terminal else _log.warning
