@@ -27,6 +27,8 @@ class Gate:
         self._target = target
         self._writers: set[asyncio.StreamWriter] = set()
         self._open = True
+        self._flowing = asyncio.Event()
+        self._flowing.set()
         self._numbers = itertools.count()
         self.sent = 0
         self.refused = 0
@@ -51,6 +53,14 @@ class Gate:
         """It is back."""
         self._open = True
 
+    def hold(self) -> None:
+        """The server is slow: what is sent to it waits, until `let_flow`."""
+        self._flowing.clear()
+
+    def let_flow(self) -> None:
+        """What waits goes on, and so does all the rest."""
+        self._flowing.set()
+
     async def heard(self, connection: int, data: bytes) -> None:
         """Data on their way to the server, for a gate that understands them; they go on when this returns."""
 
@@ -72,6 +82,7 @@ class Gate:
                 if connection is not None:
                     self.sent += len(data)
                     await self.heard(connection, data)
+                    await self._flowing.wait()
                 writer.write(data)
                 await writer.drain()
         writer.close()

@@ -92,6 +92,11 @@ class Product:
         )
         return int(row["count"])
 
+    def claimed(self) -> int:
+        """How many providers somebody works on now."""
+        [row] = self.run("SELECT count(*) FROM graphmail.claims WHERE until > now()")
+        return int(row["count"])
+
     def kill_sessions(self) -> None:
         """What Postgres does to the sessions of an operator that is gone, once it notices."""
         self.run(

@@ -60,7 +60,7 @@ class Refusal:
     """When that claim ends at the latest, by the database's clock."""
 
 
-# Statements of one message. The lock makes the claims of a tenant one after the other; since the second statement begins after the
+# Statements that are sent at once. The lock makes the claims of a tenant one after the other; since the second statement begins after the
 # lock was gained, its count includes every claim granted before: the limit is strict. In one statement the count would be older than
 # the wait. The predicate on `until` stands on the locked row itself: on a joined table it would read an old snapshot. For the same
 # reason the provider is read by a third statement: whoever had the claim before may have recorded a subscription while the second one
@@ -68,8 +68,8 @@ class Refusal:
 #
 # `statement_timestamp()` is the time the message arrived. After a wait for the lock it lies a little in the past, which only shortens
 # this claim and leaves others theirs; and Citus refuses `clock_timestamp()` in an UPDATE.
+_LOCK = "SELECT pg_advisory_xact_lock({}, hashtext(%(tenant)s::text))"
 _CLAIM = """
-SELECT pg_advisory_xact_lock({locks}, hashtext(%(tenant)s::text));
 WITH free AS (
   SELECT c.unsettled, c.unsettled_since FROM graphmail.claims c
   WHERE c.tenant = %(tenant)s AND c.provider_id = %(provider)s AND (c.until IS NULL OR c.until <= statement_timestamp())
@@ -109,14 +109,14 @@ LEFT JOIN graphmail.claims held
 """
 
 
-def claim_statement(_: Schema) -> sql.Composed:
+def lock_statement(_: Schema) -> sql.Composed:
+    """SQL: wait until no other claim of the tenant is being taken."""
+    return sql.SQL(_LOCK).format(sql.Literal(_LOCKS))
+
+
+def claim_statement(_: Schema) -> sql.SQL:
     """SQL: take the claim if it is free and the tenant's limit leaves room."""
-    return sql.SQL(_CLAIM).format(locks=sql.Literal(_LOCKS))
-
-
-def claim_and_read_statement(schema: Schema) -> sql.Composed:
-    """SQL: the same, then read the provider with its credential."""
-    return sql.SQL(";").join([claim_statement(schema), state_statement(schema)])
+    return sql.SQL(_CLAIM)
 
 
 async def claim(
@@ -137,8 +137,8 @@ async def claim(
         "duration": duration,
         "announce": action in RENEWING_ACTIONS,
     }
-    statements = claim_statement if action is None else claim_and_read_statement
-    _, answer, *read = await session.results(statements, values)
+    reading = () if action is None else (state_statement,)
+    _, answer, *read = await session.results((lock_statement, claim_statement, *reading), values)
     if not answer:
         raise DatabaseUnavailable("Postgres is unavailable: it gave no answer to a claim")
     [(token, until, unfinished, since, busy, other, other_until)] = answer

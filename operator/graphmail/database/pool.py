@@ -3,10 +3,11 @@
 import asyncio
 import re
 import select
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
-from typing import Any, Self
+from functools import partial
+from typing import Any, Self, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
@@ -22,7 +23,7 @@ from graphmail.database.errors import (
 )
 
 Row = tuple[Any, ...]
-Parameters = Mapping[str, Any] | Sequence[Any]
+_T = TypeVar("_T")
 
 _ATTEMPTS = 3
 """How often a statement runs that Postgres rolled back to end a deadlock."""
@@ -180,31 +181,43 @@ class Pool:
             DatabaseUnavailable: there is no connection, it broke, or the time-out passed; what was sent may have been done.
             DatabaseError: Postgres refused the statement.
         """
-        numbered = self._numbered.get(statement)
-        if numbered is None:
-            numbered = self._numbered[statement] = Numbered.of(statement)
-        [rows] = await self._run(psycopg.AsyncRawCursor, numbered.text, numbered.values(parameters))
-        return rows
+        numbered = self._number(statement)
 
-    async def results(self, statements: str, parameters: Mapping[str, Any]) -> list[list[Row]]:
-        """Run several statements as one message, hence as one transaction, and return the rows of each.
+        async def run(connection: AsyncConnection[Row]) -> list[Row]:
+            return await _fetch(await _execute(connection, numbered, parameters))
 
-        Each statement sees what was committed before it began, so one may wait for a lock and the next decide. The parameters
-        are bound by the client and become part of the statement's text, which a server may log: no secrets here.
+        return await self._run(run)
+
+    async def results(self, statements: Sequence[str], parameters: Mapping[str, Any]) -> list[list[Row]]:
+        """Run several statements, sent at once and done as one transaction, and return the rows of each.
+
+        Each statement sees what was committed before it began, so one may wait for a lock and the next decide.
 
         Raises:
             DatabaseUnavailable, DatabaseError: as `rows` does.
         """
-        return await self._run(psycopg.AsyncClientCursor, statements, parameters)
+        numbered = [self._number(statement) for statement in statements]
 
-    async def _run(
-        self, cursor: type[psycopg.AsyncCursor[Row]], statement: str, parameters: Parameters
-    ) -> list[list[Row]]:
+        async def run(connection: AsyncConnection[Row]) -> list[list[Row]]:
+            # Without a BEGIN, what comes before the pipeline's end is one transaction (PostgreSQL, "Pipelining").
+            async with connection.pipeline():
+                cursors = [await _execute(connection, each, parameters) for each in numbered]
+            return [await _fetch(cursor) for cursor in cursors]
+
+        return await self._run(run)
+
+    def _number(self, statement: str) -> Numbered:
+        numbered = self._numbered.get(statement)
+        if numbered is None:
+            numbered = self._numbered[statement] = Numbered.of(statement)
+        return numbered
+
+    async def _run(self, work: Callable[[AsyncConnection[Row]], Awaitable[_T]]) -> _T:
         try:
             connection = await self._pool.getconn()
             try:
                 async with asyncio.timeout(self._settings.statement_timeout):
-                    return await _fetch(await _execute(cursor(connection), statement, parameters))
+                    return await _persist(partial(work, connection))
             finally:
                 await self._pool.putconn(connection)
         except TimeoutError:
@@ -226,29 +239,25 @@ class Pool:
         return translate(error)
 
 
-async def _execute(
-    cursor: psycopg.AsyncCursor[Row], statement: str, parameters: Parameters
-) -> psycopg.AsyncCursor[Row]:
-    """Run it; again, when Postgres rolled it back to end a deadlock."""
+async def _persist(work: Callable[[], Awaitable[_T]]) -> _T:
+    """Do it; again, when Postgres rolled it back to end a deadlock."""
     for _ in range(_ATTEMPTS - 1):
         try:
-            return await cursor.execute(statement, parameters)
+            return await work()
         except psycopg.Error as error:
             if not was_rolled_back_by_chance(error):
                 raise
-    return await cursor.execute(statement, parameters)
+    return await work()
 
 
-async def _fetch(cursor: psycopg.AsyncCursor[Row]) -> list[list[Row]]:
-    """All rows of each result."""
-    results = [await _fetch_rows(cursor)]
-    while cursor.nextset():
-        results.append(await _fetch_rows(cursor))
-    return results
+async def _execute(
+    connection: AsyncConnection[Row], numbered: Numbered, parameters: Mapping[str, Any]
+) -> psycopg.AsyncCursor[Row]:
+    return await psycopg.AsyncRawCursor(connection).execute(numbered.text, numbered.values(parameters))
 
 
-async def _fetch_rows(cursor: psycopg.AsyncCursor[Row]) -> list[Row]:
-    """All rows of this result, made into Python objects a batch at a time."""
+async def _fetch(cursor: psycopg.AsyncCursor[Row]) -> list[Row]:
+    """All rows, made into Python objects a batch at a time."""
     if cursor.description is None:
         return []
     rows: list[Row] = []

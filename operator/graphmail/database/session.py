@@ -1,7 +1,7 @@
 """A pool that knows its schema: statements are written for the schema that is there, once, and forgotten when it changes."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from psycopg import AsyncConnection, sql
@@ -104,15 +104,15 @@ class Session:
             self._forget()
             raise
 
-    async def results(self, statements: Statement, parameters: Mapping[str, Any]) -> list[list[Row]]:
-        """Run several statements as one message and return the rows of each; see `Pool.results`.
+    async def results(self, statements: Sequence[Statement], parameters: Mapping[str, Any]) -> list[list[Row]]:
+        """Run several statements at once, as one transaction, and return the rows of each; see `Pool.results`.
 
         Raises:
             DatabaseError: as `Pool.results` and `schema` do.
         """
-        text = await self._text(statements)
+        texts = [await self._text(statement) for statement in statements]
         try:
-            return await self._pool.results(text, parameters)
+            return await self._pool.results(texts, parameters)
         except SchemaError:
             self._forget()
             raise

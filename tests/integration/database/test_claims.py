@@ -8,12 +8,13 @@ from collections import Counter, defaultdict
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 
 from graphmail.database import Claim, Database, Fenced, Refusal, RefusalReason
-from graphmail.database.claims import claim_statement
+from graphmail.database.claims import claim_statement, lock_statement
 from graphmail.database.keys import parameters
 from graphmail.provider import ProviderKey
 
@@ -151,13 +152,38 @@ async def test_a_claim_that_is_just_being_granted_counts_already(
     tenant = product.tenant()
     first, second = product.provider(tenant), product.provider(tenant)
     values = {"holder": "two", "action": "renew", "limit": 1, "duration": timedelta(minutes=2), "announce": False}
-    statements = claim_statement(await database.schema())
-    with psycopg.connect(product.url, cursor_factory=psycopg.ClientCursor) as other:
-        other.execute(statements, {**parameters(first), **values})
+    with psycopg.connect(product.url) as other:
+        for statement in (lock_statement, claim_statement):
+            other.execute(statement(await database.schema()), {**parameters(first), **values})
         asking = asyncio.create_task(database.claim(second, "renew", 1))
         await until_somebody_waits(other)
         other.commit()
         assert await asking == Refusal(second, RefusalReason.TENANT_BUSY)
+
+
+async def test_a_claim_tells_of_the_provider_as_it_stands_when_it_is_granted(
+    database: Database, product: Any, until_somebody_waits: Callable[..., Any]
+) -> None:
+    key = product.provider(webhook_subscription_id="an old one")
+    with psycopg.connect(product.url) as other:
+        other.execute(lock_statement(await database.schema()), parameters(key))
+        asking = asyncio.create_task(database.claim(key, "create", 1))
+        await until_somebody_waits(other)
+        other.execute(
+            "UPDATE microsoft_email_provider_config SET webhook_subscription_id = 'a new one' WHERE email_provider_id = %s",
+            [key.provider_id],
+        )
+        other.commit()
+        granted = await asking
+    assert isinstance(granted, Claim)
+    assert granted.state is not None
+    assert granted.state.subscription_id == "a new one"
+
+
+async def test_a_claim_of_a_provider_without_a_row_tells_of_none(database: Database, product: Any) -> None:
+    granted = await database.claim(ProviderKey(product.tenant(), str(uuid4())), "delete", 1)
+    assert isinstance(granted, Claim)
+    assert granted.state is None
 
 
 async def test_one_busy_tenant_does_not_hold_up_another(database: Database, product: Any) -> None:

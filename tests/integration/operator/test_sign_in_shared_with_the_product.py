@@ -1,7 +1,9 @@
 """The product signs in with the same tokens, and writes to the same rows (design, rules 6 and 7)."""
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
+from support.gate import Gate
 from support.stage import Row, Stage, condition_status
 from support.waiting import eventually
 
@@ -38,19 +40,21 @@ async def test_a_valid_access_token_of_the_row_is_used_and_an_older_one_is_renew
 
 
 async def test_what_the_product_writes_while_we_work_is_used_and_never_overwritten(stage: Stage) -> None:
-    """Both rows are read, then changed by the product, and then worked on: claims wait for the table meanwhile."""
+    """Both rows are read under their claims, and changed by the product before the sign-in."""
     refused, rotated = stage.add_delegated(), stage.add_delegated()
     assert refused.grant is not None
     stage.simulator.world.revoke(refused.grant)
-    for row in (refused, rotated):
-        stage.product.set_config(row.id, webhook_verification_token="given")
     theirs = {"refresh_token": refresh_token(stage, rotated), "access_token": access_token(stage, rotated)}
-    with stage.product.locked("graphmail.claims") as lock:
-        async with stage.operator():
-            await eventually(lambda: stage.product.waiting() == 2, "both are read, and wait for their claim")
+    login = urlsplit(stage.simulator.login_url)
+    assert login.port is not None
+    async with Gate(login.port) as gate:
+        gate.hold()
+        through_gate = login._replace(netloc=f"{login.hostname}:{gate.port}").geturl()
+        async with stage.operator(MICROSOFT_LOGIN_BASE_URL=through_gate):
+            await eventually(lambda: stage.product.claimed() == 2, "both are claimed, and hence read")
             stage.consent_anew(refused)
             stage.product.set_config(rotated.id, **theirs, token_expires_at=datetime.now(UTC) + IN_AN_HOUR)
-            lock.commit()
+            gate.let_flow()
             status = await stage.ready(refused)
             await stage.ready(rotated)
     assert [call.status for call in stage.log(refused, "token")] == [400, 200]
