@@ -12,7 +12,7 @@ from graphmail.cluster import Cluster
 from graphmail.database import Claim, Database
 from graphmail.fleet import Access, key_of
 from graphmail.graph import MAX_CLIENT_STATE
-from graphmail.provider import CredentialKind, ProviderState, WorkloadIdentity
+from graphmail.provider import Credential, CredentialKind, ProviderState, WorkloadIdentity
 from graphmail.reconciler.credential_files import CredentialFiles, UnusableReference
 from graphmail.reconciler.credential_secret import Contents, credential_of
 from graphmail.reconciler.result import Verdict
@@ -62,7 +62,7 @@ class AccessDesk:
         self._workload = workload
 
     async def of(self, resource: GraphMailSubscription, claim: Claim | None = None) -> Access:
-        """What signs in for that mailbox now.
+        """What signs in for that mailbox now, and what its subscription is made with.
 
         Args:
             resource: the mailbox.
@@ -74,10 +74,24 @@ class AccessDesk:
             ClusterUnavailable: the Secret cannot be read now.
         """
         if resource.spec.credentials.source is CredentialSource.SECRET:
-            return await self._of_secret(resource)
-        return await self._of_row(resource, claim)
+            credential, client_state = await self._of_secret(resource)
+            place = f"client-state of Secret {resource.spec.credentials.secret_name}"
+            _check_client_state(client_state, place, credential.fingerprint)
+            return Access(credential, client_state, row_subscription_id=None)
+        credential, state, database = await self._of_row(resource, claim)
+        client_state = state.client_state or await database.ensure_client_state(state.key, secrets.token_urlsafe(32))
+        _check_client_state(client_state, "webhook_verification_token of the provider's row", credential.fingerprint)
+        return Access(credential, client_state, state.subscription_id, state.expires_at)
 
-    async def _of_row(self, resource: GraphMailSubscription, claim: Claim | None) -> Access:
+    async def credential(self, resource: GraphMailSubscription) -> Credential:
+        """What signs in for that mailbox now; nothing is written. Raises as `of` does."""
+        if resource.spec.credentials.source is CredentialSource.SECRET:
+            return (await self._of_secret(resource))[0]
+        return (await self._of_row(resource))[0]
+
+    async def _of_row(
+        self, resource: GraphMailSubscription, claim: Claim | None = None
+    ) -> tuple[Credential, ProviderState, Database]:
         if self._database is None:
             raise NoAccess(
                 awaiting_credentials("credentials.source is ProviderRow, but GRAPHMAIL_DATABASE_URL is not set")
@@ -97,10 +111,7 @@ class AccessDesk:
                 f"waiting for consent: somebody must sign in for {state.mailbox} in the product; nothing else is needed"
             )
             raise NoAccess(awaiting_credentials(message), mark)
-        client_state = state.client_state or await self._database.ensure_client_state(key, secrets.token_urlsafe(32))
-        _check_client_state(client_state, "webhook_verification_token of the provider's row", mark)
-        credential = replace(credential, fingerprint=mark)
-        return Access(credential, client_state, state.subscription_id, state.expires_at)
+        return replace(credential, fingerprint=mark), state, self._database
 
     def _check_owner(self, resource: GraphMailSubscription, state: ProviderState, mark: str) -> None:
         """A refusal observes the row's credential: it is the resource that must change, and it is not tried again at each tick."""
@@ -126,7 +137,7 @@ class AccessDesk:
                 mark,
             )
 
-    async def _of_secret(self, resource: GraphMailSubscription) -> Access:
+    async def _of_secret(self, resource: GraphMailSubscription) -> tuple[Credential, str | None]:
         name = resource.spec.credentials.secret_name or ""
         secret = await self._cluster.secret(name)
         if secret is None:
@@ -137,9 +148,7 @@ class AccessDesk:
             credential = credential_of(resource, name, contents, self._workload)
         except UnusableReference as error:
             raise NoAccess(awaiting_credentials(str(error)), contents.fingerprint(self._workload)) from error
-        client_state = contents.text("client-state")
-        _check_client_state(client_state, f"client-state of Secret {name}", contents.fingerprint(self._workload))
-        return Access(credential, client_state, row_subscription_id=None)
+        return credential, contents.text("client-state")
 
 
 def _check_client_state(client_state: str | None, place: str, mark: str) -> None:
