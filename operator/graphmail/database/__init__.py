@@ -1,6 +1,6 @@
 """Postgres: discovery of providers, claims, outcomes, credentials and migrations. It knows no Graph, and decides nothing."""
 
-from graphmail.database.abandoned import Abandoned
+from graphmail.database.abandoned import RETAINED, Abandoned
 from graphmail.database.claims import CLAIM_TIME, RENEWING_ACTIONS, Claim, Refusal, RefusalReason
 from graphmail.database.database import Database, DatabaseSettings
 from graphmail.database.discovery import OVERLAP, Discovery, PeerChange
@@ -14,6 +14,7 @@ from graphmail.database.errors import (
 )
 from graphmail.database.listen import Told, listen
 from graphmail.database.migrate import MigrationReport, MigrationSettings, migrate
+from graphmail.database.orphans import Holdings, Sighting
 from graphmail.database.outcomes import Fenced, Recorded, RowFate, TokenFate
 from graphmail.database.pool import PoolSettings
 from graphmail.database.schema import Schema
@@ -22,6 +23,7 @@ __all__ = [
     "CLAIM_TIME",
     "OVERLAP",
     "RENEWING_ACTIONS",
+    "RETAINED",
     "Abandoned",
     "AccessDenied",
     "Claim",
@@ -31,6 +33,7 @@ __all__ = [
     "DatabaseUnavailable",
     "Discovery",
     "Fenced",
+    "Holdings",
     "MigrationError",
     "MigrationReport",
     "MigrationSettings",
@@ -42,6 +45,7 @@ __all__ = [
     "RowFate",
     "Schema",
     "SchemaError",
+    "Sighting",
     "StatementFailed",
     "TokenFate",
     "Told",

@@ -1,4 +1,4 @@
-"""Subscriptions left to expire at Graph, since nothing could sign in to delete them: who looks for them later finds them here."""
+"""Subscriptions left to expire at Graph, on purpose or since nothing could sign in to delete them: the sweep finds them here."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +8,9 @@ from psycopg import sql
 from graphmail.database.schema import Schema
 from graphmail.database.session import Session
 from graphmail.provider import ProviderKey
+
+RETAINED = "deletionPolicy Retain: a person wanted it to stay"
+"""The reason of a subscription that was left on purpose: nobody is to look for it and delete it."""
 
 
 @dataclass(frozen=True, slots=True)

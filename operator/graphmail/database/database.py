@@ -6,11 +6,23 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
-from graphmail.database import abandoned, claims, credentials, delivery, discovery, grants, outcomes, tokens, triggers
+from graphmail.database import (
+    abandoned,
+    claims,
+    credentials,
+    delivery,
+    discovery,
+    grants,
+    orphans,
+    outcomes,
+    tokens,
+    triggers,
+)
 from graphmail.database.abandoned import Abandoned
 from graphmail.database.claims import CLAIM_TIME, Claim, Refusal
 from graphmail.database.discovery import Discovery, PeerChange
 from graphmail.database.migrations import required_version
+from graphmail.database.orphans import Holdings, Sighting
 from graphmail.database.outcomes import Fenced, Recorded
 from graphmail.database.pool import Pool, PoolSettings
 from graphmail.database.schema import Schema
@@ -103,10 +115,11 @@ class Database:
         """Keep tokens that were fetched without a claim; False: the row has another refresh token by now, which counts."""
         return await tokens.store_tokens(self._session, key, rotated)
 
-    async def claim(self, key: ProviderKey, action: str, limit: int) -> Claim | Refusal:
+    async def claim(self, key: ProviderKey, action: str | None, limit: int) -> Claim | Refusal:
         """Take the claim of a provider for an action, while fewer than `limit` of its tenant are claimed, and read it under the claim.
 
-        A live claim refuses everybody, this process too. The action counts as begun until `record` or `release` settles it.
+        A live claim refuses everybody, this process too. The action counts as begun until `record` or `release` settles it; None begins
+        nothing that a later holder would have to look at.
         """
         return await claims.claim(
             self._session, key, holder=self._holder, action=action, limit=limit, duration=self._claim_time
@@ -152,3 +165,17 @@ class Database:
     async def abandoned(self) -> list[Abandoned]:
         """All subscriptions that were abandoned, the latest first."""
         return await abandoned.abandoned(self._session)
+
+    async def holdings(self, subscriptions: Collection[str], providers: Collection[str]) -> Holdings:
+        """To whom these subscriptions belong, and how these providers stand, at one moment."""
+        return await orphans.holdings(self._session, subscriptions, providers)
+
+    async def see_orphans(
+        self, found: Collection[Sighting], owned: Collection[str], at: datetime
+    ) -> dict[str, datetime]:
+        """Remember orphans; since when each has been seen as one. `owned`: ids that are none."""
+        return await orphans.see(self._session, found, owned, at)
+
+    async def orphans_seen(self, subscriptions: Collection[str]) -> dict[str, datetime]:
+        """Since when these have been seen as orphans; those that have not are absent."""
+        return await orphans.seen(self._session, subscriptions)

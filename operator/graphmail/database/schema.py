@@ -17,7 +17,7 @@ HEALTH_SEQUENCE = "email_provider_health_id_seq"
 """Numbers the health table's rows, where its id is a serial."""
 
 OWN_SCHEMA = "graphmail"
-OWN_TABLES = ("claims", "provider_state", "abandoned", "folder_subscriptions")
+OWN_TABLES = ("claims", "provider_state", "abandoned", "folder_subscriptions", "orphans")
 
 HEALTH_COLUMNS = (
     "is_healthy",

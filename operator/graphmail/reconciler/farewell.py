@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from graphmail.database import Database, DatabaseError
+from graphmail.database import RETAINED, Database, DatabaseError
 from graphmail.decision import Action, Reason, adoption_pending
 from graphmail.fleet import Entry, key_of
 from graphmail.observability.events import EventReason
@@ -53,7 +53,8 @@ class Farewell:
             for _ in range(_MOST_STEPS):
                 step = self._reconciler.decide(entry)
                 if step.decision.action is Action.RELEASE:
-                    return True
+                    retained = step.decision.reason is Reason.RETAINED
+                    return await self._remembered(entry.resource) if retained else True
                 if step.decision.action is Action.NOTHING:
                     return await self._given_up(entry.resource, _told_before(entry.resource), now)
                 try:
@@ -66,6 +67,18 @@ class Farewell:
                 if result is not None and result.verdict is not None:
                     return await self._given_up(entry.resource, result.verdict, now)
             return False
+
+    async def _remembered(self, resource: GraphMailSubscription) -> bool:
+        """What is left on purpose is put on record, or the sweep would take it for an orphan. Without Postgres it leaves such alone."""
+        try:
+            if self._database is not None and not await self._comes_back(resource):
+                for row in resource.status.subscriptions:
+                    if row.subscription_id is not None:
+                        key = key_of(resource)
+                        await self._database.abandon(key, row.subscription_id, row.expiration_time, RETAINED)
+        except DatabaseError:
+            return False
+        return True
 
     async def _comes_back(self, resource: GraphMailSubscription) -> bool:
         if self._database is None or not self._journal.has_row(resource):

@@ -18,6 +18,7 @@ from graphmail.database import (
     MigrationError,
     Recorded,
     RowFate,
+    Sighting,
     TokenFate,
     listen,
     migrate,
@@ -75,6 +76,9 @@ async def everything(database: Any, key: Any, now: Any) -> None:
     await database.silent_tables()
     await database.abandon(key, "subscription-1", None, "no credential")
     await database.abandoned()
+    await database.holdings(["subscription-1"], [key.provider_id])
+    await database.see_orphans([Sighting("subscription-2", key.provider_id, now, "nobody")], ["subscription-1"], now)
+    await database.orphans_seen(["subscription-2"])
 
 
 async def test_the_grants_suffice_for_everything_the_operator_does(

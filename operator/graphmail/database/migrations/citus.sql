@@ -17,4 +17,7 @@ BEGIN
   IF NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'graphmail.abandoned'::regclass) THEN
     PERFORM create_distributed_table('graphmail.abandoned', 'tenant', colocate_with => 'none');
   END IF;
+  IF NOT EXISTS (SELECT FROM pg_dist_partition WHERE logicalrelid = 'graphmail.orphans'::regclass) THEN
+    PERFORM create_distributed_table('graphmail.orphans', 'subscription_id', colocate_with => 'none');
+  END IF;
 END $$;
