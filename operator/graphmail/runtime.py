@@ -21,7 +21,7 @@ from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable, load_co
 from graphmail.database import Database, DatabaseError, DatabaseUnavailable
 from graphmail.engine import Engine
 from graphmail.fleet import Fleet
-from graphmail.graph import Budget, GraphClient, KindLimit, Limits, SignIn
+from graphmail.graph import Budget, GraphClient, SignIn
 from graphmail.handlers import kopf_settings, register
 from graphmail.mirror import Changes, Listener, Mirror, Template
 from graphmail.observability.events import EventBook
@@ -39,7 +39,9 @@ from graphmail.reconciler import (
     put_together,
 )
 from graphmail.settings import Settings
+from graphmail.settings.limits import limits
 from graphmail.stores import Stores
+from graphmail.sweep import Rounds, SweepTools, sweeper
 
 _log = structlog.get_logger("graphmail")
 
@@ -91,6 +93,7 @@ class Operator:
     mirror: Mirror | None
     stores: Stores
     poster: Poster
+    sweep: Rounds | None
 
     async def run(self, stop: asyncio.Event, claim_signals: Callable[[], None]) -> None:
         """Work until told to stop. A part that ends by a defect ends the whole: the pod's restart is cheap and harmless."""
@@ -117,6 +120,8 @@ class Operator:
             "gauges": self._gauges(),
             "ready kubernetes": self._ready("kubernetes", kopf_ready),
         }
+        if self.sweep is not None:
+            parts["sweep"] = self._sweep(self.sweep, kopf_ready)
         if self.mirror is not None:
             parts["ready mirror"] = self._ready("mirror", self.mirror.compared)
             changes, listens_at = Changes(), settings.listens_at
@@ -148,6 +153,13 @@ class Operator:
     async def _ready(self, part: str, event: asyncio.Event) -> None:
         await event.wait()
         self.parts.readiness.set_ready(part)
+
+    async def _sweep(self, sweep: Rounds, kopf_ready: asyncio.Event) -> None:
+        """Only when every resource is known: what is not known yet owns nothing."""
+        await kopf_ready.wait()
+        if self.mirror is not None:
+            await self.mirror.compared.wait()
+        await sweep.run()
 
     async def _gauges(self) -> None:
         parts = self.parts
@@ -216,7 +228,7 @@ async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[O
         graph = await opened.enter_async_context(
             GraphClient(
                 settings.graph_base_url,
-                Budget(_limits(settings)),
+                Budget(limits(settings)),
                 observer=metrics.request,
                 connections=settings.graph_connections,
             )
@@ -273,7 +285,25 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
     stores.notify(lambda store, up: metrics.store(store, up=up))
     stores.notify(lambda _, up: engine.store_is_back() if up else None)
     mirror = _mirror(parts, stores, poster, engine, _template(settings, cluster.namespace, files))
-    return Operator(settings, parts, engine, mirror, stores, poster)
+    return Operator(
+        settings, parts, engine, mirror, stores, poster, _sweep(settings, parts, desk, stores, installation)
+    )
+
+
+def _sweep(settings: Settings, parts: Parts, desk: AccessDesk, stores: Stores, installation: str) -> Rounds | None:
+    if settings.sweep_interval is None:
+        return None
+    tools = SweepTools(
+        parts.graph, parts.signin, desk, parts.database, stores, parts.metrics, parts.cluster, parts.fleet
+    )
+    return Rounds(
+        sweeper(settings, tools, installation),
+        stores,
+        parts.metrics,
+        interval=settings.sweep_interval,
+        now=parts.graph.graph_time,
+        random=random.SystemRandom().random,
+    )
 
 
 def _mirror(parts: Parts, stores: Stores, poster: Poster, engine: Engine, template: Template | None) -> Mirror | None:
@@ -395,12 +425,3 @@ async def _open_database(settings: Settings, holder: str, opened: AsyncExitStack
     except DatabaseError as error:
         raise StartError(f"GRAPHMAIL_DATABASE_URL: {error}") from error
     return database
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        write=KindLimit(settings.quota_writes_per_app, settings.quota_writes_per_tenant),
-        reauthorize=KindLimit(settings.quota_reauthorize_per_app, settings.quota_reauthorize_per_tenant),
-        read=KindLimit(settings.quota_reads_per_app, settings.quota_reads_per_tenant),
-        list=KindLimit(settings.quota_lists_per_app, settings.quota_lists_per_tenant),
-    )

@@ -57,6 +57,14 @@ GAP_SECONDS = Family(
 ABANDONED = Family(
     "graphmail_abandoned_total", "counter", "Subscriptions left at Graph because no credential was left to delete them."
 )
+ORPHANS_FOUND = Family(
+    "graphmail_orphans_found_total",
+    "counter",
+    "Subscriptions with our mark that belong to nobody, each counted when the sweep first saw it.",
+)
+ORPHANS_DELETED = Family(
+    "graphmail_orphans_deleted_total", "counter", "Those of them that the sweep deleted, after the grace time."
+)
 PEER_CHANGES = Family(
     "graphmail_peer_changes_total", "counter", "Subscription ids or expiries that appeared in Postgres without us."
 )
@@ -113,6 +121,8 @@ FAMILIES: tuple[Family, ...] = (
     GAPS,
     GAP_SECONDS,
     ABANDONED,
+    ORPHANS_FOUND,
+    ORPHANS_DELETED,
     PEER_CHANGES,
     REQUESTS,
     REQUEST_SECONDS,

@@ -63,6 +63,8 @@ class Metrics:
         self._gaps = self._counter(families.GAPS)
         self._gap_seconds = self._counter(families.GAP_SECONDS)
         self._abandoned = self._counter(families.ABANDONED)
+        self._orphans_found = self._counter(families.ORPHANS_FOUND)
+        self._orphans_deleted = self._counter(families.ORPHANS_DELETED)
         self._peer_changes = self._counter(families.PEER_CHANGES)
         self._requests = self._counter(families.REQUESTS)
         latency = families.REQUEST_SECONDS
@@ -115,6 +117,14 @@ class Metrics:
     def abandoned(self) -> None:
         """A subscription was left at Graph for want of a credential."""
         self._abandoned.inc()
+
+    def orphan_found(self) -> None:
+        """The sweep saw for the first time a subscription of ours that belongs to nobody."""
+        self._orphans_found.inc()
+
+    def orphan_deleted(self) -> None:
+        """The sweep deleted one."""
+        self._orphans_deleted.inc()
 
     def peer_change(self) -> None:
         """An id or expiry appeared in Postgres without us."""

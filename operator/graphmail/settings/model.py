@@ -191,6 +191,16 @@ class Settings(BaseModel):
         timedelta(minutes=60),
         "A deleted resource whose subscription cannot be deleted, for want of a credential, is let go after this time.",
     )
+    sweep_interval: Annotated[timedelta | None, Number(0.001, 168, "hours", off=True)] = setting(
+        "GRAPHMAIL_SWEEP_INTERVAL_HOURS",
+        timedelta(hours=24),
+        "How often the operator looks at Graph for subscriptions that carry its mark and belong to nobody, and deletes them.",
+    )
+    sweep_grace: Annotated[timedelta, Number(1, 10_080, "minutes")] = setting(
+        "GRAPHMAIL_SWEEP_GRACE_MINUTES",
+        timedelta(minutes=60),
+        "How long such a subscription must have been known to belong to nobody before it is deleted.",
+    )
     graph_connections: Annotated[int, Number(1, 256)] = setting(
         "GRAPHMAIL_GRAPH_CONNECTIONS", 32, "The most connections to Graph, and the most requests in flight."
     )

@@ -17,7 +17,7 @@ class Number:
 
     least: float
     most: float
-    unit: Literal["", "minutes", "seconds"] = ""
+    unit: Literal["", "hours", "minutes", "seconds"] = ""
     off: bool = False
 
     @property
