@@ -90,7 +90,8 @@ def _unusable(error: Exception, file: str | None, context: str | None) -> str:
     return f"no API server: {reason}. {remedy}"
 
 
-def _ssl_context(configuration: kubernetes_client.Configuration) -> ssl.SSLContext:
+def ssl_context(configuration: kubernetes_client.Configuration) -> ssl.SSLContext:
+    """Whom to trust at the API server, and the client's certificate where it signs in with one."""
     context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
     if configuration.cert_file:
         context.load_cert_chain(configuration.cert_file, configuration.key_file)
@@ -98,6 +99,12 @@ def _ssl_context(configuration: kubernetes_client.Configuration) -> ssl.SSLConte
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def authorization(configuration: kubernetes_client.Configuration) -> str:
+    """The Authorization header that signs in now; empty where a certificate does. The token may be renewed for it."""
+    keys = (configuration.get_api_key_with_prefix(name) for name in ("authorization", "BearerToken"))
+    return next(filter(None, keys), "")
 
 
 class Cluster:
@@ -115,7 +122,7 @@ class Cluster:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._configuration = configuration
-        self._ssl = _ssl_context(configuration)
+        self._ssl = ssl_context(configuration)
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
         self._clock = clock
@@ -146,8 +153,7 @@ class Cluster:
     ) -> aiohttp.ClientResponse:
         now = self._clock()
         if now >= self._token_until:
-            keys = (self._configuration.get_api_key_with_prefix(name) for name in ("authorization", "BearerToken"))
-            self._token, self._token_until = next(filter(None, keys), ""), now + _TOKEN_SECONDS
+            self._token, self._token_until = authorization(self._configuration), now + _TOKEN_SECONDS
         if self._token:
             request.headers["Authorization"] = self._token
         response = await handler(request)
@@ -305,7 +311,7 @@ class Cluster:
                 method, self.server + path, data=data, headers=headers, params=params
             ) as response:
                 answer = await response.read()
-                return _read(response.status, answer)
+                return read_answer(response.status, answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ClusterUnavailable(
                 0, type(error).__name__, f"the API server {self.server} cannot be reached"
@@ -316,7 +322,12 @@ def _review(api_version: str, kind: str, **content: Any) -> dict[str, Any]:
     return {"apiVersion": api_version, "kind": kind, **content}
 
 
-def _read(status: int, answer: bytes) -> dict[str, Any]:
+def read_answer(status: int, answer: bytes) -> dict[str, Any]:
+    """The object of an answer.
+
+    Raises:
+        ClusterError: it is an error; `ClusterUnavailable` for one that passes.
+    """
     try:
         content: Any = json.loads(answer)
     except ValueError:
