@@ -1,10 +1,11 @@
-"""Which of the two stores can be reached: with one of them away, only renewals go on (design, rule 5)."""
+"""Which of the two stores can be reached, and whether the lease is ours: without one of them, only renewals go on (design, rule 5)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
+from graphmail.election import Standing
 from graphmail.observability.metrics import Store
 
 _log = structlog.get_logger("graphmail.stores")
@@ -15,11 +16,18 @@ class Stores:
 
     Args:
         probes: for each store in use, a call that says whether it answers; it is made only while the store counts as away.
+        standing: what the lease lets us do at this moment. While it is not ours the API server, which keeps it, counts as away.
     """
 
-    def __init__(self, probes: Mapping[Store, Callable[[], Awaitable[bool]]]) -> None:
+    def __init__(
+        self,
+        probes: Mapping[Store, Callable[[], Awaitable[bool]]],
+        *,
+        standing: Callable[[], Standing] = lambda: Standing.HOLDS,
+    ) -> None:
         self._probes = dict(probes)
         self._up = dict.fromkeys(probes, True)
+        self._standing = standing
         self._told: list[Callable[[Store, bool], None]] = []
 
     def notify(self, told: Callable[[Store, bool], None]) -> None:
@@ -30,8 +38,13 @@ class Stores:
 
     @property
     def away(self) -> bool:
-        """At least one store in use cannot be reached."""
-        return not all(self._up.values())
+        """At least one store in use cannot be reached, or the lease is not ours at this moment."""
+        return self.standing is not Standing.HOLDS or not all(self._up.values())
+
+    @property
+    def standing(self) -> Standing:
+        """What the lease lets us do at this moment."""
+        return self._standing()
 
     def up(self, store: Store) -> bool:
         """Whether that store answered last; a store that is not in use counts as up."""
@@ -43,11 +56,14 @@ class Stores:
 
     def back(self, store: Store) -> None:
         """A call to that store has succeeded."""
-        self._set(store, up=True)
+        if store is not Store.KUBERNETES or self.standing is Standing.HOLDS:
+            self._set(store, up=True)
 
     async def watch(self, *, seconds: float = 5.0) -> None:
         """Ask the stores that are away, until cancelled, whether they are back."""
         while True:
+            if self.standing is not Standing.HOLDS:
+                self.lost(Store.KUBERNETES)
             for store in [store for store, up in self._up.items() if not up]:
                 if await self._probes[store]():
                     self.back(store)

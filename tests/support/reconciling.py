@@ -1,7 +1,7 @@
 """One mailbox before Graph's client, the tables and the reconciler, with Microsoft's answers in memory: no sockets, no stores."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -11,6 +11,7 @@ import httpx
 from graphmail.cluster import Cluster
 from graphmail.database import Claim
 from graphmail.decision import Policy
+from graphmail.election import Standing
 from graphmail.fleet import Access, Entry, Fleet
 from graphmail.graph import Budget, GraphClient, SignIn, SignInError, Token
 from graphmail.observability.metrics import Metrics
@@ -150,6 +151,7 @@ class Play:
         *,
         metrics: Metrics,
         verified_hours_ago: float = 0.0,
+        standing: Callable[[], Standing] = lambda: Standing.HOLDS,
     ) -> None:
         self.microsoft = microsoft
         body = resource_body(status, annotations or {})
@@ -157,10 +159,10 @@ class Play:
         verified = {"inbox": NOW - timedelta(hours=verified_hours_ago)}
         self.entry = Entry(resource=GraphMailSubscription.parse(body), seen_at=NOW, verified=verified)
         self.http = httpx.AsyncClient(transport=httpx.MockTransport(microsoft.answer))
-        self.reconciler = self._reconciler(microsoft, metrics)
+        self.reconciler = self._reconciler(microsoft, metrics, Stores({}, standing=standing))
 
-    def _reconciler(self, microsoft: Microsoft, metrics: Metrics) -> Reconciler:
-        cluster, stores, desk = cast("Cluster", self.api), Stores({}), cast("AccessDesk", Desk())
+    def _reconciler(self, microsoft: Microsoft, metrics: Metrics, stores: Stores) -> Reconciler:
+        cluster, desk = cast("Cluster", self.api), cast("AccessDesk", Desk())
         budget = Budget(clock=asyncio.get_running_loop().time)
         graph = GraphClient("https://graph.example.com/v1.0", budget, http=self.http, clock=self.now)
         hands = Hands(graph, cast("SignIn", microsoft), "here", timedelta(minutes=10_000))

@@ -27,8 +27,8 @@ class Job:
     """For the first call of its kind."""
     learn: Callable[[GraphMailSubscription, str, str], None]
     """Told the Entra tenant that the token is for, after the name that the credential has for it."""
-    may_create: bool = True
-    """False while a store is away: a new subscription could not be written down."""
+    may_create: Callable[[], bool] = lambda: True
+    """Asked right before a create: False while a store is away: a new subscription could not be written down."""
     unknown_since: datetime | None = None
     """An earlier create, begun before this, may have been committed: look for its subscription before making another one."""
     others: Callable[[str], str | None] = lambda _: None

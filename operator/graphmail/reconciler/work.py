@@ -12,6 +12,7 @@ import structlog
 from graphmail.cluster import ClusterUnavailable
 from graphmail.database import Claim, Database, DatabaseUnavailable
 from graphmail.decision import Action, Known, Policy, Reason, Step, adoption_pending, next_step
+from graphmail.election import Standing
 from graphmail.fleet import Access, Entry, Fleet, key_of
 from graphmail.graph import NoTurn, Spender, Turn
 from graphmail.observability.events import EventReason
@@ -232,7 +233,7 @@ class Reconciler:
             learn=self._turns.learn,
             others=partial(self._other, entry),
             adopts=_adopts(step, access),
-            may_create=not self._stores.away,
+            may_create=lambda: not self._stores.away,
             unknown_since=_unknown_since(step, claim),
         )
         try:
@@ -288,6 +289,7 @@ class Reconciler:
             access = await self._access(entry, claim)
             if claim is None and self._journal.has_row(entry.resource):
                 _need_no_claim(action, access)
+            self._need_lease(claim)
         except BaseException:
             await self._settling.give_back(claim, unfinished=claim is not None and bool(claim.unfinished))
             raise
@@ -328,6 +330,12 @@ class Reconciler:
         if not isinstance(claim, Claim):
             raise Later
         return claim
+
+    def _need_lease(self, claim: Claim | None) -> None:
+        """Looked at last, since a process may have stood still since it decided. While the API server is away, a claim stands in for it."""
+        standing = self._stores.standing
+        if standing is not Standing.HOLDS and not (standing is Standing.STOOD_IN_FOR and claim is not None):
+            raise Later
 
 
 def _need_no_claim(action: Action, access: Access) -> None:
