@@ -19,10 +19,12 @@ import structlog
 
 from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable, load_configuration
 from graphmail.database import Database, DatabaseError, DatabaseUnavailable
+from graphmail.election import Election, Standing
 from graphmail.engine import Engine
 from graphmail.fleet import Fleet
 from graphmail.graph import Budget, GraphClient, SignIn
 from graphmail.handlers import kopf_settings, register
+from graphmail.leading import election_for, lead
 from graphmail.mirror import Changes, Listener, Mirror, Template
 from graphmail.observability.events import EventBook
 from graphmail.observability.health import Heartbeat, Readiness
@@ -75,12 +77,13 @@ class Parts:
     """This process, in claims and events."""
     fleet: Fleet
     metrics: Metrics
-    heartbeat: Heartbeat
     readiness: Readiness
     cluster: Cluster
     database: Database | None
     graph: GraphClient
     signin: SignIn
+    election: Election | None
+    """None: this process acts in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +99,24 @@ class Operator:
     sweep: Rounds | None
 
     async def run(self, stop: asyncio.Event, claim_signals: Callable[[], None]) -> None:
-        """Work until told to stop. A part that ends by a defect ends the whole: the pod's restart is cheap and harmless."""
+        """Work until told to stop. A part that ends by a defect ends the whole: the pod's restart is cheap and harmless.
+
+        Cancelled, it stops at once, and abandons running work.
+        """
         ready, released = asyncio.Event(), asyncio.Event()
+        stop_seconds, drain_seconds = STOP_SECONDS, DRAIN_SECONDS
         async with asyncio.TaskGroup() as group:
             helpers = [group.create_task(part, name=name) for name, part in self._helpers(ready).items()]
             watching = group.create_task(self._watch(released, ready, claim_signals), name="kopf")
             try:
                 await _first_of(stop, watching)
                 _log.info("stopping: running work is finished, nothing more is begun")
+            except asyncio.CancelledError:
+                stop_seconds = drain_seconds = 0.0
+                raise
             finally:
-                await self.engine.stop(STOP_SECONDS)
-                await self.poster.drain(DRAIN_SECONDS)
+                await self.engine.stop(stop_seconds)
+                await self.poster.drain(drain_seconds)
                 for helper in helpers:
                     helper.cancel()
                 released.set()
@@ -114,7 +124,6 @@ class Operator:
     def _helpers(self, kopf_ready: asyncio.Event) -> dict[str, Coroutine[Any, Any, None]]:
         settings = self.settings
         parts: dict[str, Coroutine[Any, Any, None]] = {
-            "heartbeat": self.parts.heartbeat.run(),
             "stores": self.stores.watch(),
             "events": self.poster.run(),
             "gauges": self._gauges(),
@@ -203,12 +212,15 @@ async def serve(settings: Settings, stop: asyncio.Event, claim_signals: Callable
     Raises:
         StartError: it cannot start.
         ClusterConfigError: there is no usable configuration for an API server.
+        LeaseRefused: the API server does not let us have a lease.
+        LeadershipLost: another process may hold the lease by now; nothing acts here any more.
     """
     claim_signals()
     async with _assembled(settings, stop) as operator:
         if operator is not None:
             _log.info("serving", namespace=settings.namespace, postgres=settings.database_url is not None)
-            await operator.run(stop, claim_signals)
+            parts = operator.parts
+            await lead(parts.election, parts.readiness, stop, lambda: operator.run(stop, claim_signals))
 
 
 @asynccontextmanager
@@ -219,9 +231,10 @@ async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[O
     heartbeat = Heartbeat()
     readiness = Readiness("kubernetes", *(["mirror"] if settings.database_url else []))
     async with AsyncExitStack() as opened:
+        await opened.enter_async_context(_beating(heartbeat))
         _serve_probes(opened, ProbeServer(probe_app(metrics.render, heartbeat, readiness), settings.metrics_address))
         cluster = await opened.enter_async_context(Cluster(load_configuration(), settings.namespace))
-        if not await _found_cluster(cluster, heartbeat, stop):
+        if not await _found_cluster(cluster, stop):
             yield None
             return
         database = await _open_database(settings, holder, opened)
@@ -236,9 +249,11 @@ async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[O
         signin = await opened.enter_async_context(
             SignIn(settings.login_base_url, settings.graph_base_url, expires_soon=_warn_of_certificate)
         )
+        election = election_for(settings, holder, heartbeat, readiness, now=utc_now, opened=opened)
+        metrics.leader(election.holds if election is not None else lambda: True)
         yield _assemble(
             settings,
-            Parts(holder, fleet, metrics, heartbeat, readiness, cluster, database, graph, signin),
+            Parts(holder, fleet, metrics, readiness, cluster, database, graph, signin, election),
             installation=await installation_mark(settings, cluster),
         )
 
@@ -247,7 +262,10 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
     cluster, database, metrics, fleet = parts.cluster, parts.database, parts.metrics, parts.fleet
     now = parts.graph.graph_time
     files = CredentialFiles(settings.credentials_dir, settings.workload_identity)
-    stores = Stores(_probes(cluster, database))
+    stores = Stores(
+        _probes(cluster, database),
+        standing=parts.election.standing if parts.election is not None else lambda: Standing.HOLDS,
+    )
     poster = Poster(cluster, EventBook(parts.holder), metrics, utc_now)
     journal = Journal(cluster, database, stores, Threshold(settings.failure_threshold), utc_now)
     desk = AccessDesk(cluster, database, settings.notification_url, files=files, workload=settings.workload_identity)
@@ -357,7 +375,17 @@ async def _answers(database: Database) -> bool:
     return True
 
 
-async def _found_cluster(cluster: Cluster, heartbeat: Heartbeat, stop: asyncio.Event) -> bool:
+@asynccontextmanager
+async def _beating(heartbeat: Heartbeat) -> AsyncIterator[None]:
+    """The event loop's sign of life, from the first wait to the last clearing up."""
+    beating = asyncio.create_task(heartbeat.run(), name="heartbeat")
+    try:
+        yield
+    finally:
+        beating.cancel()
+
+
+async def _found_cluster(cluster: Cluster, stop: asyncio.Event) -> bool:
     """Wait for the API server; False when told to stop meanwhile.
 
     Raises:
@@ -365,7 +393,6 @@ async def _found_cluster(cluster: Cluster, heartbeat: Heartbeat, stop: asyncio.E
     """
     told = False
     while not stop.is_set():
-        heartbeat.beat()
         try:
             if await cluster.ready():
                 return True

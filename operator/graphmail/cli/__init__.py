@@ -22,8 +22,8 @@ _HELP = """Keep Microsoft Graph mail subscriptions alive: the operator, and what
   graphmail run        run the operator
   graphmail status     see how the mailboxes stand
 
-Settings come from the environment (docs/settings.md). Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. kubectl
-finds the same command as `kubectl graphmail`.
+Settings come from the environment (docs/settings.md). Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the lease is
+lost, 130 interrupted. kubectl finds the same command as `kubectl graphmail`.
 """
 
 

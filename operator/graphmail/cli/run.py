@@ -12,6 +12,7 @@ import uvloop
 from graphmail.cli.conduct import Work, conduct
 from graphmail.cli.configuration import read_settings
 from graphmail.cli.page import Page
+from graphmail.election import LOST, LeadershipLost
 from graphmail.observability.logs import configure_logging
 from graphmail.runtime import serve
 from graphmail.settings import unknown_variables
@@ -19,7 +20,8 @@ from graphmail.settings import unknown_variables
 PAGE = Page(
     "Run the operator until SIGTERM or Ctrl-C.",
     """
-    Work that has begun is finished first; then it ends with exit code 0. A second Ctrl-C does not wait.
+    Work that has begun is finished first; then it ends with exit code 0. A second Ctrl-C does not wait. Of several in one
+    namespace one works, and the others stand by; one that loses its lease ends at once, with exit code 3.
 
     It keeps the subscription of each GraphMailSubscription of its namespace alive. With GRAPHMAIL_DATABASE_URL each mail
     provider of the product gets one; without it, those that people write are served. Try `graphmail check` before the first
@@ -47,14 +49,19 @@ def _on_uvloop(work: Work) -> int | None:
     return uvloop.run(work)
 
 
-async def _run() -> None:
+async def _run() -> int:
     settings = read_settings(PAGE)
     configure_logging(settings.log_format, settings.log_level)
     log = structlog.get_logger("graphmail")
     for warning in unknown_variables(os.environ):
         log.warning(warning)
     stop = asyncio.Event()
-    await serve(settings, stop, lambda: _stop_at(STOPPING, stop))
+    try:
+        await serve(settings, stop, lambda: _stop_at(STOPPING, stop))
+    except LeadershipLost as lost:
+        log.warning(f"{lost}. This process ends; started again, it stands by")
+        return LOST
+    return 0
 
 
 def _stop_at(signals: Iterable[signal.Signals], stop: asyncio.Event) -> None:

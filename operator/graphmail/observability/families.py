@@ -105,6 +105,11 @@ STORE_UP = Family(
     "1 while the store (postgres, kubernetes) can be reached, else 0; absent until it was tried.",
     ("store",),
 )
+LEADER = Family(
+    "graphmail_leader",
+    "gauge",
+    "1 while this process holds the lease, or acts without one, else 0.",
+)
 EVENTS_DROPPED = Family(
     "graphmail_events_dropped_total", "counter", "Events not posted, since too many were in flight."
 )
@@ -132,6 +137,7 @@ FAMILIES: tuple[Family, ...] = (
     MIRROR_BLOCKED,
     UNSYNCED,
     STORE_UP,
+    LEADER,
     EVENTS_DROPPED,
     BUILD_INFO,
 )

@@ -35,6 +35,21 @@ class Readiness:
         self._lock = threading.Lock()
         self._missing: dict[str, str] = dict.fromkeys(parts, "not started")
         self._parts = parts
+        self._standing_by = ""
+
+    def stand_by(self, behind: str) -> None:
+        """Ready as a standby: another process works, and no part of this one has to. `behind` names it, for whoever asks."""
+        with self._lock:
+            self._standing_by = behind
+
+    def take_over(self) -> None:
+        """This process works from now on, so its parts must be ready."""
+        self.stand_by("")
+
+    @property
+    def standing_by(self) -> str:
+        """The process that works instead of this one; empty: this one does, or it is not known yet."""
+        return self._standing_by
 
     def set_ready(self, part: str) -> None:
         """This part is ready."""
@@ -47,9 +62,9 @@ class Readiness:
             self._missing[self._known(part)] = why
 
     def missing(self) -> dict[str, str]:
-        """What is not ready, and why; empty when all is."""
+        """What is not ready, and why; empty when all is, and for a standby."""
         with self._lock:
-            return dict(self._missing)
+            return {} if self._standing_by else dict(self._missing)
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -77,6 +77,7 @@ class Metrics:
         self._mirror_blocked = self._gauge(families.MIRROR_BLOCKED)
         self._unsynced = self._gauge(families.UNSYNCED)
         self._store_up = self._gauge(families.STORE_UP)
+        self._leader = self._gauge(families.LEADER)
         self._events_dropped = self._counter(families.EVENTS_DROPPED)
         self._gauge(families.BUILD_INFO).labels(version).set(1)
         for action in ACTIONS:
@@ -150,6 +151,10 @@ class Metrics:
     def store(self, store: Store, *, up: bool) -> None:
         """Whether the store could be reached just now."""
         self._store_up.labels(store.value).set(float(up))
+
+    def leader(self, holds: Callable[[], bool]) -> None:
+        """Whether this process holds the lease is asked at each scrape, on the scrape's thread: also of an event loop that hangs."""
+        self._leader.set_function(lambda: float(holds()))
 
     def event_dropped(self) -> None:
         """An event was not posted, since too many were in flight."""

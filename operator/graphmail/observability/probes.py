@@ -87,7 +87,9 @@ def _healthz(heartbeat: Heartbeat, stale_after: float) -> tuple[bool, str]:
 
 
 def _readyz(readiness: Readiness) -> tuple[bool, str]:
-    """The form of Kubernetes' own /readyz: a line a part."""
+    """The form of Kubernetes' own /readyz: a line a part; of a standby, for whom it stands by."""
+    if behind := readiness.standing_by:
+        return True, f"[+]standby ok: {behind} works\nready\n"
     missing = readiness.missing()
     lines = [f"[-]{part} {missing[part]}" if part in missing else f"[+]{part} ok" for part in readiness.parts]
     return not missing, "\n".join([*lines, "not ready" if missing else "ready"]) + "\n"

@@ -201,6 +201,17 @@ class Settings(BaseModel):
         timedelta(minutes=60),
         "How long such a subscription must have been known to belong to nobody before it is deleted.",
     )
+    leader_election: bool = setting(
+        "GRAPHMAIL_LEADER_ELECTION",
+        default=True,
+        description="Of several processes in a namespace one acts, by a Lease, and the others stand by. `false`: it acts in any case.",
+        allowed="true or false",
+    )
+    lease: Annotated[timedelta, Number(5, 60, "seconds")] = setting(
+        "GRAPHMAIL_LEASE_SECONDS",
+        timedelta(seconds=15),
+        "How long the lease holds: a standby takes over so long after the last sign of life.",
+    )
     graph_connections: Annotated[int, Number(1, 256)] = setting(
         "GRAPHMAIL_GRAPH_CONNECTIONS", 32, "The most connections to Graph, and the most requests in flight."
     )

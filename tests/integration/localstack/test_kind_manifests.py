@@ -38,6 +38,8 @@ def test_the_api_server_accepts_it_to_the_last_field(
         ("get secrets", "yes"),
         ("create events", "yes"),
         ("create leases.coordination.k8s.io", "yes"),
+        ("patch leases.coordination.k8s.io", "yes"),
+        ("delete leases.coordination.k8s.io", "no"),
         ("get namespaces/graphmail", "yes"),
         ("list secrets", "no"),
         ("get namespaces/default", "no"),

@@ -1,13 +1,15 @@
-"""Two operators side by side, as during a roll-out: whoever comes second finds the work done (design, rule 1)."""
+"""Two operators that both act, though the lease should keep them apart: whoever comes second finds the work done (design, rule 1)."""
 
 from support.gate import PostgresGate
 from support.stage import Stage
 from support.waiting import eventually
 
+BOTH_ACT = {"GRAPHMAIL_LEADER_ELECTION": "false"}
+
 
 async def test_two_operators_side_by_side_make_no_subscription_twice(stage: Stage) -> None:
     rows = [stage.add_delegated() if number % 2 else stage.add_app_only() for number in range(16)]
-    async with stage.operator(), stage.operator():
+    async with stage.operator(**BOTH_ACT), stage.operator(**BOTH_ACT):
         for row in rows:
             await stage.covered_once(row)
     assert [stage.calls(row, "create") for row in rows] == [1] * len(rows)
@@ -17,9 +19,9 @@ async def test_who_gets_the_claim_only_after_another_has_done_the_work_does_it_n
     row = stage.add_app_only()
     async with PostgresGate(stage.product.url) as gate:
         gate.keep_back("INSERT INTO graphmail.claims")
-        async with stage.operator(GRAPHMAIL_DATABASE_URL=gate.url):
+        async with stage.operator(GRAPHMAIL_DATABASE_URL=gate.url, **BOTH_ACT):
             await eventually(lambda: gate.held, "one operator has found that a subscription is missing")
-            async with stage.operator():
+            async with stage.operator(**BOTH_ACT):
                 done = await stage.covered_once(row)
                 gate.release()
                 await eventually(lambda: stage.product.work_done(row.id) >= 2, "the late one has had its turn")

@@ -13,8 +13,6 @@ ROOT = Path(__file__).parents[3]
 SETTINGS = Settings.load(
     {"GRAPHMAIL_DATABASE_URL": "postgresql://op@db.example/alga", "APPLICATION_URL": "https://product.example"}
 )
-TO_COME = {Right(verb, "leases", "coordination.k8s.io") for verb in ("get", "create", "update", "patch")}
-"""Granted for the election of the replica that acts, and not asked for yet."""
 
 
 def role() -> dict[str, Any]:
@@ -56,8 +54,13 @@ def test_each_right_of_the_role_is_documented_once_with_its_reason_and_no_other(
     assert sorted(documented()) == sorted(granted())
 
 
-def test_the_role_grants_what_check_asks_for_and_beyond_it_only_what_is_said_to_come() -> None:
-    assert set(granted()) == set(rights(SETTINGS)) | TO_COME
+def test_the_role_grants_what_check_asks_for_and_no_more() -> None:
+    assert set(granted()) == set(rights(SETTINGS))
+
+
+def test_no_lease_is_asked_for_where_none_is_wanted() -> None:
+    alone = SETTINGS.model_copy(update={"leader_election": False})
+    assert {right.resource for right in set(rights(SETTINGS)) - set(rights(alone))} == {"leases"}
 
 
 def test_of_namespaces_only_the_operators_own_can_be_read() -> None:

@@ -205,6 +205,15 @@ def test_each_instance_counts_for_itself() -> None:
     assert value(second, "graphmail_abandoned_total") == 0
 
 
+def test_who_leads_is_asked_at_each_scrape() -> None:
+    metrics, holds = metrics_of(), [False]
+    assert value(metrics, "graphmail_leader") == 0
+    metrics.leader(lambda: holds[0])
+    assert value(metrics, "graphmail_leader") == 0
+    holds[0] = True
+    assert value(metrics, "graphmail_leader") == 1
+
+
 def test_the_processs_own_metrics_are_there_too() -> None:
     found = samples(metrics_of())
     assert {"process_resident_memory_bytes", "python_gc_collections_total", "python_info"} <= found.keys()

@@ -82,6 +82,15 @@ def test_readyz_lists_what_is_not_ready(house: House) -> None:
     assert house.get("/readyz") == (200, "[+]kubernetes ok\n[+]postgres ok\nready\n")
 
 
+def test_a_standby_is_ready_and_says_for_whom_it_stands_by_until_it_takes_over(house: House) -> None:
+    house.readiness.stand_by("operator-7")
+    assert house.get("/readyz") == (200, "[+]standby ok: operator-7 works\nready\n")
+    house.readiness.take_over()
+    status, text = house.get("/readyz")
+    assert status == 503
+    assert text.startswith("[-]kubernetes not started\n")
+
+
 def test_being_not_ready_does_not_make_the_operator_unhealthy(house: House) -> None:
     assert house.get("/readyz")[0] == 503
     assert house.get("/healthz")[0] == 200

@@ -32,13 +32,15 @@ WATCHING = tuple(Right(verb, PLURAL, GROUP) for verb in ("get", "list", "watch",
 MIRRORING = tuple(Right(verb, PLURAL, GROUP) for verb in ("create", "delete"))
 TELLING = (Right("patch", PLURAL, GROUP, "status"), Right("create", "events"), Right("patch", "events"))
 SECRETS = Right("get", "secrets")
+ELECTING = tuple(Right(verb, "leases", "coordination.k8s.io") for verb in ("get", "create", "patch"))
 NAMESPACE = Right("get", "namespaces")
 
 
 def rights(settings: Settings) -> list[Right]:
     """What the operator needs with these settings."""
     mirroring = MIRRORING if settings.database_url is not None else ()
-    return [*WATCHING, *mirroring, *TELLING, SECRETS, *([] if settings.installation else [NAMESPACE])]
+    electing = ELECTING if settings.leader_election else ()
+    return [*WATCHING, *mirroring, *TELLING, SECRETS, *electing, *([] if settings.installation else [NAMESPACE])]
 
 
 async def check_kubernetes(ground: Ground) -> AsyncIterator[Finding]:
