@@ -16,7 +16,7 @@ from support.product import Endpoint, Product
 from support.stage import Stage
 from support.waiting import eventually
 
-__all__ = ["crd", "endpoint", "older_stage", "simulator", "stage"]
+__all__ = ["crd", "endpoint", "older_stage", "open_endpoint", "serve_crd", "set_stage", "simulator", "stage"]
 
 CRD = Path(__file__).parents[2] / "crds" / "graphmailsubscriptions.yaml"
 
@@ -24,6 +24,11 @@ CRD = Path(__file__).parents[2] / "crds" / "graphmailsubscriptions.yaml"
 @pytest.fixture(scope="session")
 def crd(control_plane: ControlPlane) -> None:
     """The API server knows our resource."""
+    serve_crd(control_plane)
+
+
+def serve_crd(control_plane: ControlPlane) -> None:
+    """Let the API server know our resource."""
     control_plane.run_kubectl("apply", "--server-side", "-f", str(CRD))
     control_plane.run_kubectl(
         "wait", "--for=condition=Established", "crd/graphmailsubscriptions.graphmail.dev", "--timeout=30s"
@@ -49,9 +54,16 @@ async def simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 
 @pytest.fixture
 async def endpoint(simulator: Simulator, tmp_path: Path) -> AsyncIterator[Endpoint]:
+    """The product's webhook route."""
+    async with open_endpoint(simulator, tmp_path) as serving:
+        yield serving
+
+
+@asynccontextmanager
+async def open_endpoint(simulator: Simulator, folder: Path) -> AsyncIterator[Endpoint]:
     """The product's webhook route, over TLS that the simulator trusts."""
     issued = simulator.runtime.authority.issue("localhost", "127.0.0.1")
-    certificate, key = tmp_path / "webhook.pem", tmp_path / "webhook.key"
+    certificate, key = folder / "webhook.pem", folder / "webhook.key"
     certificate.write_text(issued.certificate)
     key.write_text(issued.private_key)
     async with Endpoint(certificate, key) as serving:
@@ -70,7 +82,7 @@ async def stage(
 ) -> AsyncIterator[Stage]:
     """All parts but the operator, with one tenant of the product, one Entra tenant and one app."""
     monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
-    async with _set(control_plane, namespace, product_database_url, simulator, endpoint) as ready:
+    async with set_stage(control_plane, namespace, product_database_url, simulator, endpoint) as ready:
         yield ready
 
 
@@ -86,14 +98,15 @@ async def older_stage(
 ) -> AsyncIterator[Stage]:
     """The same with the product's tables as they were in November 2025."""
     monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
-    async with _set(control_plane, namespace, older_product_database_url, simulator, endpoint) as ready:
+    async with set_stage(control_plane, namespace, older_product_database_url, simulator, endpoint) as ready:
         yield ready
 
 
 @asynccontextmanager
-async def _set(
+async def set_stage(
     control_plane: ControlPlane, namespace: str, database_url: str, simulator: Simulator, endpoint: Endpoint
 ) -> AsyncIterator[Stage]:
+    """All parts but the operator, with one tenant of the product, one Entra tenant and one app."""
     await migrate(database_url)
     product = Product(database_url)
     entra = simulator.world.add_tenant("Contoso")

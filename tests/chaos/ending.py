@@ -1,0 +1,92 @@
+"""How things stand: at Graph, in Postgres and at the API server, read without the operator."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from support.stage import Row, Stage
+
+
+@dataclass(frozen=True)
+class End:
+    """One mailbox, as the three stores have it."""
+
+    live: list[str]
+    """Subscriptions that Graph holds for it."""
+    known_alike: bool
+    """Graph, the row and the status name the same subscription and expiry, or none."""
+    resource: dict[str, Any]
+    """Of the status what no moment and no id is; empty: there is no resource."""
+    row: dict[str, Any]
+    """Of the product's rows what no moment and no id is; empty: there is none."""
+    open_work: list[Any]
+    """Claims that are held, or have something begun that nobody recorded."""
+    abandoned: int
+
+    @property
+    def well(self) -> bool:
+        """Each condition is as it should be, and nothing is under way."""
+        conditions = self.resource.get("conditions", {})
+        wrong = [kind for kind in ("Ready", "Authorized", "Synced") if not conditions.get(kind, "").startswith("True")]
+        return not wrong and "Stalled" not in conditions and not self.open_work and not self.resource["pending"]
+
+    @property
+    def handled(self) -> str | None:
+        """The request for a renewal that was answered last."""
+        return self.resource.get("handled")
+
+
+def read_end(stage: Stage, row: Row) -> End:
+    """How that mailbox stands now."""
+    live = {found.id: found for found in stage.live(row)}
+    resource = stage.resource(row) or {}
+    status = resource.get("status", {})
+    config = stage.product.run("SELECT * FROM microsoft_email_provider_config WHERE email_provider_id = %s", row.id)
+    named = [config[0]["webhook_subscription_id"]] if config and config[0]["webhook_subscription_id"] else []
+    stated = [status["subscriptionID"]] if "subscriptionID" in status else []
+    return End(
+        live=sorted(live),
+        known_alike=sorted(live) == stated
+        and (named == stated or not config)
+        and _expiries_agree(live, status, config),
+        resource=_resource(status) if resource else {},
+        row=_row(stage, row) if config else {},
+        open_work=stage.product.run(
+            "SELECT action, unsettled FROM graphmail.claims WHERE provider_id = %s AND (until IS NOT NULL OR unsettled <> '{}')",
+            row.id,
+        ),
+        abandoned=len(stage.product.run("SELECT FROM graphmail.abandoned WHERE provider_id = %s", row.id)),
+    )
+
+
+def _expiries_agree(live: dict[str, Any], status: dict[str, Any], config: list[dict[str, Any]]) -> bool:
+    seconds = {int(found.expires_at) for found in live.values()}
+    told = {_seconds(status["expirationTime"])} if "expirationTime" in status else set()
+    kept = {int(row["webhook_expires_at"].timestamp()) for row in config if row["webhook_expires_at"]}
+    return seconds == told and (kept == told or not config)
+
+
+def _seconds(moment: str) -> int:
+    return int(datetime.fromisoformat(moment).timestamp())
+
+
+def _resource(status: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "conditions": {found["type"]: f"{found['status']} {found['reason']}" for found in status.get("conditions", [])},
+        "pending": "pendingCreateTime" in status,
+        "failures": status.get("consecutiveFailures", 0),
+        "handled": status.get("lastHandledRenewal"),
+        "folders": [(row["folder"], row["state"]) for row in status.get("subscriptions", [])],
+    }
+
+
+def _row(stage: Stage, row: Row) -> dict[str, Any]:
+    provider = stage.product.provider(row.id)
+    health = stage.product.health(row.id)
+    return {
+        "status": provider["status"],
+        "error": provider["error_message"],
+        "health": [
+            (found["subscription_status"], found["last_renewal_result"], found["failure_count"]) for found in health
+        ],
+    }

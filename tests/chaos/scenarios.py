@@ -1,0 +1,99 @@
+"""What the operator is doing when it is struck: each of its deeds, from the state that asks for it to the state that it leads to."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from chaos.ending import End
+from graphmail.resource.names import PLURAL
+from support.stage import Row, Stage
+
+FORCED = "2026-01-01T00:00:00Z"
+"""The value of the annotation by which a renewal is forced."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A deed of the operator.
+
+    Attributes:
+        subscribed: the operator has made the subscription before.
+        begin: what asks for the deed, while no operator runs.
+        complete: the deed is done, given how it stood before.
+    """
+
+    name: str
+    subscribed: bool
+    begin: Callable[[Stage, Row], Awaitable[None]]
+    complete: Callable[[End, str | None], bool]
+
+
+async def _nothing(_stage: Stage, _row: Row) -> None:
+    """There is no subscription: that asks for one."""
+
+
+async def _force(stage: Stage, row: Row) -> None:
+    stage.request_renewal(row, FORCED)
+
+
+async def _lose_and_force(stage: Stage, row: Row) -> None:
+    [held] = stage.live(row)
+    stage.simulator.world.subscriptions.end(held, stage.simulator.clock.now(), "dropped")
+    stage.request_renewal(row, FORCED)
+
+
+async def _subscribe(stage: Stage, row: Row) -> None:
+    stage.subscribe(row)
+
+
+async def _rotate_client_state(stage: Stage, row: Row) -> None:
+    stage.product.set_config(row.id, webhook_verification_token="another")
+
+
+async def _rotate_where_twins_are_refused(stage: Stage, row: Row) -> None:
+    stage.simulator.world.settings.duplicates = "refuse"
+    await _rotate_client_state(stage, row)
+
+
+async def _delete(stage: Stage, row: Row) -> None:
+    """The mirror makes the resource anew, since the row is there."""
+    stage.kubectl("delete", PLURAL, row.name, "--wait=false")
+
+
+def _covered(end: End) -> bool:
+    return end.well and end.known_alike and len(end.live) == 1
+
+
+def _renewed(end: End, before: str | None) -> bool:
+    return _covered(end) and end.handled == FORCED and end.live == [before]
+
+
+def _recreated(end: End, before: str | None) -> bool:
+    return _covered(end) and end.handled == FORCED and end.live != [before]
+
+
+def _replaced(end: End, before: str | None) -> bool:
+    return _covered(end) and end.live != [before]
+
+
+SCENARIOS = (
+    Scenario("create", False, _nothing, lambda end, _: _covered(end)),
+    Scenario("renew", True, _force, _renewed),
+    Scenario("recreate", True, _lose_and_force, _recreated),
+    Scenario("adopt", False, _subscribe, lambda end, before: _covered(end) and end.live == [before]),
+    Scenario("replace", True, _rotate_client_state, _replaced),
+    Scenario("replace where twins are refused", True, _rotate_where_twins_are_refused, _replaced),
+    Scenario("delete", True, _delete, _replaced),
+)
+
+
+def facts(end: End, before: str | None) -> dict[str, Any]:
+    """What must be the same after any blow: ids and moments are not, but which id it is compared with the one before."""
+    return {
+        "live": ["the same" if found == before else "another" for found in end.live],
+        "known alike": end.known_alike,
+        "resource": end.resource,
+        "row": end.row,
+        "open work": end.open_work,
+        "abandoned": end.abandoned,
+    }
