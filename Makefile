@@ -82,6 +82,10 @@ bench-idle: tools ## What waiting costs
 bench-publish: environment ## Take what the last full runs found into docs/benchmarks.md and its picture
 	@$(BENCH) publish
 
+.PHONY: chaos
+chaos: tools ## Kill the operator at every call that leaves its process (about 30 min); QUICK=1 at some of them, ONLY=renew in one deed
+	@PYTHONPATH=tests:hack .venv/bin/python -m chaos $(if $(QUICK),--quick) $(if $(ONLY),--only '$(ONLY)')
+
 .PHONY: test
 test: tools ## Run all tests, on a real API server and a real Postgres (ARGS= goes to pytest)
 	@.venv/bin/python -m pytest tests $(ARGS)

@@ -148,6 +148,7 @@ class Parts:
             "GRAPHMAIL_NAMESPACE": namespace,
             "GRAPHMAIL_INSTALLATION": INSTALLATION,
             "GRAPHMAIL_METRICS_URL": self.metrics_url,
+            "GRAPHMAIL_LEADER_ELECTION": "false",
             "GRAPHMAIL_LOG_FORMAT": "json",
             "MICROSOFT_GRAPH_BASE_URL": self.graph_url,
             "MICROSOFT_LOGIN_BASE_URL": self.login_url,

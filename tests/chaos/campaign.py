@@ -171,6 +171,7 @@ async def _prepare(world: World, scenario: Scenario) -> str | None:
     if scenario.subscribed:
         await world.subscribe()
     await scenario.begin(world.stage, world.row)
+    world.stage.simulator.world.watch(world.row.mailbox)
     named = world.stage.product.config(world.row.id)["webhook_subscription_id"]
     return str(named) if named else None
 

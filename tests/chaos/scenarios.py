@@ -96,4 +96,5 @@ def facts(end: End, before: str | None) -> dict[str, Any]:
         "row": end.row,
         "open work": end.open_work,
         "abandoned": end.abandoned,
+        "gaps": end.gaps,
     }

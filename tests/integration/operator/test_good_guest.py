@@ -11,6 +11,8 @@ from support.stage import Stage, condition_status
 from support.waiting import eventually
 
 QUIET = {"GRAPHMAIL_TICK_SECONDS": "1", "GRAPHMAIL_VERIFICATION_INTERVAL_MINUTES": "0"}
+ALONE = {"GRAPHMAIL_LEADER_ELECTION": "false"}
+"""The lease is a write every few seconds, whatever the number of mailboxes."""
 
 
 async def test_when_nothing_is_due_nobody_is_asked_but_the_database_for_changes(
@@ -19,7 +21,7 @@ async def test_when_nothing_is_due_nobody_is_asked_but_the_database_for_changes(
     rows = [stage.add_app_only() for _ in range(20)]
     async with ClusterGate(stage.control_plane) as cluster, PostgresGate(stage.product.url) as postgres:
         monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig(tmp_path)))
-        async with stage.operator(GRAPHMAIL_DATABASE_URL=postgres.url, **QUIET):
+        async with stage.operator(GRAPHMAIL_DATABASE_URL=postgres.url, **QUIET, **ALONE):
             for row in rows:
                 await stage.ready(row)
             await eventually(lambda: len(created(stage)) == len(rows), "all events are posted")
