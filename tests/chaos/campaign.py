@@ -148,7 +148,7 @@ async def undisturbed(ground: Ground, scenario: Scenario) -> Undisturbed:
         before = await _prepare(world, scenario)
         async with world.process():
             end = await world.reach(lambda end: scenario.complete(end, before), f"{scenario.name}, undisturbed")
-        return Undisturbed(tuple(world.points), facts(end, before))
+        return Undisturbed(tuple(world.points), facts(end, before, lost=False))
 
 
 async def strike(ground: Ground, scenario: Scenario, order: Order, peace: Undisturbed) -> Outcome:
@@ -157,13 +157,13 @@ async def strike(ground: Ground, scenario: Scenario, order: Order, peace: Undist
         before = await _prepare(world, scenario)
         if order.blow is Blow.LOSE:
             async with world.process(order):
-                trouble = await _ends_as(world, scenario, before, peace)
+                trouble = await _ends_as(world, scenario, before, peace, lost=True)
             return Outcome(scenario.name, order, order.point in world.points, trouble)
         async with world.process(order) as process:
             struck = await _dies(process, world, scenario, before)
         world.stage.product.run(_CLAIMS_OVER)
         async with world.process():
-            return Outcome(scenario.name, order, struck, await _ends_as(world, scenario, before, peace))
+            return Outcome(scenario.name, order, struck, await _ends_as(world, scenario, before, peace, lost=False))
 
 
 async def _prepare(world: World, scenario: Scenario) -> str | None:
@@ -188,16 +188,16 @@ async def _dies(process: ForkServerProcess, world: World, scenario: Scenario, be
     return process.exitcode == -signal.SIGKILL
 
 
-async def _ends_as(world: World, scenario: Scenario, before: str | None, peace: Undisturbed) -> str:
+async def _ends_as(world: World, scenario: Scenario, before: str | None, peace: Undisturbed, *, lost: bool) -> str:
     """How the end differs from the undisturbed one."""
 
-    def same(end: End) -> bool:
-        return scenario.complete(end, before) and facts(end, before) == peace.facts
+    def told(end: End) -> dict[str, Any]:
+        return facts(end, before, lost=lost)
 
     try:
-        await world.reach(same, "the same end")
+        await world.reach(lambda end: scenario.complete(end, before) and told(end) == peace.facts, "the same end")
     except AssertionError:
-        found = facts(read_end(world.stage, world.row), before)
+        found = told(read_end(world.stage, world.row))
         different = {name: (peace.facts[name], found[name]) for name in found if found[name] != peace.facts[name]}
         return f"undisturbed, and now: {different or 'the work was never done'}; log: {world.folder / 'log'}"
     return ""

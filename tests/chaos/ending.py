@@ -19,8 +19,10 @@ class End:
     """Of the status what no moment and no id is; empty: there is no resource."""
     row: dict[str, Any]
     """Of the product's rows what no moment and no id is; empty: there is none."""
-    open_work: list[Any]
-    """Claims that are held, or have something begun that nobody recorded."""
+    claimed: int
+    """Claims that are held."""
+    unsettled: list[str]
+    """What was begun and nobody recorded: whoever has the next claim looks at Graph first."""
     abandoned: int
     gaps: int
     """How often the mailbox was without a live subscription since its account was opened, by the simulator's count."""
@@ -30,7 +32,7 @@ class End:
         """Each condition is as it should be, and nothing is under way."""
         conditions = self.resource.get("conditions", {})
         wrong = [kind for kind in ("Ready", "Authorized", "Synced") if not conditions.get(kind, "").startswith("True")]
-        return not wrong and "Stalled" not in conditions and not self.open_work and not self.resource["pending"]
+        return not wrong and "Stalled" not in conditions and not self.claimed and not self.resource["pending"]
 
     @property
     def handled(self) -> str | None:
@@ -46,6 +48,7 @@ def read_end(stage: Stage, row: Row) -> End:
     config = stage.product.run("SELECT * FROM microsoft_email_provider_config WHERE email_provider_id = %s", row.id)
     named = [config[0]["webhook_subscription_id"]] if config and config[0]["webhook_subscription_id"] else []
     stated = [status["subscriptionID"]] if "subscriptionID" in status else []
+    claims = stage.product.run("SELECT until, unsettled FROM graphmail.claims WHERE provider_id = %s", row.id)
     return End(
         live=sorted(live),
         known_alike=sorted(live) == stated
@@ -53,10 +56,8 @@ def read_end(stage: Stage, row: Row) -> End:
         and _expiries_agree(live, status, config),
         resource=_resource(status) if resource else {},
         row=_row(stage, row) if config else {},
-        open_work=stage.product.run(
-            "SELECT action, unsettled FROM graphmail.claims WHERE provider_id = %s AND (until IS NOT NULL OR unsettled <> '{}')",
-            row.id,
-        ),
+        claimed=sum(claim["until"] is not None for claim in claims),
+        unsettled=[action for claim in claims for action in claim["unsettled"]],
         abandoned=len(stage.product.run("SELECT FROM graphmail.abandoned WHERE provider_id = %s", row.id)),
         gaps=_gaps(stage, row),
     )

@@ -87,14 +87,19 @@ SCENARIOS = (
 )
 
 
-def facts(end: End, before: str | None) -> dict[str, Any]:
-    """What must be the same after any blow: ids and moments are not, but which id it is compared with the one before."""
+def facts(end: End, before: str | None, *, lost: bool) -> dict[str, Any]:
+    """What must be the same after any blow: ids and moments are not, but which id it is compared with the one before.
+
+    Args:
+        lost: an answer was lost, and not the process. Then what was begun may stay on record until the next work, which looks first.
+    """
     return {
         "live": ["the same" if found == before else "another" for found in end.live],
         "known alike": end.known_alike,
         "resource": end.resource,
         "row": end.row,
-        "open work": end.open_work,
+        "claimed": end.claimed,
+        "unsettled": [] if lost else end.unsettled,
         "abandoned": end.abandoned,
         "gaps": end.gaps,
     }
