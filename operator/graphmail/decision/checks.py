@@ -337,6 +337,13 @@ def _verification(case: _Case) -> Decision | None:
     return case.decision(Action.VERIFY, Reason.VERIFICATION_DUE, "Graph is asked whether the subscription lives")
 
 
+def _retry(case: _Case) -> Decision | None:
+    """A renewal that was forced long before its time and failed is made good when it may be tried again; nothing else asks for it."""
+    if case.resource.status.next_attempt_time is None or case.backing_off:
+        return None
+    return case.decision(Action.RENEW, Reason.ATTEMPT_FAILED, "the last attempt failed")
+
+
 def _report(case: _Case) -> Decision | None:
     if not case.changed and not notification_is_news(case.resource, case.known.notified_at):
         return None
@@ -377,6 +384,7 @@ CHECKS: Checks = (
     _outdated,
     _changed_url,
     _verification,
+    _retry,
     _report,
     _nothing,
 )

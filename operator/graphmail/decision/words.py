@@ -62,6 +62,7 @@ class Reason(StrEnum):
     OUTCOME_UNKNOWN = "OutcomeUnknown"
     NOT_SYNCED = "NotSynced"
     VERIFICATION_DUE = "VerificationDue"
+    ATTEMPT_FAILED = "AttemptFailed"
     STATUS_OUTDATED = "StatusOutdated"
 
 

@@ -150,6 +150,11 @@ LIVING: Rows = {
     "a failure waits for its next attempt": (given(status=FAILED), Action.NOTHING, Reason.BACKING_OFF),
     "a due renewal that failed waits too": (given(status={**ENDING, **FAILED}), Action.NOTHING, Reason.BACKING_OFF),
     "a create that failed waits too": (given(status={**NONE_YET, **FAILED}), Action.NOTHING, Reason.BACKING_OFF),
+    "a forced renewal that failed is made good, though nothing else asks for it": (
+        given(status={"nextAttemptTime": timedelta(seconds=-1), "consecutiveFailures": 1}),
+        Action.RENEW,
+        Reason.ATTEMPT_FAILED,
+    ),
     "when the wait is over it is tried again": (
         given(status={**ENDING, "nextAttemptTime": timedelta(seconds=-1)}),
         Action.RENEW,
