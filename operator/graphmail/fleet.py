@@ -63,6 +63,8 @@ class Entry:
     """The subscription id that Postgres held when the unsynced outcome came about."""
     row_emptied: bool = False
     """The provider's row names no subscription, though there is one."""
+    begun_here: bool = False
+    """This process wrote the intent to create that the status tells of, and knows what came of it so far."""
     gone: bool = False
 
     @property

@@ -73,7 +73,7 @@ class Hands:
                 newest, *others = found
                 leftovers = tuple(spare.id for spare in others)
                 return Result(Deed.CREATE, held_of(newest), leftovers=leftovers, note="found after a lost answer")
-        if not job.may_create():
+        if not await job.may_create():
             verdict = waiting("StoreAway", "a create waits until Postgres and the API server are back")
             return Result(Deed.CREATE, None, verdict=verdict)
         try:

@@ -24,6 +24,8 @@ from graphmail.resource.names import OPERATOR
 from graphmail.stores import Stores
 
 _log = structlog.get_logger("graphmail.journal")
+_CONFLICT = 409
+"""Somebody has written since (Kubernetes API conventions, "Concurrency control and consistency")."""
 
 
 class Announcer(Protocol):
@@ -172,6 +174,25 @@ class Journal:
             entry.gone = True
         else:
             entry.take(body)
+
+    async def write_unchanged(self, entry: Entry, status: Status) -> bool:
+        """Write a status if the resource is still the one that was read last; whether it was written."""
+        try:
+            body = await self._cluster.apply_status(
+                status_body(entry.resource, status, unchanged=True), manager=OPERATOR
+            )
+        except ClusterUnavailable:
+            self._stores.lost(Store.KUBERNETES)
+            return False
+        except ClusterError as error:
+            if error.status != _CONFLICT:
+                _log.error("the API server refuses the status, and nothing is created without it", error=str(error))
+            return False
+        if body is None:
+            entry.gone = True
+            return False
+        entry.take(body)
+        return True
 
 
 def _troubled(after: Status, *, several: bool) -> list[FolderSubscription]:

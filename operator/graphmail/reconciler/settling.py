@@ -74,7 +74,14 @@ class Settling:
     async def intend(self, entry: Entry, step: Step) -> bool:
         """Write down that a replacement begins which has to delete first; False when that was not possible."""
         await self._journal.write_status(entry, status_intending(entry.resource, step.folder, self._around(entry)))
-        return not entry.unwritten
+        entry.begun_here = not entry.unwritten
+        return entry.begun_here
+
+    async def begin(self, entry: Entry, step: Step) -> bool:
+        """Write down that a create begins, unless somebody else has written to the resource since it was read; False when it was not."""
+        status = status_intending(entry.resource, step.folder, self._around(entry))
+        entry.begun_here = await self._journal.write_unchanged(entry, status)
+        return entry.begun_here
 
     async def settle(self, entry: Entry, done: Done) -> bool:
         """Write down what came of the work.

@@ -13,6 +13,10 @@ from graphmail.resource import GraphMailSubscription
 T = TypeVar("T")
 
 
+async def _always() -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One piece of work at Graph."""
@@ -27,7 +31,7 @@ class Job:
     """For the first call of its kind."""
     learn: Callable[[GraphMailSubscription, str, str], None]
     """Told the Entra tenant that the token is for, after the name that the credential has for it."""
-    may_create: Callable[[], bool] = lambda: True
+    may_create: Callable[[], Awaitable[bool]] = _always
     """Asked right before a create: False while a store is away: a new subscription could not be written down."""
     unknown_since: datetime | None = None
     """An earlier create, begun before this, may have been committed: look for its subscription before making another one."""

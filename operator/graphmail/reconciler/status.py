@@ -28,8 +28,13 @@ class Surroundings:
     """When a notification last arrived, as far as known."""
 
 
-def status_body(resource: GraphMailSubscription, status: Status) -> dict[str, Any]:
-    """The body of a server-side apply of the status. The uid makes sure that it never reaches a namesake created later."""
+def status_body(resource: GraphMailSubscription, status: Status, *, unchanged: bool = False) -> dict[str, Any]:
+    """The body of a server-side apply of the status. The uid makes sure that it never reaches a namesake created later.
+
+    Args:
+        unchanged: only if nobody has written to the resource since it was read.
+    """
+    version = {"resourceVersion": resource.metadata.resource_version} if unchanged else {}
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -37,7 +42,8 @@ def status_body(resource: GraphMailSubscription, status: Status) -> dict[str, An
             "name": resource.metadata.name,
             "namespace": resource.metadata.namespace,
             "uid": resource.metadata.uid,
-        },
+        }
+        | version,
         "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
     }
 

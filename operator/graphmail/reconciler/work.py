@@ -29,7 +29,7 @@ from graphmail.reconciler.turns import Hurried, Turns, told_to_wait
 from graphmail.reconciler.urgency import urgency
 from graphmail.reconciler.verdicts import verdict_of
 from graphmail.resource.conditions import ConditionType
-from graphmail.resource.folders import is_first
+from graphmail.resource.folders import is_first, view
 from graphmail.stores import Stores
 
 _log = structlog.get_logger("graphmail.reconciler")
@@ -233,7 +233,7 @@ class Reconciler:
             learn=self._turns.learn,
             others=partial(self._other, entry),
             adopts=_adopts(step, access),
-            may_create=lambda: not self._stores.away,
+            may_create=partial(self._may_create, entry, step, claim),
             unknown_since=_unknown_since(step, claim),
         )
         try:
@@ -244,7 +244,25 @@ class Reconciler:
         except BaseException:
             await self._settling.give_back(claim, unfinished=True)
             raise
+        entry.begun_here = entry.begun_here and result.unknown
         return Done(step, resource, result, claim, signed_in)
+
+    async def _may_create(self, entry: Entry, step: Step, claim: Claim | None) -> bool:
+        """Where no claim keeps others out, an intent in the status does: who wrote it first may create (design, rule 1).
+
+        Raises:
+            Later: another process has begun a create, or may have; whatever it sent has arrived, or never will, once its time is over.
+        """
+        if self._stores.away:
+            return False
+        if claim is not None:
+            return True
+        begun = view(entry.resource, step.folder).status.pending_create_time
+        if not entry.begun_here and begun is not None and self._now() < begun + GIVE_UP:
+            raise Later
+        if not await self._settling.begin(entry, step):
+            raise Later
+        return True
 
     def _named_by_row(self, entry: Entry, step: Step, access: Access) -> Step:
         """What the row names is looked up before anything is created, also where the mirror has not asked for it yet."""

@@ -1,10 +1,12 @@
 """Two operators that both act, though the lease should keep them apart: whoever comes second finds the work done (design, rule 1)."""
 
 from support.gate import PostgresGate
+from support.hand import Hand
 from support.stage import Stage
 from support.waiting import eventually
 
 BOTH_ACT = {"GRAPHMAIL_LEADER_ELECTION": "false"}
+ALONE = {"GRAPHMAIL_DATABASE_URL": "", "APPLICATION_URL": ""}
 
 
 async def test_two_operators_side_by_side_make_no_subscription_twice(stage: Stage) -> None:
@@ -27,3 +29,16 @@ async def test_who_gets_the_claim_only_after_another_has_done_the_work_does_it_n
                 await eventually(lambda: stage.product.work_done(row.id) >= 2, "the late one has had its turn")
                 assert await stage.covered_once(row) == done
     assert stage.calls(row, "create") == 1
+
+
+async def test_without_postgres_two_that_both_act_cover_each_mailbox_once(stage: Stage) -> None:
+    hand = Hand(stage)
+    names = [f"box{number}" for number in range(8)]
+    for name in names:
+        hand.app_only_secret(name)
+        hand.write(name)
+    async with stage.operator(**ALONE, **BOTH_ACT), stage.operator(**ALONE, **BOTH_ACT):
+        for name in names:
+            await stage.ready(name)
+        for name in names:
+            await eventually(lambda name=name: len(hand.live(name)) == 1, f"{name} is covered once")

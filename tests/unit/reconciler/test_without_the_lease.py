@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
@@ -12,7 +13,7 @@ from support.reconciling import NOW, Microsoft, Play, Reply, holding
 
 EMPTY_LIST = Reply(200, body=b'{"value": []}')
 DUE = holding(hours=1)
-CREATE_OF_UNKNOWN_END = {"observedGeneration": 1, "pendingCreateTime": write_time(NOW)}
+CREATE_OF_UNKNOWN_END = {"observedGeneration": 1, "pendingCreateTime": write_time(NOW - timedelta(minutes=2))}
 
 
 @asynccontextmanager
