@@ -49,3 +49,9 @@ async def test_a_lease_that_runs_out_while_a_lost_create_is_looked_for_makes_no_
         assert [call.method for call in microsoft.asked][:2] == ["GET", "POST"]
     async with play(CREATE_OF_UNKNOWN_END, once_it_has_been_asked) as microsoft:
         assert {call.method for call in microsoft.asked} == {"GET"}
+
+
+async def test_a_create_that_another_process_has_just_begun_is_waited_for() -> None:
+    just_begun = {"observedGeneration": 1, "pendingCreateTime": write_time(NOW)}
+    async with play(just_begun, lambda _: Standing.HOLDS) as microsoft:
+        assert [call.method for call in microsoft.asked] == ["GET"]
