@@ -76,12 +76,16 @@ def _replaced(end: End, before: str | None) -> bool:
     return _covered(end) and end.live != [before]
 
 
+def _replaced_without_a_gap(end: End, before: str | None) -> bool:
+    return _replaced(end, before) and not end.gaps
+
+
 SCENARIOS = (
     Scenario("create", False, _nothing, lambda end, _: _covered(end)),
     Scenario("renew", True, _force, _renewed),
     Scenario("recreate", True, _lose_and_force, _recreated),
     Scenario("adopt", False, _subscribe, lambda end, before: _covered(end) and end.live == [before]),
-    Scenario("replace", True, _rotate_client_state, _replaced),
+    Scenario("replace", True, _rotate_client_state, _replaced_without_a_gap),
     Scenario("replace where twins are refused", True, _rotate_where_twins_are_refused, _replaced),
     Scenario("delete", True, _delete, _replaced),
 )
