@@ -7,6 +7,7 @@ import pytest
 
 from graphsim.client import SimulatorControl
 from support.stage import Row, Stage, condition_reason
+from support.waiting import eventually
 
 LOST = {
     "a gateway that gave up": {"answer": "gateway-timeout"},
@@ -66,5 +67,6 @@ async def test_what_the_list_leaves_out_is_not_taken_for_lost(stage: Stage) -> N
         before = await stage.ready(row)
         stage.request_renewal(row, "now")
         after = await stage.status_of(row, lambda status: status["lastHandledRenewal"] == "now", "handled")
+        await eventually(lambda: stage.calls(row, "get", "list") >= 3, "whether it lives was asked several times")
     assert before["subscriptionID"] == after["subscriptionID"]
     assert (stage.calls(row, "create"), stage.calls(row, "delete")) == (1, 0)
