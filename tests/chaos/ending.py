@@ -35,6 +35,11 @@ class End:
         return not wrong and "Stalled" not in conditions and not self.claimed and not self.resource["pending"]
 
     @property
+    def suspended(self) -> bool:
+        """There shall be no subscription."""
+        return self.resource.get("conditions", {}).get("Ready") == "False Suspended"
+
+    @property
     def handled(self) -> str | None:
         """The request for a renewal that was answered last."""
         return self.resource.get("handled")

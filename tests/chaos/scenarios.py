@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaos.ending import End
-from graphmail.resource.names import PLURAL
 from support.stage import Row, Stage
 
 FORCED = "2026-01-01T00:00:00Z"
@@ -55,9 +54,8 @@ async def _rotate_where_twins_are_refused(stage: Stage, row: Row) -> None:
     await _rotate_client_state(stage, row)
 
 
-async def _delete(stage: Stage, row: Row) -> None:
-    """The mirror makes the resource anew, since the row is there."""
-    stage.kubectl("delete", PLURAL, row.name, "--wait=false")
+async def _deactivate(stage: Stage, row: Row) -> None:
+    stage.product.set_provider(row.id, is_active=False)
 
 
 def _covered(end: End) -> bool:
@@ -80,6 +78,10 @@ def _replaced_without_a_gap(end: End, before: str | None) -> bool:
     return _replaced(end, before) and not end.gaps
 
 
+def _deleted(end: End, _before: str | None) -> bool:
+    return end.suspended and end.known_alike and not end.live and not end.claimed and not end.resource["pending"]
+
+
 SCENARIOS = (
     Scenario("create", False, _nothing, lambda end, _: _covered(end)),
     Scenario("renew", True, _force, _renewed),
@@ -87,7 +89,7 @@ SCENARIOS = (
     Scenario("adopt", False, _subscribe, lambda end, before: _covered(end) and end.live == [before]),
     Scenario("replace", True, _rotate_client_state, _replaced_without_a_gap),
     Scenario("replace where twins are refused", True, _rotate_where_twins_are_refused, _replaced),
-    Scenario("delete", True, _delete, _replaced),
+    Scenario("delete", True, _deactivate, _deleted),
 )
 
 
