@@ -182,18 +182,38 @@ class Cluster:
         """Server-side apply of a resource."""
         return await self._apply(self._path(body["metadata"]["name"]), body, manager)
 
-    async def apply_status(self, body: Mapping[str, Any], *, manager: str) -> dict[str, Any] | None:
-        """Server-side apply of a status. With `metadata.uid` in the body, it never reaches a namesake that was created later.
+    async def apply_status(
+        self, body: Mapping[str, Any], *, manager: str, unchanged: bool = False
+    ) -> dict[str, Any] | None:
+        """Server-side apply of a status, which never reaches a namesake that was created later.
+
+        In a write of a status the API server ignores the uid, and compares the resource version alone (tried with 1.36). So the body
+        carries the version that is known, and where that has changed, the uid is compared before the write is tried with the new one.
+
+        Args:
+            body: with the resource's uid and the version of it that is known.
+            manager: of the fields.
+            unchanged: only if it still has that version; else the conflict (409) is raised.
 
         Returns:
             The resource as it is now; None when it is gone.
         """
-        try:
-            return await self._apply(self._path(body["metadata"]["name"], "status"), body, manager)
-        except ClusterError as error:
-            if error.status == 404 or (error.status == 409 and "uid" in str(error).lower()):
+        name, uid = body["metadata"]["name"], body["metadata"]["uid"]
+        for _ in range(_TRIES):
+            try:
+                return await self._apply(self._path(name, "status"), body, manager)
+            except ClusterError as error:
+                if error.status == 404:
+                    return None
+                if error.status != 409 or unchanged:
+                    raise
+                conflict = error
+            current = await self.subscription(name)
+            if current is None or current["metadata"]["uid"] != uid:
                 return None
-            raise
+            version = current["metadata"]["resourceVersion"]
+            body = {**body, "metadata": {**body["metadata"], "resourceVersion": version}}
+        raise conflict
 
     async def merge(self, name: str, patch: Mapping[str, Any]) -> dict[str, Any] | None:
         """A merge patch of metadata or spec, for the command line: what a person does with kubectl."""

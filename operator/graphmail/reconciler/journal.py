@@ -179,7 +179,7 @@ class Journal:
         """Write a status if the resource is still the one that was read last; whether it was written."""
         try:
             body = await self._cluster.apply_status(
-                status_body(entry.resource, status, unchanged=True), manager=OPERATOR
+                status_body(entry.resource, status), manager=OPERATOR, unchanged=True
             )
         except ClusterUnavailable:
             self._stores.lost(Store.KUBERNETES)

@@ -28,13 +28,8 @@ class Surroundings:
     """When a notification last arrived, as far as known."""
 
 
-def status_body(resource: GraphMailSubscription, status: Status, *, unchanged: bool = False) -> dict[str, Any]:
-    """The body of a server-side apply of the status. The uid makes sure that it never reaches a namesake created later.
-
-    Args:
-        unchanged: only if nobody has written to the resource since it was read.
-    """
-    version = {"resourceVersion": resource.metadata.resource_version} if unchanged else {}
+def status_body(resource: GraphMailSubscription, status: Status) -> dict[str, Any]:
+    """The body of a server-side apply of the status. Uid and version make sure that it never reaches a namesake created later."""
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -42,8 +37,8 @@ def status_body(resource: GraphMailSubscription, status: Status, *, unchanged: b
             "name": resource.metadata.name,
             "namespace": resource.metadata.namespace,
             "uid": resource.metadata.uid,
-        }
-        | version,
+            "resourceVersion": resource.metadata.resource_version,
+        },
         "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
     }
 

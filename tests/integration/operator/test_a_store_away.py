@@ -6,19 +6,13 @@ from pathlib import Path
 import pytest
 
 from graphmail.resource.model import write_time
+from support.due import shorten
 from support.gate import ClusterGate, PostgresGate
-from support.stage import Row, Stage, condition_reason, condition_status
+from support.stage import Stage, condition_reason, condition_status
 from support.waiting import eventually
 
 OFTEN = {"GRAPHMAIL_VERIFICATION_INTERVAL_MINUTES": "0.01"}
 """Graph is asked all the time, so that what happens there is noticed at once."""
-
-
-def shorten(stage: Stage, row: Row) -> None:
-    """Graph lets the subscription expire in an hour: it is due."""
-    world = stage.simulator.world
-    [subscription] = stage.live(row)
-    world.subscriptions.move_expiry(subscription, world.clock.now() + 3600)
 
 
 async def test_while_postgres_is_away_renewals_go_on_and_are_written_down_later(stage: Stage) -> None:
