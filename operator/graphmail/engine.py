@@ -164,6 +164,8 @@ class Engine:
     def _done(self, entry: Entry) -> None:
         name = entry.resource.metadata.name
         self._running.pop(name, None)
+        if entry.gone:
+            self._fleet.forget(name, entry.resource.metadata.uid)
         if name in self._again:
             self._again.discard(name)
             current = self._fleet.get(name)

@@ -100,6 +100,9 @@ class ApiServer:
     def __init__(self, body: dict[str, Any]) -> None:
         self.body = body
 
+    async def subscription(self, _name: str) -> dict[str, Any] | None:
+        return self.body
+
     async def apply_status(self, body: Mapping[str, Any], *, manager: str) -> dict[str, Any]:
         assert manager
         version = str(int(self.body["metadata"]["resourceVersion"]) + 1)

@@ -153,13 +153,18 @@ class Mirror:
             self._announce(entry.resource, EventReason.PEER_ACTIVE, message)
 
     async def _list(self) -> None:
-        """A list of our own: after a lost watch, Kopf reports no deletions, and ghosts would go on ticking."""
+        """A list of our own: after a lost watch, Kopf reports no deletions, and ghosts would go on ticking.
+
+        The list may be old, too: what it leaves out is asked for by its name before it is forgotten.
+        """
         before = {entry.resource.metadata.uid: entry.resource.metadata.name for entry in self._fleet}
         async for body in self._cluster.subscriptions():
             entry, _ = self._fleet.observe(body, now=self._clock())
             before.pop(entry.resource.metadata.uid, None)
         for uid, name in before.items():
-            self._fleet.forget(name, uid)
+            found = await self._cluster.subscription(name)
+            if found is None or found["metadata"]["uid"] != uid:
+                self._fleet.forget(name, uid)
         self._listed_at = time.monotonic()
 
     # --- rows to resources -------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ The record of an id comes before anything else (design, rule 3): first Postgres,
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -73,6 +73,10 @@ class Journal:
     def has_row(self, resource: GraphMailSubscription) -> bool:
         """The resource mirrors a provider's row."""
         return self._database is not None and resource.spec.credentials.source is CredentialSource.PROVIDER_ROW
+
+    async def shown(self, resource: GraphMailSubscription) -> dict[str, Any] | None:
+        """The resource as the API server has it now; None when it is gone. Raises ClusterError."""
+        return await self._cluster.subscription(resource.metadata.name)
 
     def outcome(self, resource: GraphMailSubscription, after: Status, result: Result, *, several: bool) -> Outcome:
         """The result as Postgres records it: the provider is well when each of its folders is.

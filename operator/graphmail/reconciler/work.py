@@ -215,6 +215,7 @@ class Reconciler:
 
     async def _take_turn(self, entry: Entry, step: Step, turn: Turn, spender: Spender) -> Done | None:
         """Claim, read, act. Time has passed since the decision: what has changed meanwhile is decided again."""
+        await self._look_again(entry)
         if not self._still_wanted(entry, step):
             return None
         resource = entry.resource
@@ -263,6 +264,21 @@ class Reconciler:
         if not await self._settling.begin(entry, step):
             raise Later
         return True
+
+    async def _look_again(self, entry: Entry) -> None:
+        """What the API server has shown may be old. Where a row is read under a claim, that tells; else the resource itself is read."""
+        if self._journal.has_row(entry.resource) or not self._stores.up(Store.KUBERNETES):
+            return
+        metadata = entry.resource.metadata
+        try:
+            body = await self._journal.shown(entry.resource)
+        except ClusterUnavailable:
+            self._stores.lost(Store.KUBERNETES)
+            return
+        if body is None or body["metadata"]["uid"] != metadata.uid:
+            self._fleet.forget(metadata.name, metadata.uid)
+        else:
+            self._fleet.observe(body, now=self._now())
 
     def _named_by_row(self, entry: Entry, step: Step, access: Access) -> Step:
         """What the row names is looked up before anything is created, also where the mirror has not asked for it yet."""
