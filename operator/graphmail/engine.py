@@ -86,7 +86,9 @@ class Engine:
     async def tick(self, name: str) -> None:
         """A timer's tick: a look, unless one is running. Where nothing is due, it calls nobody and logs nothing."""
         entry = self._fleet.get(name)
-        if entry is not None and name not in self._running:
+        if entry is not None and entry.resource.metadata.deletion_timestamp is not None:
+            await self._farewell.overlooked(entry)
+        elif entry is not None and name not in self._running:
             self.wake(entry)
         if name in self._running:
             await asyncio.shield(self._running[name])

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from graphmail.cluster import ClusterError
 from graphmail.database import RETAINED, Database, DatabaseError
 from graphmail.decision import Action, Reason, adoption_pending
 from graphmail.fleet import Entry, key_of
@@ -67,6 +68,13 @@ class Farewell:
                 if result is not None and result.verdict is not None:
                     return await self._given_up(entry.resource, result.verdict, now)
             return False
+
+    async def overlooked(self, entry: Entry) -> None:
+        """A deletion that the watch did not tell of, or the resource would have no timer any more: it is made to tell again."""
+        try:
+            await self._journal.show_again(entry.resource)
+        except ClusterError as error:
+            _log.warning("a deletion that was overlooked waits for the API server", error=str(error))
 
     async def _remembered(self, resource: GraphMailSubscription) -> bool:
         """What is left on purpose is put on record, or the sweep would take it for an orphan. Without Postgres it leaves such alone."""

@@ -20,7 +20,8 @@ from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.status import status_body
 from graphmail.resource import CredentialSource, FolderSubscription, GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType
-from graphmail.resource.names import OPERATOR
+from graphmail.resource.model import write_time
+from graphmail.resource.names import ANNOTATION_DELETION, OPERATOR
 from graphmail.stores import Stores
 
 _log = structlog.get_logger("graphmail.journal")
@@ -77,6 +78,12 @@ class Journal:
     async def shown(self, resource: GraphMailSubscription) -> dict[str, Any] | None:
         """The resource as the API server has it now; None when it is gone. Raises ClusterError."""
         return await self._cluster.subscription(resource.metadata.name)
+
+    async def show_again(self, resource: GraphMailSubscription) -> None:
+        """Change a deleted resource, so that whoever watches hears of it. Raises ClusterError."""
+        annotations = {ANNOTATION_DELETION: write_time(self._clock())}
+        metadata = {"uid": resource.metadata.uid, "annotations": annotations}
+        await self._cluster.merge(resource.metadata.name, {"metadata": metadata})
 
     def outcome(self, resource: GraphMailSubscription, after: Status, result: Result, *, several: bool) -> Outcome:
         """The result as Postgres records it: the provider is well when each of its folders is.

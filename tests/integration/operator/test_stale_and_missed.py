@@ -110,7 +110,9 @@ async def test_what_is_deleted_does_not_come_back_by_an_old_list(stage: Stage, p
         old = list_now(stage)
         stage.product.delete_provider(row.id)
         stage.kubectl("delete", "gms", "own", "--wait=false")
-        await eventually(lambda: {item["metadata"]["name"] for item in list_now(stage)["items"]} == {stays.name}, "gone")
+        await eventually(
+            lambda: {item["metadata"]["name"] for item in list_now(stage)["items"]} == {stays.name}, "gone"
+        )
         proxy.serve_old_list(old)
         proxy.turn_deaf()
         proxy.expire()
