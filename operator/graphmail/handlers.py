@@ -4,7 +4,8 @@ A timer never writes through Kopf's `patch` and returns nothing: one failed PATC
 the restart (Kopf 1.45). The reconciler writes the status itself.
 """
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import kopf
@@ -13,6 +14,8 @@ from graphmail.engine import Engine
 from graphmail.resource.names import FINALIZER, GROUP, PLURAL, VERSION
 
 RELEASE_RETRY_SECONDS = 15.0
+FIRST_BACKOFFS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+LONGEST_BACKOFF_SECONDS = 30.0
 _RESOURCE = (GROUP, VERSION, PLURAL)
 
 
@@ -51,6 +54,17 @@ def _let_go(body: dict[str, Any]) -> None:
     body.pop("status", None)
 
 
+class Backoffs:
+    """Seconds between the tries of a call of Kopf's, without an end.
+
+    Given up, a list or a watch ends Kopf and the whole process (Kopf 1.45), and one that starts anew can only wait: nothing would be
+    renewed while the API server answers 5xx, 429 or 403 for longer than the tries last.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain(FIRST_BACKOFFS, itertools.repeat(LONGEST_BACKOFF_SECONDS))
+
+
 class NoDiffBase(kopf.DiffBaseStorage):
     """Nothing is kept of the last handled state: no handler compares with it, and each resource would be written once more for it."""
 
@@ -81,7 +95,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.watching.connect_timeout = 10
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
-    settings.networking.error_backoffs = (0.5, 1, 2, 4, 8, 15, 30)
+    settings.networking.error_backoffs = Backoffs()
     settings.networking.enforce_retry_after = True
     settings.queueing.idle_timeout = 0.05
     settings.process.ultimate_exiting_timeout = 25

@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from graphmail.handlers import kopf_settings
 from graphmail.resource.names import PLURAL
 from localstack.controlplane import ControlPlane
 from support.stage import Stage
@@ -244,9 +245,17 @@ def error_event(code: int) -> bytes:
     return json.dumps({"type": "ERROR", "object": failure(code)}).encode()
 
 
+def _patient() -> Any:
+    """Kopf's settings, but for the thread that it would kill some seconds after it has ended by itself: the tests run in it."""
+    settings = kopf_settings()
+    settings.process.ultimate_exiting_timeout = None
+    return settings
+
+
 @pytest.fixture
 async def proxy(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ApiProxy]:
     """The proxy, with the operator led through it; what a test asks for itself goes past it."""
     async with ApiProxy(stage.control_plane) as serving:
         monkeypatch.setenv("KUBECONFIG", str(serving.kubeconfig(tmp_path)))
+        monkeypatch.setattr("graphmail.runtime.kopf_settings", _patient)
         yield serving
