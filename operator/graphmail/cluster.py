@@ -215,6 +215,20 @@ class Cluster:
             body = {**body, "metadata": {**body["metadata"], "resourceVersion": version}}
         raise conflict
 
+    async def correct_status(self, patch: Mapping[str, Any], *, manager: str) -> dict[str, Any] | None:
+        """A merge patch of a status, which holds for the version that it names.
+
+        Returns:
+            The resource as it is now; None when it is another version by now, or gone.
+        """
+        path, params = self._path(patch["metadata"]["name"], "status"), {"fieldManager": manager}
+        try:
+            return await self._call("PATCH", path, body=patch, content_type=_MERGE, params=params)
+        except ClusterError as error:
+            if error.status in {404, 409}:
+                return None
+            raise
+
     async def merge(self, name: str, patch: Mapping[str, Any]) -> dict[str, Any] | None:
         """A merge patch of metadata or spec, for the command line: what a person does with kubectl."""
         call = self._call("PATCH", self._path(name), body=patch, content_type=_MERGE)

@@ -16,6 +16,7 @@ from graphmail.fleet import Entry, key_of
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Store
 from graphmail.provider import FolderRow, Outcome
+from graphmail.reconciler.by_hand import correction
 from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.status import status_body
 from graphmail.resource import CredentialSource, FolderSubscription, GraphMailSubscription, Status
@@ -172,7 +173,7 @@ class Journal:
             return
         entry.keep_status(status, unwritten=True)
         try:
-            body = await self._cluster.apply_status(status_body(entry.resource, status), manager=OPERATOR)
+            body = await self._applied(status_body(entry.resource, status))
         except ClusterUnavailable:
             self._stores.lost(Store.KUBERNETES)
             return
@@ -204,6 +205,14 @@ class Journal:
             return False
         entry.take(body)
         return True
+
+    async def _applied(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        """The resource as it is with that status; None when it is gone."""
+        answer = await self._cluster.apply_status(body, manager=OPERATOR)
+        patch = None if answer is None else correction(body["status"], answer)
+        if patch is None:
+            return answer
+        return await self._cluster.correct_status(patch, manager=OPERATOR) or answer
 
 
 def _troubled(after: Status, *, several: bool) -> list[FolderSubscription]:
