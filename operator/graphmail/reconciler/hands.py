@@ -21,7 +21,7 @@ from graphmail.graph import (
     without_marker,
 )
 from graphmail.provider import CredentialKind
-from graphmail.reconciler.held import current_held, held_of, known_grant, known_state, replacing
+from graphmail.reconciler.held import current_held, edited, held_of, known_grant, known_state, marks_another, replacing
 from graphmail.reconciler.listings import Listings
 from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.signed_in import How, Job, SignedIn
@@ -94,7 +94,7 @@ class Hands:
     async def replace(self, job: Job, caller: SignedIn) -> Result:
         """A new subscription in place of one that PATCH cannot change to what is wanted: create before delete (design, rule 2)."""
         old = job.resource.status.subscription_id
-        if old is None:
+        if old is None or await self._misnamed(job, caller):
             return await self.create(job, caller)
         return replacing(await self.create(job, caller, instead_of=old), old, current_held(job.resource))
 
@@ -116,6 +116,8 @@ class Hands:
         status = job.resource.status
         if status.subscription_id is None:
             return await self.create(job, caller)
+        if await self._misnamed(job, caller):
+            return await self._recreate(job, caller)
         try:
             return await self._patch(job, caller, status.subscription_id)
         except GraphError as error:
@@ -131,7 +133,7 @@ class Hands:
         if status.subscription_id is None:
             return await self.create(job, caller)
         found = await self._get(caller, status.subscription_id)
-        if found is None:
+        if found is None or _is_anothers(found, job.resource):
             return await self._recreate(job, caller)
         known = current_held(job.resource)
         return Result(
@@ -147,21 +149,30 @@ class Hands:
         if found is None or refusal:
             refused = f"subscription {wanted} is not adopted: {refusal}"
             return Result(Deed.ADOPT, current_held(job.resource), refused=refused, looked_up=wanted)
-        replaced = (current,) if current is not None and current != wanted else ()
+        spare = current is not None and current != wanted and not await self._misnamed(job, caller)
+        replaced = (current,) if current is not None and spare else ()
         return Result(Deed.ADOPT, held_of(found), leftovers=replaced, looked_up=wanted)
 
     async def delete(self, job: Job, caller: SignedIn) -> Result:
         """Delete the subscription, and any that an unanswered create may have left."""
-        doomed = {job.resource.status.subscription_id} - {None}
+        named = job.resource.status.subscription_id
+        doomed = set() if named is None or await self._misnamed(job, caller) else {named}
         if job.unknown_since is not None:
             doomed |= {found.id for found in await self._marked(job, caller)}
-        for subscription_id in sorted(found for found in doomed if found and not job.others(found)):
+        for subscription_id in sorted(found for found in doomed if not job.others(found)):
             await self.discard(caller, subscription_id)
         return Result(Deed.DELETE, None)
 
     async def discard(self, caller: SignedIn, subscription_id: str) -> None:
         """Delete one subscription; one that is gone already is as good."""
         await caller.call(lambda graph, how: graph.delete(subscription_id, **how))
+
+    async def _misnamed(self, job: Job, caller: SignedIn) -> bool:
+        """The status was edited by hand, and names what is gone or another one's: that is neither renewed nor deleted."""
+        if not edited(job.resource):
+            return False
+        found = await self._get(caller, job.resource.status.subscription_id or "")
+        return found is None or _is_anothers(found, job.resource)
 
     async def _recreate(self, job: Job, caller: SignedIn) -> Result:
         """A new subscription for one that is lost."""
@@ -277,6 +288,11 @@ class Hands:
             allowed = timedelta(minutes=error.ceiling) - timedelta(seconds=30)
             self._ceilings[directory] = allowed, job.now
             return await attempt(job.now + allowed)
+
+
+def _is_anothers(found: Subscription, ours: GraphMailSubscription) -> bool:
+    """What the status names serves another provider, or, where somebody has edited the status, another mailbox or folder."""
+    return marks_another(ours, found.notification_url) or (edited(ours) and not _watches(found.resource, ours))
 
 
 def _watches(resource: str, ours: GraphMailSubscription) -> bool:

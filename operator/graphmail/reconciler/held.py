@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from graphmail.graph import Subscription
+from graphmail.graph import Subscription, read_marker
 from graphmail.reconciler.result import Deed, Held, Result
 from graphmail.resource import GraphMailSubscription
 
@@ -23,6 +23,20 @@ def current_held(resource: GraphMailSubscription) -> Held | None:
         first.lifecycle_notification_url if first else None,
         first.client_state if first else None,
     )
+
+
+def edited(resource: GraphMailSubscription) -> bool:
+    """Somebody has put the subscription's id into the status: we always write down with it where Graph delivers to."""
+    first = resource.status.folder(resource.spec.folders[0])
+    if first is None or first.subscription_id != resource.status.subscription_id or first.notification_url is None:
+        return True
+    return marks_another(resource, first.notification_url)
+
+
+def marks_another(resource: GraphMailSubscription, notification_url: str) -> bool:
+    """A subscription that delivers to that URL is another provider's. One without a marker may be adopted, and proves nothing."""
+    marker = read_marker(notification_url)
+    return marker is not None and marker.provider.casefold() != resource.spec.provider_id.casefold()
 
 
 def held_of(subscription: Subscription, *, granted_at: datetime | None = None, client_state: str | None = None) -> Held:
