@@ -21,6 +21,8 @@ from graphmail.resource.names import (
 
 _SOON = timedelta(seconds=1)
 _NOTIFICATION_NEWS = timedelta(hours=1)
+_LATEST_RETRY = timedelta(hours=2)
+"""Twice the longest backoff, and twice the longest Retry-After that is heeded."""
 _STORE_PAUSE = timedelta(seconds=30)
 _MARKER = "gms="
 
@@ -51,9 +53,9 @@ class _Case:
 
     @property
     def backing_off(self) -> bool:
-        """An attempt has failed, and the next one is not due yet."""
+        """An attempt has failed, and the next one is not due yet. No backoff is as long as some that people have written."""
         again = self.resource.status.next_attempt_time
-        return again is not None and again > self.now and not self.changed
+        return again is not None and self.now < again <= self.now + _LATEST_RETRY and not self.changed
 
     @property
     def held(self) -> bool:
