@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import structlog
 
@@ -17,7 +18,7 @@ from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable
 from graphmail.database import Database, DatabaseError, DatabaseUnavailable, Discovery, PeerChange
 from graphmail.decision import notification_is_news
 from graphmail.fleet import Entry, Fleet, key_of
-from graphmail.mirror.desired import Body, Template, desired, differs, pause
+from graphmail.mirror.desired import OWN_ANNOTATIONS, Body, Template, desired, differs, pause
 from graphmail.mirror.listener import Changes
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Metrics, Store
@@ -217,7 +218,7 @@ class Mirror:
     async def _apply(self, row: Provider, body: Body) -> bool:
         async with self._limit:
             try:
-                applied = await self._cluster.apply(body, manager=MIRROR)
+                applied = await self._applied(body)
             except ClusterUnavailable:
                 raise
             except ClusterError as error:
@@ -230,6 +231,16 @@ class Mirror:
         if news:
             self._noticed(entry)
         return True
+
+    async def _applied(self, body: Body) -> dict[str, Any]:
+        """The resource as it is then. What a person has put into annotations of ours is taken away, as apply does not: they own it."""
+        applied = await self._cluster.apply(body, manager=MIRROR)
+        found, wanted = applied["metadata"].get("annotations", {}), body["metadata"]["annotations"]
+        theirs = [name for name in OWN_ANNOTATIONS if name in found and name not in wanted]
+        if not theirs:
+            return applied
+        patch = {"metadata": {"annotations": dict.fromkeys(theirs)}}
+        return await self._cluster.merge(body["metadata"]["name"], patch) or applied
 
     def _name(self, row: Provider) -> str:
         return resource_name(row.key.tenant, row.key.provider_id, row.mailbox)
