@@ -28,7 +28,8 @@ class Engine:
 
     Args:
         now: the time at Graph.
-        tick_seconds: how often a timer looks anyway; earlier looks are planned here.
+        rate: seconds of that time in a real second; other than 1 only in a simulation.
+        tick_seconds: how often a timer looks anyway, in real time; earlier looks are planned here.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Engine:
         metrics: Metrics,
         now: Callable[[], datetime],
         tick_seconds: float,
+        rate: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self._fleet = fleet
         self._reconciler = reconciler
@@ -47,6 +49,7 @@ class Engine:
         self._metrics = metrics
         self._now = now
         self._tick_seconds = tick_seconds
+        self._rate = rate
         self._running: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
         self._planned: dict[str, asyncio.TimerHandle] = {}
@@ -81,7 +84,7 @@ class Engine:
         decision = self._reconciler.decide(entry).decision
         if decision.action is not Action.NOTHING:
             return 0.0
-        return min(self._tick_seconds, max(0.0, (decision.again_at - self._now()).total_seconds()))
+        return min(self._tick_seconds, max(0.0, self._seconds_until(decision.again_at)))
 
     async def tick(self, name: str) -> None:
         """A timer's tick: a look, unless one is running. Where nothing is due, it calls nobody and logs nothing."""
@@ -161,7 +164,7 @@ class Engine:
             self._metrics.reconcile_error("Defect")
             self._plan(entry, AFTER_A_DEFECT_SECONDS)
         else:
-            self._plan(entry, (again_at - self._now()).total_seconds())
+            self._plan(entry, self._seconds_until(again_at))
 
     def _done(self, entry: Entry) -> None:
         name = entry.resource.metadata.name
@@ -173,6 +176,10 @@ class Engine:
             current = self._fleet.get(name)
             if current is not None:
                 self.wake(current)
+
+    def _seconds_until(self, moment: datetime) -> float:
+        """Real seconds until a moment at Graph."""
+        return (moment - self._now()).total_seconds() / self._rate()
 
     def _plan(self, entry: Entry, seconds: float) -> None:
         """What is due before the next tick is looked at exactly then."""

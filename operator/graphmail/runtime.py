@@ -8,7 +8,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -17,8 +17,10 @@ from typing import Any
 import kopf
 import structlog
 
+from graphmail.clock import Clock, clock_of
 from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable, load_configuration
 from graphmail.database import Database, DatabaseError, DatabaseUnavailable
+from graphmail.decision import Policy
 from graphmail.election import Election, Standing
 from graphmail.engine import Engine
 from graphmail.fleet import Fleet
@@ -60,7 +62,7 @@ class StartError(Exception):
 
 
 def utc_now() -> datetime:
-    """The clock of rows, events and tokens."""
+    """The machine's clock: of leases and of events, which the API server lets go by its own."""
     return datetime.now(UTC)
 
 
@@ -75,6 +77,8 @@ class Parts:
 
     holder: str
     """This process, in claims and events."""
+    clock: Clock
+    """Of rows, tokens, and all that is about Graph."""
     fleet: Fleet
     metrics: Metrics
     readiness: Readiness
@@ -226,7 +230,7 @@ async def serve(settings: Settings, stop: asyncio.Event, claim_signals: Callable
 @asynccontextmanager
 async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Operator | None]:
     """All parts, opened; None when the operator was told to stop while it waited for the API server."""
-    holder, fleet = holder_name(), Fleet()
+    holder, fleet, clock = holder_name(), Fleet(), _clock(settings)
     metrics = Metrics(fleet.resources, version("graphmail-operator"))
     heartbeat = Heartbeat()
     readiness = Readiness("kubernetes", *(["mirror"] if settings.database_url else []))
@@ -242,18 +246,19 @@ async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[O
             GraphClient(
                 settings.graph_base_url,
                 Budget(limits(settings)),
+                clock=clock.now,
                 observer=metrics.request,
                 connections=settings.graph_connections,
             )
         )
         signin = await opened.enter_async_context(
-            SignIn(settings.login_base_url, settings.graph_base_url, expires_soon=_warn_of_certificate)
+            SignIn(settings.login_base_url, settings.graph_base_url, clock=clock.now, expires_soon=_warn_of_certificate)
         )
         election = election_for(settings, holder, heartbeat, readiness, now=utc_now, opened=opened)
         metrics.leader(election.holds if election is not None else lambda: True)
         yield _assemble(
             settings,
-            Parts(holder, fleet, metrics, readiness, cluster, database, graph, signin, election),
+            Parts(holder, clock, fleet, metrics, readiness, cluster, database, graph, signin, election),
             installation=await installation_mark(settings, cluster),
         )
 
@@ -267,7 +272,7 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
         standing=parts.election.standing if parts.election is not None else lambda: Standing.HOLDS,
     )
     poster = Poster(cluster, EventBook(parts.holder), metrics, utc_now)
-    journal = Journal(cluster, database, stores, Threshold(settings.failure_threshold), utc_now)
+    journal = Journal(cluster, database, stores, Threshold(settings.failure_threshold), parts.clock.now)
     desk = AccessDesk(cluster, database, settings.notification_url, files=files, workload=settings.workload_identity)
     reconciler = put_together(
         hands=Hands(parts.graph, parts.signin, installation, settings.lifetime),
@@ -279,9 +284,9 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
         fleet=fleet,
         metrics=metrics,
         announce=poster,
-        policy=settings.policy,
+        policy=_policy(settings, parts.clock),
         batch=settings.batch_size,
-        clock=utc_now,
+        clock=parts.clock.now,
         now=now,
         random=random.SystemRandom().random,
     )
@@ -299,6 +304,7 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
         metrics=metrics,
         now=now,
         tick_seconds=settings.tick.total_seconds(),
+        rate=lambda: parts.clock.rate,
     )
     stores.notify(lambda store, up: metrics.store(store, up=up))
     stores.notify(lambda _, up: engine.store_is_back() if up else None)
@@ -306,6 +312,25 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
     return Operator(
         settings, parts, engine, mirror, stores, poster, _sweep(settings, parts, desk, stores, installation)
     )
+
+
+def _clock(settings: Settings) -> Clock:
+    clock = _opened_clock(settings.simulated_clock_file)
+    if settings.simulated_clock_file is not None:
+        _log.warning("a simulated clock is in use: expiry, decisions and backoff follow it", rate=clock.rate)
+    return clock
+
+
+def _opened_clock(file: str | None) -> Clock:
+    try:
+        return clock_of(file)
+    except (OSError, ValueError) as error:
+        raise StartError(f"GRAPHMAIL_SIMULATED_CLOCK_FILE: {error}. Only simulations set it: unset it") from error
+
+
+def _policy(settings: Settings, clock: Clock) -> Policy:
+    """Kopf ticks in real time; decisions are about Graph's, in which a tick may be longer."""
+    return replace(settings.policy, tick=settings.tick * clock.rate)
 
 
 def _sweep(settings: Settings, parts: Parts, desk: AccessDesk, stores: Stores, installation: str) -> Rounds | None:

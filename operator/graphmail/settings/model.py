@@ -212,6 +212,13 @@ class Settings(BaseModel):
         timedelta(seconds=15),
         "How long the lease holds: a standby takes over so long after the last sign of life.",
     )
+    simulated_clock_file: AbsolutePath | None = setting(
+        "GRAPHMAIL_SIMULATED_CLOCK_FILE",
+        None,
+        "For simulations only: the file of a clock that runs faster (docs/soak.md). All that is about Graph follows it; leases, claims, "
+        "time-outs and ticks keep real time.",
+        allowed="an absolute path",
+    )
     graph_connections: Annotated[int, Number(1, 256)] = setting(
         "GRAPHMAIL_GRAPH_CONNECTIONS", 32, "The most connections to Graph, and the most requests in flight."
     )
