@@ -37,15 +37,20 @@ def renewal_time(resource: GraphMailSubscription, policy: Policy) -> datetime | 
 def verification_time(resource: GraphMailSubscription, policy: Policy, known: Known) -> datetime | None:
     """When Graph is to be asked next whether the subscription lives; None: never.
 
-    After a start the whole fleet is unverified: the first verification falls somewhere within one interval, spread by uid.
+    Each mailbox has its turns, two in an interval, which come from uid and expiry, so that no restart moves them. After a confirmation it
+    is the last turn within one interval; after a start, when no confirmation is known, it is the next one. So a loss is found within one
+    interval (design, rule 4), also by processes that live shorter than that, and the fleet is spread over half of one.
     """
     interval = policy.verification_interval
     if interval is None or resource.status.subscription_id is None:
         return None
+    between = interval / 2
+    turn = _EARLIEST + between * _fraction(resource)
     if known.verified_at is not None:
-        return known.verified_at + interval
+        latest = known.verified_at + interval
+        return latest - (latest - turn) % between
     start = known.seen_at or resource.status.last_attempt_time or datetime.min.replace(tzinfo=UTC)
-    return start + interval * _fraction(resource)
+    return start + between - (start - turn) % between
 
 
 def interval_end(resource: GraphMailSubscription, policy: Policy) -> datetime | None:

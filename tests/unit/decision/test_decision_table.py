@@ -114,7 +114,7 @@ LIVING: Rows = {
     ),
     # A loss is noticed (rule 4)
     "an hour after the last confirmation Graph is asked": (given(verified=61), Action.VERIFY, Reason.VERIFICATION_DUE),
-    "before the hour is over it is not": (given(verified=58), Action.NOTHING, Reason.UP_TO_DATE),
+    "before half of the hour is over it is not": (given(verified=29), Action.NOTHING, Reason.UP_TO_DATE),
     "with verification off it never is": (
         given(verified=6100, policy={"verification_interval": None}),
         Action.NOTHING,
