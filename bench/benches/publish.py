@@ -1,15 +1,11 @@
 """`make bench-publish`: what the last full runs found, into the documentation: tables, machine, picture."""
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from localstack import pypi_tools
-from localstack.cache import Cache
-from localstack.messages import LocalStackError, home_relative, say, step, tail
+from localstack.messages import LocalStackError, home_relative, say
+from rig.drawing import draw_with
 from rig.parts import CHECKOUT
 from rig.result import Finding, markdown_table
 
@@ -17,7 +13,6 @@ NAMES = ("quota", "compare", "idle")
 RESULTS = CHECKOUT / "bench" / "results"
 DOCUMENT = CHECKOUT / "docs" / "benchmarks.md"
 PICTURE = CHECKOUT / "docs" / "benchmarks.svg"
-LOCK = CHECKOUT / "bench" / "picture.lock"
 QUIET = 0.5
 """A load average above this before a run says that others were at work on the machine."""
 
@@ -34,7 +29,7 @@ def publish(found_in: Path) -> None:
         Finding.read(path).write(RESULTS)
     findings = published()
     DOCUMENT.write_text(filled(DOCUMENT.read_text(), findings))
-    _draw()
+    draw_with("benches.picture", RESULTS, PICTURE)
     say(
         f"{home_relative(DOCUMENT)} and {home_relative(PICTURE)} tell of: {', '.join(found.bench for found in findings)}"
     )
@@ -69,36 +64,3 @@ def section(found: Finding) -> str:
         f"{machine.memory_gib} GiB, {machine.system}, Python {machine.python}.{noise}\n\n"
         f"{markdown_table(found.rows)}\n\n```json\n{found.last_line()}\n```\n"
     )
-
-
-def _draw() -> None:
-    """matplotlib draws; it is installed beside the cache's other tools, since nothing else needs it."""
-    library = _library()
-    command = [sys.executable, "-m", "benches.picture", str(RESULTS), str(PICTURE)]
-    environ = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(library), str(CHECKOUT / "bench"), str(CHECKOUT / "hack")]),
-    }
-    with step("Drawing the picture"):
-        answer = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    if answer.returncode:
-        raise LocalStackError(f"the picture could not be drawn:\n{answer.stderr.strip()}")
-
-
-def _library() -> Path:
-    cache = Cache.default()
-    version = ".".join(map(str, sys.version_info[:2]))
-    return cache.obtain(f"matplotlib-{pypi_tools.locked_version(LOCK, 'matplotlib')}-py{version}", _install)
-
-
-def _install(folder: Path) -> None:
-    uv = pypi_tools.obtain(Cache.default(), "uv", takes="a few seconds") / "bin" / "uv"
-    log = folder.with_suffix(".log")
-    command = [str(uv), "pip", "install", "--quiet", "--python", sys.executable, "--target", str(folder)]
-    with step("Fetching matplotlib into the cache (once, a few seconds)"), log.open("wb") as output:
-        done = subprocess.run(
-            [*command, "--require-hashes", "-r", str(LOCK)], stdout=output, stderr=output, check=False
-        ).returncode
-    if done:
-        raise LocalStackError(f"matplotlib could not be installed:\n{tail(log)}")
-    log.unlink()
