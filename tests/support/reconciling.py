@@ -103,8 +103,9 @@ class ApiServer:
     async def subscription(self, _name: str) -> dict[str, Any] | None:
         return self.body
 
-    async def apply_status(self, body: Mapping[str, Any], *, manager: str) -> dict[str, Any]:
+    async def apply_status(self, body: Mapping[str, Any], *, manager: str, unchanged: bool = False) -> dict[str, Any]:
         assert manager
+        assert not unchanged or body["metadata"]["resourceVersion"] == self.body["metadata"]["resourceVersion"]
         version = str(int(self.body["metadata"]["resourceVersion"]) + 1)
         metadata = {**self.body["metadata"], "resourceVersion": version}
         self.body = {**self.body, "metadata": metadata, "status": body["status"]}

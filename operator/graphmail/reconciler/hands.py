@@ -292,7 +292,8 @@ class Hands:
 
 def _is_anothers(found: Subscription, ours: GraphMailSubscription) -> bool:
     """What the status names serves another provider, or, where somebody has edited the status, another mailbox or folder."""
-    return marks_another(ours, found.notification_url) or (edited(ours) and not _watches(found.resource, ours))
+    elsewhere = bool(found.resource) and edited(ours) and not _watches(found.resource, ours)
+    return elsewhere or marks_another(ours, found.notification_url)
 
 
 def _watches(resource: str, ours: GraphMailSubscription) -> bool:
