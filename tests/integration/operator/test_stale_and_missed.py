@@ -61,10 +61,12 @@ async def test_a_start_from_a_list_that_is_older_than_the_statuses_makes_no_twin
 ) -> None:
     row = stage.add_app_only()
     hand, address = own(stage)
+    refusal = proxy.refuse("patch/status", 403, name="own")
     stage.endpoint.validating.clear()
     async with stage.operator():
-        await eventually(lambda: stage.endpoint.waiting == 2, "both are being made")
+        await eventually(lambda: stage.endpoint.waiting and refusal.hits, "both are begun")
         old = list_now(stage)
+        proxy.relent()
         stage.endpoint.validating.set()
         await stage.covered_once(row)
         made = (await stage.ready("own"))["subscriptionID"]
