@@ -37,6 +37,8 @@ _log = structlog.get_logger("graphmail.reconciler")
 MOST_STEPS = 8
 """Decisions in one go; what is still due then waits for the next look."""
 SOON = timedelta(seconds=5)
+_MAY_CREATE = frozenset({Action.CREATE, Action.RENEW, Action.VERIFY, Action.REPLACE})
+"""All but the first make a new subscription where they find the old one lost."""
 
 
 class Later(Exception):
@@ -281,10 +283,16 @@ class Reconciler:
             self._fleet.observe(body, now=self._now())
 
     def _named_by_row(self, entry: Entry, step: Step, access: Access) -> Step:
-        """What the row names is looked up before anything is created, also where the mirror has not asked for it yet."""
+        """What the row names is looked up first, also where the mirror has not asked for it yet.
+
+        Another process may have made it since our status was read, in place of one that is lost: whoever goes on from that status finds
+        that one lost as well, and makes a twin. A row that has not got our last outcome is older than the status, and tells nothing.
+        """
         wanted, status = access.row_subscription_id, step.resource.status
-        creating = step.decision.action is Action.CREATE and is_first(entry.resource, step.folder)
-        if not creating or wanted is None or wanted == status.last_handled_adoption or self._other(entry, wanted):
+        behind = entry.unsynced is not None or status.says(ConditionType.SYNCED, "False")
+        if step.decision.action not in _MAY_CREATE or behind or not is_first(entry.resource, step.folder):
+            return step
+        if wanted in {None, status.subscription_id, status.last_handled_adoption} or self._other(entry, wanted):
             return step
         return step._replace(decision=step.decision._replace(action=Action.ADOPT))
 

@@ -31,6 +31,27 @@ async def test_who_gets_the_claim_only_after_another_has_done_the_work_does_it_n
     assert stage.calls(row, "create") == 1
 
 
+async def test_who_gets_the_claim_only_after_another_has_replaced_what_was_lost_makes_no_twin(stage: Stage) -> None:
+    row = stage.add_app_only()
+    async with stage.operator(**BOTH_ACT):
+        lost = await stage.covered_once(row)
+    [held] = stage.live(row)
+    stage.simulator.world.subscriptions.end(held, stage.simulator.clock.now(), "dropped")
+    stage.request_renewal(row, "now")
+    before = stage.product.work_done(row.id)
+    async with PostgresGate(stage.product.url) as gate:
+        gate.keep_back("INSERT INTO graphmail.claims")
+        async with stage.operator(GRAPHMAIL_DATABASE_URL=gate.url, **BOTH_ACT):
+            await eventually(lambda: gate.held, "one operator is about to renew")
+            async with stage.operator(**BOTH_ACT):
+                await stage.status_of(row, lambda status: status["subscriptionID"] != lost, "made anew")
+                done = await stage.covered_once(row)
+                gate.release()
+                await eventually(lambda: stage.product.work_done(row.id) >= before + 2, "the late one has had its turn")
+                assert await stage.covered_once(row) == done
+    assert stage.calls(row, "create") == 2
+
+
 async def test_without_postgres_two_that_both_act_cover_each_mailbox_once(stage: Stage) -> None:
     hand = Hand(stage)
     names = [f"box{number}" for number in range(8)]
