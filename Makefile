@@ -86,15 +86,21 @@ bench-publish: environment ## Take what the last full runs found into docs/bench
 chaos: tools ## Kill the operator at every call that leaves its process (about 30 min); QUICK=1 at some of them, ONLY=renew in one deed
 	@PYTHONPATH=tests:hack .venv/bin/python -m chaos $(if $(QUICK),--quick) $(if $(ONLY),--only '$(ONLY)')
 
+SOAK := PYTHONPATH=.:bench:hack .venv/bin/python -m soak
+
+.PHONY: soak
+soak: tools ## A simulated month full of trouble (about 35 min); QUICK=1 is a short form of two minutes
+	@$(SOAK) $(if $(QUICK),--quick)
+
 .PHONY: test
 test: tools ## Run all tests, on a real API server and a real Postgres (ARGS= goes to pytest)
 	@.venv/bin/python -m pytest tests $(ARGS)
 
 .PHONY: lint
 lint: environment ## Check style, types and the layers
-	@.venv/bin/ruff check operator hack bench tests
-	@.venv/bin/ruff format --check operator hack bench tests
-	@MYPYPATH=operator:hack:bench .venv/bin/mypy --strict operator hack bench
+	@.venv/bin/ruff check operator hack bench soak tests
+	@.venv/bin/ruff format --check operator hack bench soak tests
+	@MYPYPATH=operator:hack:bench .venv/bin/mypy --strict operator hack bench soak
 	@.venv/bin/lint-imports
 
 .PHONY: crds
@@ -110,5 +116,5 @@ clean: $(if $(wildcard .demo .cluster $(STATE)),environment) ## Stop what runs a
 	@if [ -d .demo ]; then DEMO_STATE=.demo $(PY) -m demo down; fi
 	@if [ -d $(STATE) ]; then $(PY) -m localstack down --delete --state-dir $(STATE); fi
 	@if [ -e .cluster/kind/kubeconfig ]; then $(PY) -m kind down; fi
-	@rm -rf .venv .cluster .demo .bench dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
+	@rm -rf .venv .cluster .demo .bench .soak dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

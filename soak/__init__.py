@@ -1,0 +1,1 @@
+"""A simulated month: real processes and real stores, one compressed clock, seeded trouble, and an oracle that believes nobody."""
