@@ -4,10 +4,12 @@ import heapq
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from graphsim.client import SimulatorControl
+from graphsim.control_run_models import FaultView
 from localstack.messages import LocalStackError, say
 from localstack.processes import wait_until
 from rig.parts import Parts
@@ -160,9 +162,10 @@ class Month:
 
     # --- outages -----------------------------------------------------------------------------------------------------
 
-    def _lasting(self, happening: Happening, end: Callable[[], None]) -> None:
-        """An outage that has begun, and how it ends; while it is mended the clock stands still."""
+    def _lasting(self, happening: Happening, begin: Callable[[], None], end: Callable[[], None]) -> None:
+        """An outage: how it begins and how it ends; while it is mended the clock stands still."""
         since = self.clock.now(), time.time()
+        begin()
 
         def over() -> None:
             with self.clock.held():
@@ -177,53 +180,56 @@ class Month:
 
     def _graph_outage(self, happening: Happening) -> None:
         """A third of the calls gets no answer; Graph says 503, sign-in is busy."""
-        faults = [
-            self.control.add_fault(drop=True, share=0.3),
-            self.control.add_fault("token", answer="signin-busy"),
-            self.control.add_fault(answer="service-unavailable"),
-        ]
+        faults: list[FaultView] = []
 
-        def end() -> None:
-            for fault in faults:
-                self.control.clear_fault(fault.id)
+        def begin() -> None:
+            faults.append(self.control.add_fault(drop=True, share=0.3))
+            faults.append(self.control.add_fault("token", answer="signin-busy"))
+            faults.append(self.control.add_fault(answer="service-unavailable"))
 
-        self._lasting(happening, end)
+        self._lasting(happening, begin, lambda: self._lift(faults))
 
     def _storm(self, happening: Happening) -> None:
         """Most calls are too many. The pause that Graph asks for is a second of real time, which is half an hour here."""
-        fault = self.control.add_fault(
-            "create", "patch", "get", "list", "delete", answer="throttled", share=0.8, retry_after="1"
-        )
-        self._lasting(happening, lambda: self.control.clear_fault(fault.id))
+        faults: list[FaultView] = []
+        routes = ("create", "patch", "get", "list", "delete")
+
+        def begin() -> None:
+            faults.append(self.control.add_fault(*routes, answer="throttled", share=0.8, retry_after="1"))
+
+        self._lasting(happening, begin, lambda: self._lift(faults))
+
+    def _lift(self, faults: Iterable[FaultView]) -> None:
+        for fault in faults:
+            self.control.clear_fault(fault.id)
 
     def _postgres_outage(self, happening: Happening) -> None:
-        self.parts.postgres.stop()
-        self._stores_away.add(happening.what)
-
-        def end() -> None:
-            self.parts.postgres.start()
-            self._stores_are_back(happening.what)
-
-        self._lasting(happening, end)
+        self._without_store(happening, self.parts.postgres.stop, self.parts.postgres.start)
 
     def _api_server_outage(self, happening: Happening) -> None:
-        self.parts.cluster.stop_api_server()
-        self._stores_away.add(happening.what)
+        self._without_store(happening, self.parts.cluster.stop_api_server, self.parts.cluster.start_api_server)
+
+    def _without_store(self, happening: Happening, stop: Callable[[], object], start: Callable[[], object]) -> None:
+        def begin() -> None:
+            self._stores_away.add(happening.what)
+            stop()
 
         def end() -> None:
-            self.parts.cluster.start_api_server()
+            start()
             self._stores_are_back(happening.what)
 
-        self._lasting(happening, end)
+        self._lasting(happening, begin, end)
 
     def _stores_are_back(self, what: What) -> None:
+        """Only then time flows: connections are made anew, and stores are asked whether they are back, in real time."""
         self._stores_away.discard(what)
-        self.replicas.acting()
+        self.replicas.await_stores()
         self._await_claims()
 
     def _await_claims(self) -> None:
         """Claims keep real time: one that could not be given back blocks for two minutes, which must not become two days."""
-        if not wait_until(lambda: not self.product.old_claims(), CLAIMS_SECONDS):
+        begun = datetime.now(UTC)
+        if not wait_until(lambda: not self.product.claims_before(begun), CLAIMS_SECONDS):
             raise LocalStackError("claims that nobody works under did not run out")
 
     def _restart(self, happening: Happening) -> None:

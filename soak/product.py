@@ -34,8 +34,7 @@ _DELETE = (
     "DELETE FROM email_provider_health WHERE tenant = %(tenant)s AND provider_id = %(id)s::text",
     "DELETE FROM email_providers WHERE tenant = %(tenant)s AND id = %(id)s",
 )
-_OLD_CLAIMS = """
-SELECT count(*) FROM graphmail.claims WHERE until > now() AND begun_at < now() - interval '5 seconds'"""
+_CLAIMS = "SELECT count(*) FROM graphmail.claims WHERE until > now() AND begun_at < %(before)s"
 _END_CLAIMS = "UPDATE graphmail.claims SET until = now() WHERE until > now() AND holder LIKE %(holder)s"
 
 
@@ -112,10 +111,10 @@ class Product:
                 return mailbox
         return None
 
-    def old_claims(self) -> int:
-        """Claims that somebody has held for longer than work at the simulator takes: they run out in real time, within two minutes."""
+    def claims_before(self, moment: datetime) -> int:
+        """Claims that were made before a moment, in real time, and hold: they are given back soon, or run out within two minutes."""
         with psycopg.connect(self.parts.database_url) as connection:
-            [[count]] = connection.execute(_OLD_CLAIMS).fetchall()
+            [[count]] = connection.execute(_CLAIMS, {"before": moment}).fetchall()
         return int(count)
 
     def let_claims_run_out(self, pid: int) -> None:

@@ -17,6 +17,8 @@ from rig.parts import PROGRAMS, Parts
 START_SECONDS = 60.0
 TAKE_OVER_SECONDS = 90.0
 STOP_SECONDS = 30.0
+STORES_SECONDS = 6.0
+"""The operator asks a store that is away every 5 seconds whether it is back."""
 
 
 @dataclass(slots=True)
@@ -42,6 +44,15 @@ class Replica:
         except httpx.HTTPError:
             return False
         return "\ngraphmail_leader 1" in text and answers(self.metrics_url.replace("/metrics", "/readyz"))
+
+    def has_stores(self) -> bool:
+        """It counts both stores as up."""
+        try:
+            text = httpx.get(self.metrics_url, trust_env=False, timeout=5.0).text
+        except httpx.HTTPError:
+            return False
+        stores = [line for line in text.splitlines() if line.startswith("graphmail_store_up{")]
+        return len(stores) == 2 and all(line.endswith(" 1.0") for line in stores)
 
     def measure(self, now: float) -> None:
         """Note its memory."""
@@ -102,6 +113,19 @@ class Replicas:
             time.sleep(0.1)
         newest = self.all[-1].process
         raise LocalStackError(f"no replica acts; the log of the newest, {newest.log}, closes with\n{tail(newest.log)}")
+
+    def await_stores(self) -> None:
+        """Wait until the one that acts has the stores again, and goes on having them: what is broken of old connections shows soon.
+
+        Raises LocalStackError when that takes too long.
+        """
+        deadline, since = time.monotonic() + TAKE_OVER_SECONDS, time.monotonic()
+        while time.monotonic() - since < STORES_SECONDS:
+            if time.monotonic() > deadline:
+                raise LocalStackError("the replica that acts does not find the stores again")
+            if not self.acting().has_stores():
+                since = time.monotonic()
+            time.sleep(0.2)
 
     def end_acting(self, number: signal.Signals) -> int:
         """End the one that acts, wait until another one acts, and start what is missing; the process id of the one that is gone."""

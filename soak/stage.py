@@ -31,7 +31,7 @@ def settings(clock_file: Path) -> dict[str, str]:
     """The replicas' settings, beside where everything is. Ticks, polls and leases are in real time."""
     return {
         "GRAPHMAIL_SIMULATED_CLOCK_FILE": str(clock_file),
-        "GRAPHMAIL_LEADER_ELECTION": "true",  # the benches' operator is alone; here are two
+        "GRAPHMAIL_LEADER_ELECTION": "true",  # which the benches turn off
         "GRAPHMAIL_TICK_SECONDS": "8",
         "GRAPHMAIL_VERIFICATION_INTERVAL_MINUTES": str(VERIFICATION_MINUTES),
         "GRAPHMAIL_MIRROR_POLL_SECONDS": str(POLL_SECONDS),

@@ -89,7 +89,10 @@ def verdict(month: Month) -> Verdict:
 
 
 def _settled(month: Month) -> Reckoning:
-    wanted = [box.mailbox.address for box in month.boxes if box.expected.until is None]
+    """A loss that need not have been found yet is no disagreement."""
+    end = month.clock.now()
+    settled = [box for box in month.boxes if not any(excuse.end > end for excuse in box.expected.excuses)]
+    wanted = [box.mailbox.address for box in settled if box.expected.until is None]
     deadline = time.monotonic() + SETTLING_SECONDS
     while True:
         standing = reckon(month.parts, month.control, NAMESPACE, wanted)

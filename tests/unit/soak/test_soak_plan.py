@@ -5,7 +5,7 @@ import pytest
 from soak.plan import DAY, HOUR, LASTING, Plan, What
 
 
-@pytest.mark.parametrize("name", ["month", "short", "rollouts"])
+@pytest.mark.parametrize("name", ["month", "short", "rollouts", "stores"])
 def test_everything_that_a_plan_begins_is_over_before_its_end(name: str) -> None:
     plan = Plan.read(name)
     assert all(one.at > 0 and one.at + one.seconds < plan.seconds for one in plan.happenings)
