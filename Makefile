@@ -116,5 +116,5 @@ clean: $(if $(wildcard .demo .cluster $(STATE)),environment) ## Stop what runs a
 	@if [ -d .demo ]; then DEMO_STATE=.demo $(PY) -m demo down; fi
 	@if [ -d $(STATE) ]; then $(PY) -m localstack down --delete --state-dir $(STATE); fi
 	@if [ -e .cluster/kind/kubeconfig ]; then $(PY) -m kind down; fi
-	@rm -rf .venv .cluster .demo .bench .soak dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
+	@rm -rf .venv .cluster .demo .bench .chaos .soak dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .grimp_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
