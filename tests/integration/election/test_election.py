@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -175,14 +177,21 @@ async def test_a_holder_stops_when_the_api_server_is_away_and_nothing_stands_in_
         assert us.abandoned.is_set()
 
 
-async def test_claims_stand_in_for_the_lease_while_the_api_server_is_away(polls: Polls, tmp_path: Path) -> None:
+@asynccontextmanager
+async def cut_off(polls: Polls, folder: Path) -> AsyncIterator[tuple[ClusterGate, Voter]]:
+    """One that leads, with claims to stand in for the lease, and has lost the API server."""
     async with (
         ClusterGate(polls.control_plane) as gate,
-        polls.voter("us", kubeconfig=gate.kubeconfig(tmp_path), stand_in=True) as us,
+        polls.voter("us", kubeconfig=gate.kubeconfig(folder), stand_in=True) as us,
     ):
         await us.leads()
         gate.shut()
         await us.looks_again()
+        yield gate, us
+
+
+async def test_claims_stand_in_for_the_lease_while_the_api_server_is_away(polls: Polls, tmp_path: Path) -> None:
+    async with cut_off(polls, tmp_path) as (gate, us):
         us.now = 3_600.0
         await us.looks_again()
         assert us.election.standing() is Standing.STOOD_IN_FOR
@@ -214,13 +223,7 @@ async def test_who_comes_back_to_a_lease_that_another_one_has_taken_meanwhile_st
 
 
 async def test_an_event_loop_that_hangs_while_the_api_server_is_away_loses_too(polls: Polls, tmp_path: Path) -> None:
-    async with (
-        ClusterGate(polls.control_plane) as gate,
-        polls.voter("us", kubeconfig=gate.kubeconfig(tmp_path), stand_in=True) as us,
-    ):
-        await us.leads()
-        gate.shut()
-        await us.looks_again()
+    async with cut_off(polls, tmp_path) as (_, us):
         us.now = 100.0
         us.silence = TERMS.seconds
         assert await us.loses() == "the lease is lost: the event loop did not move"
