@@ -8,6 +8,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -89,13 +90,11 @@ class SimulatedClock:
 
     def _fresh(self) -> _Reading:
         """What the file says now; what it said last, while it cannot be read."""
-        try:
+        with suppress(OSError, ValueError, KeyError, TypeError):
             stamp = self._stamp()
             if stamp != self._seen:
                 self._reading = _Reading.parse(self._path.read_text())
                 self._seen = stamp
-        except (OSError, ValueError, KeyError, TypeError):
-            return self._reading
         return self._reading
 
 

@@ -118,6 +118,8 @@ class Database:
     async def claim(self, key: ProviderKey, action: str | None, limit: int) -> Claim | Refusal:
         """Take the claim of a provider for an action, while fewer than `limit` of its tenant are claimed, and read it under the claim.
 
+        Without an action the provider is not read.
+
         A live claim refuses everybody, this process too. The action counts as begun until `record` or `release` settles it; None begins
         nothing that a later holder would have to look at.
         """
