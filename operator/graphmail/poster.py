@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -16,6 +17,33 @@ _log = structlog.get_logger("graphmail.events")
 
 MOST_WAITING = 1000
 """More would be told long after they happened; the log and the metrics have them all."""
+ROUTINE_AT_ONCE = 100
+ROUTINE_A_SECOND = 1.0
+"""20,000 mailboxes renew one in 25 seconds. Where thousands are due at once, nobody reads an event of each, and etcd keeps them all."""
+
+
+class Allowance:
+    """So many at once, and so many a second in the long run (a token bucket).
+
+    Args:
+        monotonic: seconds.
+    """
+
+    def __init__(self, at_once: int, a_second: float, monotonic: Callable[[], float]) -> None:
+        self._at_once = at_once
+        self._a_second = a_second
+        self._monotonic = monotonic
+        self._left, self._counted_at = float(at_once), monotonic()
+
+    def take(self) -> bool:
+        """One more; False when it is one too many."""
+        now = self._monotonic()
+        self._left = min(self._left + (now - self._counted_at) * self._a_second, self._at_once)
+        self._counted_at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 class Poster:
@@ -24,17 +52,31 @@ class Poster:
     Args:
         book: merges repeats.
         clock: the time now.
+        monotonic: seconds.
     """
 
-    def __init__(self, cluster: Cluster, book: EventBook, metrics: Metrics, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        book: EventBook,
+        metrics: Metrics,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._cluster = cluster
         self._book = book
         self._metrics = metrics
         self._clock = clock
+        self._routine = Allowance(ROUTINE_AT_ONCE, ROUTINE_A_SECOND, monotonic)
         self._queue: asyncio.Queue[tuple[GraphMailSubscription, EventReason, str]] = asyncio.Queue(MOST_WAITING)
 
-    def __call__(self, resource: GraphMailSubscription, reason: EventReason, message: str) -> None:
-        """Tell about a resource; when too much waits already, the event is dropped and counted."""
+    def __call__(
+        self, resource: GraphMailSubscription, reason: EventReason, message: str, *, routine: bool = False
+    ) -> None:
+        """Tell about a resource; when too much waits already, or too much of the routine came, the event is dropped and counted."""
+        if routine and not self._routine.take():
+            self._metrics.event_dropped()
+            return
         try:
             self._queue.put_nowait((resource, reason, message))
         except asyncio.QueueFull:

@@ -180,7 +180,7 @@ class Play:
             stores=stores,
             fleet=Fleet(),
             metrics=metrics,
-            announce=lambda *_: None,
+            announce=lambda *_, **__: None,
             policy=Policy(),
             batch=10,
             clock=self.now,

@@ -81,7 +81,7 @@ async def _compare(settings: Settings, cluster: "_Cluster", database: Database, 
         fleet=fleet,
         stores=Stores({}),
         metrics=Metrics(fleet.resources, version("graphmail-operator")),
-        announce=lambda *_: None,
+        announce=lambda *_, **__: None,
         template=Template(
             cluster.namespace,
             settings.notification_url or "",

@@ -157,37 +157,29 @@ class _Page:
 
 
 class EventBook:
-    """Merges repeats of the same words about the same resource within an hour into a count, and bounds what is in flight.
+    """Merges repeats of the same words about the same resource within an hour into a count.
 
     It asks nobody: `say` returns the call to make, if there is one now, and `done` is told how it ended. At most one call for the same
     words is in flight, so that none overtakes another; repeats that come meanwhile are told in the next one.
 
     Args:
         reporter: the process that reports, such as the pod's name.
-        most_in_flight: calls at the same time; what is new beyond that is dropped and counted.
         most_remembered: different words; beyond that the oldest are forgotten, and told as new when they come again.
     """
 
-    def __init__(self, reporter: str = OPERATOR, *, most_in_flight: int = 64, most_remembered: int = 10_000) -> None:
+    def __init__(self, reporter: str = OPERATOR, *, most_remembered: int = 10_000) -> None:
         self._reporter = reporter
-        self._most_in_flight = most_in_flight
         self._most_remembered = most_remembered
         self._pages: OrderedDict[_Key, _Page] = OrderedDict()
-        self._in_flight = 0
-        self.dropped = 0
-        """Events that were never told, since too many were in flight."""
 
     def say(
         self, resource: GraphMailSubscription, reason: EventReason, message: str, now: datetime
     ) -> EventCall | None:
-        """Note that this happened. The call to make; None when it waits for one in flight, or was dropped."""
+        """Note that this happened. The call to make; None when it waits for one in flight."""
         self._forget(now)
         key = (resource.metadata.uid, reason, message)
         page = self._pages.get(key)
         if page is None:
-            if self._in_flight >= self._most_in_flight:
-                self.dropped += 1
-                return None
             page = self._pages[key] = _Page(resource, now)
         page.waiting += 1
         page.last = max(page.last, now)
@@ -197,7 +189,6 @@ class EventBook:
     def done(self, call: EventCall, ended: Ended) -> EventCall | None:
         """Note how a call ended; each is done once. The call to make next for the same words, or None."""
         page = self._pages[call.key]
-        self._in_flight -= 1
         if ended is Ended.FAILED:
             del self._pages[call.key]
             return None
@@ -209,9 +200,8 @@ class EventBook:
         return self._next(call.key, page) if page.waiting else None
 
     def _next(self, key: _Key, page: _Page) -> EventCall | None:
-        if page.sending or self._in_flight >= self._most_in_flight:
+        if page.sending:
             return None
-        self._in_flight += 1
         page.sending, page.waiting = page.waiting, 0
         _, reason, message = key
         namespace = page.resource.metadata.namespace

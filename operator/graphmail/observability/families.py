@@ -110,9 +110,7 @@ LEADER = Family(
     "gauge",
     "1 while this process holds the lease, or acts without one, else 0.",
 )
-EVENTS_DROPPED = Family(
-    "graphmail_events_dropped_total", "counter", "Events not posted, since too many were in flight."
-)
+EVENTS_DROPPED = Family("graphmail_events_dropped_total", "counter", "Events not posted, since too many came at once.")
 BUILD_INFO = Family("graphmail_build_info", "gauge", "Always 1; the label says which version runs.", ("version",))
 
 FAMILIES: tuple[Family, ...] = (

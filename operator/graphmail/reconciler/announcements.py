@@ -1,5 +1,6 @@
 """Which events tell of a piece of work. Pure."""
 
+from graphmail.decision import Reason, Step
 from graphmail.graph import Meaning
 from graphmail.observability.events import EventReason
 from graphmail.reconciler.result import Deed, Result
@@ -14,6 +15,13 @@ _GOOD = {
     Deed.ADOPT: EventReason.ADOPTED,
     Deed.DELETE: EventReason.DELETED,
 }
+_BY_THE_CALENDAR = frozenset({Reason.WITHIN_LOOK_AHEAD, Reason.RENEWAL_INTERVAL})
+
+
+def is_routine(step: Step, result: Result) -> bool:
+    """A renewal that went as planned: nobody asked for it, and nothing had failed before it."""
+    planned = step.decision.reason in _BY_THE_CALENDAR and step.resource.status.consecutive_failures == 0
+    return planned and result.deed is Deed.RENEW and result.success
 
 
 def announcement(result: Result) -> tuple[EventReason, str] | None:

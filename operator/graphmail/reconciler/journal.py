@@ -33,8 +33,10 @@ _CONFLICT = 409
 class Announcer(Protocol):
     """Tells people about a resource: a Kubernetes event."""
 
-    def __call__(self, resource: GraphMailSubscription, reason: EventReason, message: str, /) -> None:
-        """`message` is for people, and holds no secret."""
+    def __call__(
+        self, resource: GraphMailSubscription, reason: EventReason, message: str, /, *, routine: bool = False
+    ) -> None:
+        """`message` is for people, and holds no secret; what is `routine` may go untold where thousands of it come at once."""
 
 
 @dataclass(frozen=True, slots=True)

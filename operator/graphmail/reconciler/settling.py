@@ -13,7 +13,7 @@ from graphmail.fleet import Entry
 from graphmail.graph import MicrosoftError
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Metrics
-from graphmail.reconciler.announcements import announcement
+from graphmail.reconciler.announcements import announcement, is_routine
 from graphmail.reconciler.hands import Hands
 from graphmail.reconciler.journal import Announcer, Journal
 from graphmail.reconciler.result import Deed, Result
@@ -180,7 +180,7 @@ class Settling:
             self._announce(resource, EventReason.RESUMED, "resumed: the subscription is kept alive again")
         told = announcement(result)
         if told is not None:
-            self._announce(resource, *told)
+            self._announce(resource, *told, routine=is_routine(done.step, result))
         if result.gap is not None:
             self._metrics.gap(result.gap)
         held, verdict = result.held.subscription_id if result.held else None, result.verdict

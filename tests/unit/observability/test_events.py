@@ -187,7 +187,6 @@ def test_repeats_during_a_call_wait_and_are_told_together_in_the_next() -> None:
     assert (following.verb, following.name) == ("patch", first.name)
     assert following.body == {"count": 3, "lastTimestamp": "2026-11-24T04:05:15Z"}
     assert book.done(following, Ended.POSTED) is None
-    assert book.dropped == 0
 
 
 def test_an_event_that_the_api_server_has_forgotten_is_created_anew_with_what_is_untold() -> None:
@@ -205,19 +204,6 @@ def test_after_a_failed_call_the_next_repeat_begins_anew() -> None:
     book = EventBook()
     assert book.done(some(book.say(resource(), EventReason.RENEWED, "covered", NOW)), Ended.FAILED) is None
     assert some(book.say(resource(), EventReason.RENEWED, "covered", NOW)).verb == "create"
-
-
-def test_what_is_new_while_too_many_are_in_flight_is_dropped_and_counted() -> None:
-    book = EventBook(most_in_flight=2)
-    first, second = (some(book.say(resource(), EventReason.RENEWED, message, NOW)) for message in "ab")
-    assert book.say(resource(), EventReason.RENEWED, "c", NOW) is None
-    assert book.dropped == 1
-    book.done(first, Ended.FAILED)
-    third = some(book.say(resource(), EventReason.RENEWED, "c", NOW))
-    assert book.say(resource(), EventReason.RENEWED, "d", NOW) is None
-    book.done(second, Ended.POSTED)
-    book.done(third, Ended.POSTED)
-    assert book.dropped == 2
 
 
 def test_only_so_many_words_are_remembered_and_the_oldest_are_forgotten_first() -> None:
@@ -244,7 +230,7 @@ def test_what_is_in_flight_is_never_forgotten() -> None:
     )
 )
 def test_the_counts_of_all_events_add_up_to_what_was_said(steps: list[tuple[str, int, str]]) -> None:
-    book = EventBook(most_in_flight=1_000)
+    book = EventBook()
     server: dict[str, tuple[str, int]] = {}
     held: list[EventCall] = []
     said, lost = Counter[str](), Counter[str]()

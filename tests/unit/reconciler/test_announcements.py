@@ -1,0 +1,64 @@
+"""Which renewals are a matter of course, whose events may go untold in a wave of them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from graphmail.backoff import Pace
+from graphmail.decision import Known, Policy, next_step
+from graphmail.reconciler.announcements import is_routine
+from graphmail.reconciler.result import Deed, Result, Verdict
+from graphmail.resource import GraphMailSubscription
+from graphmail.resource.model import write_time
+from graphmail.resource.names import ANNOTATION_RENEW
+
+NOW = datetime(2026, 3, 2, 9, 17, 11, tzinfo=UTC)
+RENEWED = Result(Deed.RENEW, None, granted=True)
+FAILED = Result(Deed.RENEW, None, verdict=Verdict("ServerError", "Graph answered 500", Pace.QUICK))
+RECREATED = Result(Deed.RECREATE, None, granted=True)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "failures", "result", "routine"),
+    [
+        pytest.param({}, 0, RENEWED, True, id="one by the calendar"),
+        pytest.param({ANNOTATION_RENEW: "please"}, 0, RENEWED, False, id="not one that somebody asked for"),
+        pytest.param({}, 2, RENEWED, False, id="not one that ends a failure"),
+        pytest.param({}, 0, FAILED, False, id="not one that fails"),
+        pytest.param({}, 0, RECREATED, False, id="not one that found a loss"),
+    ],
+)
+def test_only_a_renewal_that_went_as_planned_is_routine(
+    annotations: dict[str, str], failures: int, result: Result, *, routine: bool
+) -> None:
+    assert (
+        is_routine(next_step(mailbox(annotations, failures), now=NOW, policy=Policy(), known=known), result) is routine
+    )
+
+
+def known(_: str) -> Known:
+    return Known(verified_at=NOW)
+
+
+def mailbox(annotations: dict[str, str], failures: int) -> GraphMailSubscription:
+    """A mailbox whose renewal is due."""
+    status: dict[str, Any] = {"subscriptionID": "sub-1", "expirationTime": write_time(NOW + timedelta(hours=20))}
+    return GraphMailSubscription.parse(
+        {
+            "metadata": {
+                "name": "ann-1",
+                "namespace": "mail",
+                "uid": "0c9f3c44",
+                "generation": 1,
+                "annotations": annotations,
+            },
+            "spec": {
+                "tenant": "t1",
+                "providerID": "p1",
+                "mailbox": "ann@example.com",
+                "notificationURL": "https://app.example.com/hook",
+            },
+            "status": {"observedGeneration": 1, "consecutiveFailures": failures, **status},
+        }
+    )
