@@ -29,6 +29,8 @@ _MERGE = "application/merge-patch+json"
 _PAGE = 500
 _TRIES = 4
 _TIMEOUT_SECONDS = 15
+_LONGEST_WAIT_SECONDS = 5
+"""An API server that asks for a longer pause counts as away, and callers come back in their own time."""
 _TOKEN_SECONDS = 10.0
 """How long a token is used before the configuration is asked again. Asking took 0.14 ms a call, since the client loads its whole
 configuration anew; the kubelet replaces a pod's token long before it expires."""
@@ -49,7 +51,15 @@ class ClusterError(Exception):
 
 
 class ClusterUnavailable(ClusterError):
-    """The API server cannot be reached, or answers 429 or 5xx, also after some tries."""
+    """The API server cannot be reached, or answers 429 or 5xx, also after some tries.
+
+    Attributes:
+        retry_after: seconds that it asked to wait; 0 when it did not say.
+    """
+
+    def __init__(self, status: int, reason: str, message: str, *, retry_after: int = 0) -> None:
+        super().__init__(status, reason, message)
+        self.retry_after = retry_after
 
 
 class ClusterConfigError(Exception):
@@ -322,7 +332,7 @@ class Cluster:
         tries: int = _TRIES,
     ) -> dict[str, Any]:
         async for attempt in stamina.retry_context(
-            on=ClusterUnavailable, attempts=tries, timeout=_TIMEOUT_SECONDS, wait_initial=0.1, wait_max=2.0
+            on=_worth_another_try, attempts=tries, timeout=_TIMEOUT_SECONDS, wait_initial=0.1, wait_max=2.0
         ):
             with attempt:
                 return await self._once(method, path, body, content_type, params)
@@ -345,7 +355,7 @@ class Cluster:
                 method, self.server + path, data=data, headers=headers, params=params
             ) as response:
                 answer = await response.read()
-                return read_answer(response.status, answer)
+                return read_answer(response.status, answer, response.headers.get("Retry-After", ""))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ClusterUnavailable(
                 0, type(error).__name__, f"the API server {self.server} cannot be reached"
@@ -356,8 +366,18 @@ def _review(api_version: str, kind: str, **content: Any) -> dict[str, Any]:
     return {"apiVersion": api_version, "kind": kind, **content}
 
 
-def read_answer(status: int, answer: bytes) -> dict[str, Any]:
+def _worth_another_try(error: Exception) -> bool | float:
+    """For stamina: whether to try again, or in how many seconds."""
+    if not isinstance(error, ClusterUnavailable) or error.retry_after > _LONGEST_WAIT_SECONDS:
+        return False
+    return float(error.retry_after) or True
+
+
+def read_answer(status: int, answer: bytes, retry_after: str = "") -> dict[str, Any]:
     """The object of an answer.
+
+    Args:
+        retry_after: that header, which the API server gives in seconds (API Priority and Fairness).
 
     Raises:
         ClusterError: it is an error; `ClusterUnavailable` for one that passes.
@@ -369,5 +389,9 @@ def read_answer(status: int, answer: bytes) -> dict[str, Any]:
     if status < 300 and isinstance(content, dict):
         return content
     details = content if isinstance(content, dict) else {}
-    kind = ClusterUnavailable if status == 429 or status >= 500 or status < 300 else ClusterError
-    raise kind(status, str(details.get("reason", "Unknown")), str(details.get("message", "no message")))
+    reason, message = str(details.get("reason", "Unknown")), str(details.get("message", "no message"))
+    if status == 429 or status >= 500 or status < 300:
+        raise ClusterUnavailable(
+            status, reason, message, retry_after=int(retry_after) if retry_after.isdecimal() else 0
+        )
+    raise ClusterError(status, reason, message)

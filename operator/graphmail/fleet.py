@@ -56,7 +56,11 @@ class Entry:
     waiting: asyncio.Future[Any] | None = field(default=None, repr=False)
     """The wait for a turn at Graph, while there is one."""
     unwritten: bool = False
-    """The status here is newer than the API server's, which could not be reached."""
+    """The status here is newer than the API server's, which could not be reached, or refused it."""
+    refusals: int = 0
+    """How often in a row the API server has refused the status."""
+    write_at: datetime | None = None
+    """When a refused status is tried again by itself, in Graph's time."""
     unsynced: Outcome | None = field(default=None, repr=False)
     """The last outcome that Postgres has not got."""
     unsynced_over: str | None = None

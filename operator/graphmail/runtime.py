@@ -272,7 +272,8 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
         standing=parts.election.standing if parts.election is not None else lambda: Standing.HOLDS,
     )
     poster = Poster(cluster, EventBook(parts.holder), metrics, utc_now)
-    journal = Journal(cluster, database, stores, Threshold(settings.failure_threshold), parts.clock.now)
+    threshold = Threshold(settings.failure_threshold)
+    journal = Journal(cluster, database, stores, threshold, clock=parts.clock.now, now=now)
     desk = AccessDesk(cluster, database, settings.notification_url, files=files, workload=settings.workload_identity)
     reconciler = put_together(
         hands=Hands(parts.graph, parts.signin, installation, settings.lifetime),

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import httpx
 
-from graphmail.cluster import Cluster
+from graphmail.cluster import Cluster, ClusterError
 from graphmail.database import Claim
 from graphmail.decision import Policy
 from graphmail.election import Standing
@@ -93,18 +93,23 @@ class Microsoft:
 
 
 class ApiServer:
-    """Takes every status, and shows it as the API server would: through JSON."""
+    """Takes every status, unless it is told to refuse them, and shows it as the API server would: through JSON."""
 
     namespace = "mail"
 
     def __init__(self, body: dict[str, Any]) -> None:
         self.body = body
+        self.refusal: ClusterError | None = None
+        self.asked = 0
 
     async def subscription(self, _name: str) -> dict[str, Any] | None:
         return self.body
 
     async def apply_status(self, body: Mapping[str, Any], *, manager: str, unchanged: bool = False) -> dict[str, Any]:
         assert manager
+        self.asked += 1
+        if self.refusal is not None:
+            raise self.refusal
         assert not unchanged or body["metadata"]["resourceVersion"] == self.body["metadata"]["resourceVersion"]
         version = str(int(self.body["metadata"]["resourceVersion"]) + 1)
         metadata = {**self.body["metadata"], "resourceVersion": version}
@@ -156,8 +161,10 @@ class Play:
         metrics: Metrics,
         verified_hours_ago: float = 0.0,
         standing: Callable[[], Standing] = lambda: Standing.HOLDS,
+        jitter: float = 0.0,
     ) -> None:
         self.microsoft = microsoft
+        self.jitter = jitter
         body = resource_body(status, annotations or {})
         self.api = ApiServer(body)
         verified = {"inbox": NOW - timedelta(hours=verified_hours_ago)}
@@ -170,7 +177,7 @@ class Play:
         budget = Budget(clock=asyncio.get_running_loop().time)
         graph = GraphClient("https://graph.example.com/v1.0", budget, http=self.http, clock=self.now)
         hands = Hands(graph, cast("SignIn", microsoft), "here", timedelta(minutes=10_000))
-        journal = Journal(cluster, None, stores, Threshold(), self.now)
+        journal = Journal(cluster, None, stores, Threshold(), clock=self.now, now=self.now)
         return put_together(
             hands=hands,
             budget=budget,
@@ -185,7 +192,7 @@ class Play:
             batch=10,
             clock=self.now,
             now=self.now,
-            random=lambda: 0.0,
+            random=lambda: self.jitter,
         )
 
     def now(self) -> datetime:

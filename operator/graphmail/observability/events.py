@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from graphmail.observability.redaction import redact
 from graphmail.resource import GraphMailSubscription
-from graphmail.resource.model import write_time
+from graphmail.resource.model import Metadata, write_time
 from graphmail.resource.names import API_VERSION, KIND, OPERATOR
 
 WINDOW = timedelta(hours=1)
@@ -60,32 +60,29 @@ _WARNINGS = frozenset(
 )
 
 
-def build_event(
-    resource: GraphMailSubscription, reason: EventReason, message: str, *, now: datetime, reporter: str
-) -> dict[str, Any]:
+def build_event(about: Metadata, reason: EventReason, message: str, *, now: datetime, reporter: str) -> dict[str, Any]:
     """The event as the API server takes it.
 
     Its name is made from what is said and when: one that is posted again after a lost answer is the same event (409 AlreadyExists).
 
     Args:
-        resource: what it is about.
+        about: the resource that it is about.
         reason: in one word.
         message: for people; secrets are masked, and it is cut at 1,024 characters.
         now: when it happened.
         reporter: the process that reports, such as the pod's name.
     """
-    metadata = resource.metadata
     moment = write_time(now)
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": _name(resource, reason, message, now), "namespace": metadata.namespace},
+        "metadata": {"name": _name(about, reason, message, now), "namespace": about.namespace},
         "involvedObject": {
             "apiVersion": API_VERSION,
             "kind": KIND,
-            "namespace": metadata.namespace,
-            "name": metadata.name,
-            "uid": metadata.uid,
+            "namespace": about.namespace,
+            "name": about.name,
+            "uid": about.uid,
         },
         "type": reason.type,
         "reason": reason.value,
@@ -110,10 +107,10 @@ def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"
 
 
-def _name(resource: GraphMailSubscription, reason: EventReason, message: str, now: datetime) -> str:
-    said = "\0".join((resource.metadata.uid, reason.value, message, now.isoformat()))
+def _name(about: Metadata, reason: EventReason, message: str, now: datetime) -> str:
+    said = "\0".join((about.uid, reason.value, message, now.isoformat()))
     digest = hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
-    return f"{resource.metadata.name[: _LONGEST_NAME - len(digest) - 1].rstrip('-.')}.{digest}"
+    return f"{about.name[: _LONGEST_NAME - len(digest) - 1].rstrip('-.')}.{digest}"
 
 
 class Ended(StrEnum):
@@ -145,7 +142,8 @@ class EventCall:
 class _Page:
     """One thing that is said, and how often."""
 
-    resource: GraphMailSubscription
+    about: Metadata
+    """Not the whole resource: thousands of these are kept for an hour."""
     last: datetime
     name: str = ""
     told: int = 0
@@ -180,7 +178,7 @@ class EventBook:
         key = (resource.metadata.uid, reason, message)
         page = self._pages.get(key)
         if page is None:
-            page = self._pages[key] = _Page(resource, now)
+            page = self._pages[key] = _Page(resource.metadata, now)
         page.waiting += 1
         page.last = max(page.last, now)
         self._pages.move_to_end(key)
@@ -204,11 +202,11 @@ class EventBook:
             return None
         page.sending, page.waiting = page.waiting, 0
         _, reason, message = key
-        namespace = page.resource.metadata.namespace
+        namespace = page.about.namespace
         if page.told:
             patch = {"count": page.told + page.sending, "lastTimestamp": write_time(page.last)}
             return EventCall("patch", namespace, page.name, patch, key)
-        body = build_event(page.resource, reason, message, now=page.last, reporter=self._reporter)
+        body = build_event(page.about, reason, message, now=page.last, reporter=self._reporter)
         page.name = body["metadata"]["name"]
         return EventCall("create", namespace, page.name, {**body, "count": page.sending}, key)
 

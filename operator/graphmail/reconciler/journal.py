@@ -5,7 +5,7 @@ The record of an id comes before anything else (design, rule 3): first Postgres,
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
@@ -26,8 +26,10 @@ from graphmail.resource.names import ANNOTATION_DELETION, OPERATOR
 from graphmail.stores import Stores
 
 _log = structlog.get_logger("graphmail.journal")
-_CONFLICT = 409
-"""Somebody has written since (Kubernetes API conventions, "Concurrency control and consistency")."""
+_FORBIDDEN, _CONFLICT = 403, 409
+"""A right is missing; somebody has written since (Kubernetes API conventions, "Concurrency control and consistency")."""
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=15)
+"""Between tries to write a status that is refused (a missing right, a webhook): it doubles, since a whole fleet may be refused."""
 
 
 class Announcer(Protocol):
@@ -58,6 +60,7 @@ class Journal:
     Args:
         database: None when the operator runs without Postgres.
         clock: the time now, as rows have it.
+        now: the time at Graph.
     """
 
     def __init__(
@@ -66,13 +69,16 @@ class Journal:
         database: Database | None,
         stores: Stores,
         threshold: Threshold,
+        *,
         clock: Callable[[], datetime],
+        now: Callable[[], datetime],
     ) -> None:
         self._cluster = cluster
         self._database = database
         self._stores = stores
         self._threshold = threshold
         self._clock = clock
+        self._now = now
 
     def has_row(self, resource: GraphMailSubscription) -> bool:
         """The resource mirrors a provider's row."""
@@ -180,14 +186,24 @@ class Journal:
             self._stores.lost(Store.KUBERNETES)
             return
         except ClusterError as error:
-            _log.error("the API server refuses the status; it is kept in memory and tried again", error=str(error))
+            self._refused(entry, error, "it is kept in memory and tried again")
             return
         self._stores.back(Store.KUBERNETES)
         entry.unwritten = False
+        _accepted(entry)
         if body is None:
             entry.gone = True
         else:
             entry.take(body)
+
+    def _refused(self, entry: Entry, error: ClusterError, consequence: str) -> None:
+        """Told once: while a right is missing, a fleet of thousands is refused again and again."""
+        pause = min(FIRST_PAUSE * (1 << min(entry.refusals, 16)), LONGEST_PAUSE)
+        entry.write_at = self._now() + pause
+        entry.refusals += 1
+        tell = _log.error if entry.refusals == 1 else _log.debug
+        remedy = "grant the rights of docs/security.md" if error.status == _FORBIDDEN else None
+        tell(f"the API server refuses the status: {consequence}", error=str(error), remedy=remedy)
 
     async def write_unchanged(self, entry: Entry, status: Status) -> bool:
         """Write a status if the resource is still the one that was read last; whether it was written."""
@@ -200,8 +216,9 @@ class Journal:
             return False
         except ClusterError as error:
             if error.status != _CONFLICT:
-                _log.error("the API server refuses the status, and nothing is created without it", error=str(error))
+                self._refused(entry, error, "nothing is created until it takes one")
             return False
+        _accepted(entry)
         if body is None:
             entry.gone = True
             return False
@@ -215,6 +232,12 @@ class Journal:
         if patch is None:
             return answer
         return await self._cluster.correct_status(patch, manager=OPERATOR) or answer
+
+
+def _accepted(entry: Entry) -> None:
+    if entry.refusals:
+        _log.info("the API server takes the status again", refused=entry.refusals)
+    entry.refusals, entry.write_at = 0, None
 
 
 def _troubled(after: Status, *, several: bool) -> list[FolderSubscription]:

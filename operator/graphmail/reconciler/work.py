@@ -42,7 +42,11 @@ _MAY_CREATE = frozenset({Action.CREATE, Action.RENEW, Action.VERIFY, Action.REPL
 
 
 class Later(Exception):
-    """The work cannot be done now, through no fault of the mailbox: look again soon, and change nothing."""
+    """The work cannot be done now, through no fault of the mailbox: look again soon, or then, and change nothing."""
+
+    def __init__(self, again_at: datetime | None = None) -> None:
+        super().__init__()
+        self.again_at = again_at
 
 
 class Reconciler:
@@ -88,18 +92,24 @@ class Reconciler:
     def decide(self, entry: Entry) -> Step:
         """What is to be done for that mailbox now, and for which of its folders."""
 
+        now = self._now()
+        refused = entry.write_at is not None and now < entry.write_at
+
         def known(folder: str) -> Known:
             return Known(
                 verified_at=entry.verified.get(folder),
                 seen_at=entry.seen_at,
                 stores_away=self._stores.away,
-                unwritten=entry.unwritten,
+                unwritten=entry.unwritten and not refused,
                 unsynced=entry.unsynced is not None or entry.row_emptied,
                 notified_at=entry.notified_at,
                 notification_url=entry.resource.spec.notification_url,
             )
 
-        return next_step(entry.resource, now=self._now(), policy=self.policy, known=known)
+        step = next_step(entry.resource, now=now, policy=self.policy, known=known)
+        if entry.write_at is None or not refused or step.decision.again_at <= entry.write_at:
+            return step
+        return step._replace(decision=step.decision._replace(again_at=entry.write_at))
 
     async def reconcile(self, entry: Entry) -> datetime:
         """Do what is due for that mailbox.
@@ -115,8 +125,8 @@ class Reconciler:
                     return step.decision.again_at
                 try:
                     await self.perform(entry, step)
-                except Later:
-                    break
+                except Later as later:
+                    return later.again_at or self._now() + SOON
             return self._now() + SOON
 
     async def perform(self, entry: Entry, step: Step) -> Result | None:
@@ -153,7 +163,7 @@ class Reconciler:
         before = entry.resource.status.condition(ConditionType.READY)
         async with self._slots:
             if not await self._settling.report(entry):
-                raise Later
+                raise Later(entry.write_at)
         newly = before is None or before.reason != Reason.SUSPENDED.value
         if step.decision.reason is Reason.SUSPENDED and newly:
             self._announce(entry.resource, EventReason.SUSPENDED, step.decision.message)
@@ -264,7 +274,7 @@ class Reconciler:
         if not entry.begun_here and begun is not None and self._now() < begun + GIVE_UP:
             raise Later
         if not await self._settling.begin(entry, step):
-            raise Later
+            raise Later(entry.write_at)
         return True
 
     async def _look_again(self, entry: Entry) -> None:

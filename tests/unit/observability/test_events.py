@@ -38,7 +38,7 @@ def event(
     about: GraphMailSubscription | None = None,
     now: datetime = NOW,
 ) -> dict[str, Any]:
-    return build_event(about or resource(), reason, message, now=now, reporter="pod-1")
+    return build_event((about or resource()).metadata, reason, message, now=now, reporter="pod-1")
 
 
 def some(call: EventCall | None) -> EventCall:

@@ -1,0 +1,27 @@
+"""When a call of the API server is worth another try, and how soon."""
+
+import pytest
+
+from graphmail.cluster import ClusterError, ClusterUnavailable, _worth_another_try, read_answer
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "again"),
+    [
+        pytest.param(429, "2", 2.0, id="when it said so"),
+        pytest.param(503, "", True, id="soon where it said nothing"),
+        pytest.param(503, "0", True, id="soon where it said at once"),
+        pytest.param(503, "Wed, 21 Oct 2026 07:28:00 GMT", True, id="soon where it is no number of seconds"),
+        pytest.param(429, "60", False, id="not by waiting for so long"),
+        pytest.param(403, "2", False, id="not what is refused"),
+    ],
+)
+def test_a_call_that_failed_is_tried_again(status: int, retry_after: str, *, again: float | bool) -> None:
+    with pytest.raises(ClusterError) as failed:
+        read_answer(status, b"{}", retry_after)
+    assert _worth_another_try(failed.value) == again
+    assert type(_worth_another_try(failed.value)) is type(again)
+
+
+def test_a_server_that_cannot_be_reached_is_tried_again() -> None:
+    assert _worth_another_try(ClusterUnavailable(0, "TimeoutError", "cannot be reached")) is True
