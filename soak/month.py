@@ -26,6 +26,8 @@ _NEEDS_STORES = CHANGES_ROWS | RESTARTS
 """These wait while a store is away."""
 _LOOK_SECONDS = 0.02
 _SAMPLE_SECONDS = 1.0
+_COUNT_SECONDS = 10.0
+"""Between two looks at the replicas' metrics, which cost them processor time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Month:
     _postponed: list[Callable[[], None]] = field(default_factory=list)
     _chance: random.Random = field(default_factory=random.Random)
     _order: int = 0
+    _counted: float = 0.0
 
     def run(self) -> None:
         """From the first moment to the last; the clock is held at both."""
@@ -114,6 +117,10 @@ class Month:
     def _sample(self) -> None:
         for replica in self.replicas.running():
             replica.measure(self.clock.now())
+        if time.monotonic() - self._counted > _COUNT_SECONDS:
+            self._counted = time.monotonic()
+            for replica in self.replicas.running():
+                replica.count_tasks(self.clock.now())
         if not self._stores_away and len(self.replicas.running()) < 2:
             with self.clock.held():
                 self.replicas.revive()

@@ -113,12 +113,3 @@ def without(span: Span, others: Iterable[Span]) -> list[Span]:
 def total(spans: Iterable[Span]) -> float:
     """Seconds, in sum."""
     return sum(span.seconds for span in spans)
-
-
-def slope(points: Sequence[tuple[float, float]]) -> float:
-    """The slope of the line that fits best (least squares); 0 for fewer than two moments."""
-    if len({x for x, _ in points}) < 2:
-        return 0.0
-    mean_x = sum(x for x, _ in points) / len(points)
-    mean_y = sum(y for _, y in points) / len(points)
-    return sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)

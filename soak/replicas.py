@@ -1,5 +1,6 @@
 """Two replicas of `graphmail run`, as a Deployment would keep them: what ends is started again."""
 
+import re
 import signal
 import time
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ class Replica:
     metrics_url: str
     memory: list[tuple[float, int]] = field(default_factory=list)
     """Simulated seconds since 1970, and resident bytes then, while it acted."""
+    tasks: list[tuple[float, int]] = field(default_factory=list)
+    """Simulated seconds since 1970, and the tasks of its event loop then."""
     ended: int | None = None
     """The signal that we sent it."""
 
@@ -39,20 +42,12 @@ class Replica:
 
     def acts(self) -> bool:
         """It holds the lease and is ready, as its metrics and probes say."""
-        try:
-            text = httpx.get(self.metrics_url, trust_env=False, timeout=5.0).text
-        except httpx.HTTPError:
-            return False
-        return "\ngraphmail_leader 1" in text and answers(self.metrics_url.replace("/metrics", "/readyz"))
+        leads = self._metric("graphmail_leader") == ["1.0"]
+        return leads and answers(self.metrics_url.replace("/metrics", "/readyz"))
 
     def has_stores(self) -> bool:
         """It counts both stores as up."""
-        try:
-            text = httpx.get(self.metrics_url, trust_env=False, timeout=5.0).text
-        except httpx.HTTPError:
-            return False
-        stores = [line for line in text.splitlines() if line.startswith("graphmail_store_up{")]
-        return len(stores) == 2 and all(line.endswith(" 1.0") for line in stores)
+        return self._metric("graphmail_store_up") == ["1.0", "1.0"]
 
     def measure(self, now: float) -> None:
         """Note its memory."""
@@ -63,6 +58,20 @@ class Replica:
             self.memory.append((now, psutil.Process(pid).memory_info().rss))
         except psutil.Error:
             return
+
+    def count_tasks(self, now: float) -> None:
+        """Note the tasks of its event loop."""
+        for value in self._metric("graphmail_asyncio_tasks"):
+            if value != "NaN":
+                self.tasks.append((now, int(float(value))))
+
+    def _metric(self, name: str) -> list[str]:
+        """The values of its series; none while it does not answer."""
+        try:
+            text = httpx.get(self.metrics_url, trust_env=False, timeout=5.0).text
+        except httpx.HTTPError:
+            return []
+        return re.findall(rf"^{name}(?:{{.*}})? (.+)$", text, re.MULTILINE)
 
 
 class Replicas:

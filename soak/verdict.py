@@ -9,18 +9,19 @@ from typing import Any
 
 from graphsim.control_models import CoverageView, IntervalView
 from rig.account import renewed
-from rig.result import Machine, Row, exactly, finding, text_table
+from rig.result import Machine, Row, at_most, exactly, finding, text_table
 from soak.logs import Complaint, Trouble, complaints, unexplained
+from soak.longlife import long_life
 from soak.month import Month
-from soak.oracle import Span, judge, slope, total
+from soak.oracle import Span, judge, total
 from soak.plan import DAY, RESTARTS, What
 from soak.stage import NAMESPACE, SWEEP_GRACE_MINUTES
 from soak.stores import Reckoning, reckon
 
 SETTLING_SECONDS = 30.0
 """Real: what is being written when the clock stops gets so long."""
-WARMED_UP = 2.0
-"""Simulated days for which a process fills its pools and caches."""
+TASKS_A_MAILBOX = 3
+"""Most that a resource may keep for good: Kopf's timer, and what it queues."""
 EXPLAINS = RESTARTS | {
     What.GRAPH_OUTAGE,
     What.POSTGRES_OUTAGE,
@@ -69,7 +70,6 @@ def verdict(month: Month) -> Verdict:
     avoidable, unavoidable, details = _uncovered(month, coverage, end)
     spare = _spare(coverage, end, SWEEP_GRACE_MINUTES * 60.0 + month.allowance.handling)
     bad = _complaints(month)
-    growth = _growth(month)
     details += [f"leaked: {one}" for one in standing.leaked] + [f"disagree: {one}" for one in standing.disagreements]
     details += [f"spare: {one}" for one in spare] + [f"{one.log}: {one.text}" for one in bad]
     numbers = {
@@ -83,9 +83,7 @@ def verdict(month: Month) -> Verdict:
         "restarts": month.replicas.restarts,
         "errors_logged_unexplained": len(bad),
     }
-    return Verdict(
-        numbers, _rows(month, numbers, standing, growth), tuple(details), _drawing(month, avoidable, unavoidable)
-    )
+    return Verdict(numbers, _rows(month, numbers, standing), tuple(details), _drawing(month, avoidable, unavoidable))
 
 
 def _settled(month: Month) -> Reckoning:
@@ -129,17 +127,9 @@ def _complaints(month: Month) -> list[Complaint]:
     return unexplained(complaints(month.replicas.logs), troubles)
 
 
-def _growth(month: Month) -> tuple[float, float]:
-    """MiB a simulated day, of the process that ran the longest, once it has warmed up; and for how many days that was measured."""
-    longest = max(month.replicas.all, key=lambda one: one.memory[-1][0] - one.memory[0][0] if one.memory else 0.0)
-    if not longest.memory:
-        return 0.0, 0.0
-    warm = longest.memory[0][0] + WARMED_UP * DAY
-    points = [(at / DAY, rss / 2**20) for at, rss in longest.memory if at >= warm]
-    return slope(points), points[-1][0] - points[0][0] if points else 0.0
-
-
-def _rows(month: Month, numbers: dict[str, Any], standing: Reckoning, growth: tuple[float, float]) -> tuple[Row, ...]:
+def _rows(month: Month, numbers: dict[str, Any], standing: Reckoning) -> tuple[Row, ...]:
+    life = long_life(month.replicas.all)
+    allowed = TASKS_A_MAILBOX * (len(month.boxes) - month.plan.mailboxes)
     return (
         exactly("minutes uncovered that could be helped", numbers["uncovered_minutes"], 0),
         Row("minutes uncovered that could not be helped", f"{numbers['unavoidable_minutes']:,}"),
@@ -149,7 +139,8 @@ def _rows(month: Month, numbers: dict[str, Any], standing: Reckoning, growth: tu
         Row("renewals", f"{numbers['renewals']:,}"),
         Row("restarts, of which nobody planned", f"{month.replicas.restarts}, {month.replicas.unplanned}"),
         exactly("errors in the log that nothing explains", numbers["errors_logged_unexplained"], 0),
-        Row("memory's slope of the longest life", "{:+.2f} MiB a simulated day, over {:.1f} days".format(*growth)),
+        Row("memory's slope of the longest life", f"{life.slope:+.2f} MiB a simulated day, over {life.days:.1f} days"),
+        at_most("asyncio tasks at its end, more than at first", life.more_tasks, allowed, "{:+d}"),
         Row("real seconds that the clock stood still", f"{month.clock.paused_seconds:.0f}"),
     )
 

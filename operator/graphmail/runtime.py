@@ -232,6 +232,7 @@ async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[O
     """All parts, opened; None when the operator was told to stop while it waited for the API server."""
     holder, fleet, clock = holder_name(), Fleet(), _clock(settings)
     metrics = Metrics(fleet.resources, version("graphmail-operator"))
+    metrics.tasks(asyncio.get_running_loop())
     heartbeat = Heartbeat()
     readiness = Readiness("kubernetes", *(["mirror"] if settings.database_url else []))
     async with AsyncExitStack() as opened:

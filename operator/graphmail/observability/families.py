@@ -110,6 +110,11 @@ LEADER = Family(
     "gauge",
     "1 while this process holds the lease, or acts without one, else 0.",
 )
+TASKS = Family(
+    "graphmail_asyncio_tasks",
+    "gauge",
+    "Tasks of the event loop: some for the process, and a few for each mailbox. More and more of them are a leak.",
+)
 EVENTS_DROPPED = Family("graphmail_events_dropped_total", "counter", "Events not posted, since too many came at once.")
 BUILD_INFO = Family("graphmail_build_info", "gauge", "Always 1; the label says which version runs.", ("version",))
 
@@ -136,6 +141,7 @@ FAMILIES: tuple[Family, ...] = (
     UNSYNCED,
     STORE_UP,
     LEADER,
+    TASKS,
     EVENTS_DROPPED,
     BUILD_INFO,
 )

@@ -1,5 +1,7 @@
 """The operator's metrics. What is told of each mailbox is worked out when it is scraped, so that no series goes stale."""
 
+import asyncio
+import math
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -78,6 +80,7 @@ class Metrics:
         self._unsynced = self._gauge(families.UNSYNCED)
         self._store_up = self._gauge(families.STORE_UP)
         self._leader = self._gauge(families.LEADER)
+        self._tasks = self._gauge(families.TASKS)
         self._events_dropped = self._counter(families.EVENTS_DROPPED)
         self._gauge(families.BUILD_INFO).labels(version).set(1)
         for action in ACTIONS:
@@ -156,6 +159,17 @@ class Metrics:
         """Whether this process holds the lease is asked at each scrape, on the scrape's thread: also of an event loop that hangs."""
         self._leader.set_function(lambda: float(holds()))
 
+    def tasks(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The tasks of that loop are counted at each scrape, on the scrape's thread."""
+        self._tasks.set_function(lambda: _count_tasks(loop))
+
     def event_dropped(self) -> None:
-        """An event was not posted, since too many were in flight."""
+        """An event was not posted, since too many came at once."""
         self._events_dropped.inc()
+
+
+def _count_tasks(loop: asyncio.AbstractEventLoop) -> float:
+    try:
+        return float(len(asyncio.all_tasks(loop)))
+    except RuntimeError:  # the set of them changes all the time while the loop is busy
+        return math.nan

@@ -2,7 +2,7 @@
 
 import pytest
 
-from soak.oracle import Allowance, Expected, Span, done_by, judge, slope, total, without
+from soak.oracle import Allowance, Expected, Span, done_by, judge, total, without
 
 HOUR = 3_600.0
 ALLOWANCE = Allowance(verification=6 * HOUR, noticing=HOUR, handling=HOUR / 2, backoff=HOUR)
@@ -57,8 +57,3 @@ def test_an_outage_that_begins_while_another_one_is_got_over_puts_it_off_once_mo
 def test_what_is_left_of_a_span_is_what_no_other_covers() -> None:
     others = [Span(70.0, 200.0), Span(0.0, 20.0), Span(40.0, 50.0), Span(45.0, 60.0)]
     assert without(Span(10.0, 100.0), others) == [Span(20.0, 40.0), Span(60.0, 70.0)]
-
-
-def test_memory_that_grows_by_two_a_day_has_the_slope_two() -> None:
-    assert slope([(0.0, 100.0), (1.0, 102.0), (2.0, 104.0)]) == pytest.approx(2.0)
-    assert slope([(1.0, 100.0)]) == 0.0
