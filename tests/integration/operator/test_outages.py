@@ -11,6 +11,8 @@ from support.stage import Row, Stage, condition_reason, condition_status
 from support.waiting import eventually
 
 HOLD_SECONDS = 3
+LONG_HOLD_SECONDS = 12
+"""Every mailbox has asked for its turn by then, also where the operator starts slowly."""
 CALM = {"GRAPHMAIL_VERIFICATION_INTERVAL_MINUTES": "0"}
 
 
@@ -85,6 +87,23 @@ async def test_a_graph_that_tells_everybody_to_wait_again_and_again_is_not_storm
         assert all(later - earlier >= HOLD_SECONDS for earlier, later in pairwise(tries))
         assert [call.status for call in stage.log(row, "patch")][-1] == 200
     assert "error" not in {stage.product.provider(row.id)["status"] for row in rows}
+
+
+async def test_once_graph_takes_calls_again_who_expires_first_is_renewed_first(stage: Stage) -> None:
+    rows = [stage.add_app_only() for _ in range(8)]
+    by_expiry = [rows[place] for place in (5, 2, 7, 0, 3, 6, 1, 4)]
+    for hours, row in enumerate(by_expiry, start=3):
+        stage.subscribe(row, hours=hours)
+    fault = stage.fault("patch", answer="throttled", headers={"Retry-After": str(LONG_HOLD_SECONDS)}, count=1)
+    async with stage.operator(**CALM, GRAPHMAIL_QUOTA_WRITES_PER_TENANT="20", GRAPHMAIL_GRAPH_CONNECTIONS="1"):
+        for row in rows:
+            await stage.status_of(row, lambda status: status["lastRenewalTime"], "renewed")
+    assert fault.hits == 1
+    once = {row.name: calls[0] for row in by_expiry if len(calls := stage.log(row, "patch")) == 1}
+    [told] = [call for row in by_expiry for call in stage.log(row, "patch") if call.status == 429]
+    waited = [name for name, call in once.items() if call.at > told.at + LONG_HOLD_SECONDS]
+    assert len(waited) >= len(rows) - 2
+    assert sorted(waited, key=lambda name: once[name].number) == waited
 
 
 async def test_while_our_own_url_is_down_what_lives_is_kept_and_renewed_and_what_changes_waits(stage: Stage) -> None:
