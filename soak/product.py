@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,8 +45,8 @@ class Product:
     parts: Parts
     control: SimulatorControl
     chance: random.Random
-    secret: str = SECRET
-    secrets_made: int = 0
+    secrets: list[str] = field(default_factory=lambda: [SECRET])
+    """Of the app, the first one first."""
 
     def _run(self, *statements: str, **values: Any) -> None:
         with psycopg.connect(self.parts.database_url) as connection:
@@ -59,7 +59,7 @@ class Product:
         mailbox = Mailbox(number, customer, moment, moment)
         self.control.add_mailbox(customer.directory, mailbox.address)
         grant = self.control.add_grant(mailbox.address, CLIENT_ID)
-        values = {"mailbox": mailbox.address, "client_id": CLIENT_ID, "secret": self.secret}
+        values = {"mailbox": mailbox.address, "client_id": CLIENT_ID, "secret": self.secrets[-1]}
         self._run(_PROVIDER, _CONFIG, **values, **_row(mailbox), **_tokens(grant), directory=customer.directory)
         return mailbox
 
@@ -84,23 +84,22 @@ class Product:
         self._run(_CONSENT, **_row(mailbox), **_tokens(self.control.add_grant(mailbox.address, CLIENT_ID)))
 
     def add_secret(self, *, old_dies: bool) -> str:
-        """The app gets a new secret; the old one. too, stays good unless it dies."""
-        self.secrets_made += 1
-        fresh = f"{SECRET}-{self.secrets_made}"
-        self.control.change_app(CLIENT_ID, secrets=[fresh] if old_dies else [self.secret, fresh])
-        self.secret = fresh
+        """The app gets a new secret; the old one stays good as well unless it dies."""
+        fresh = f"{SECRET}-{len(self.secrets)}"
+        self.control.change_app(CLIENT_ID, secrets=[fresh] if old_dies else [self.secrets[-1], fresh])
+        self.secrets.append(fresh)
         return fresh
 
     def store_secret(self) -> None:
         """The product learns the newest secret."""
         self._run(
             "UPDATE microsoft_email_provider_config SET client_secret = %(secret)s, updated_at = now()",
-            secret=self.secret,
+            secret=self.secrets[-1],
         )
 
     def end_old_secret(self) -> None:
         """Only the newest secret is good."""
-        self.control.change_app(CLIENT_ID, secrets=[self.secret])
+        self.control.change_app(CLIENT_ID, secrets=[self.secrets[-1]])
 
     def lose(self, candidates: Iterable[Mailbox]) -> Mailbox | None:
         """A subscription vanishes at Graph, and nobody is told. Whose; None when there was none to lose."""

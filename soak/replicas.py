@@ -59,6 +59,13 @@ class Replica:
         except psutil.Error:
             return
 
+    def metrics(self) -> str:
+        """What it tells Prometheus; nothing while it does not answer."""
+        try:
+            return httpx.get(self.metrics_url, trust_env=False, timeout=5.0).text
+        except httpx.HTTPError:
+            return ""
+
     def count_tasks(self, now: float) -> None:
         """Note the tasks of its event loop."""
         for value in self._metric("graphmail_asyncio_tasks"):
@@ -67,11 +74,7 @@ class Replica:
 
     def _metric(self, name: str) -> list[str]:
         """The values of its series; none while it does not answer."""
-        try:
-            text = httpx.get(self.metrics_url, trust_env=False, timeout=5.0).text
-        except httpx.HTTPError:
-            return []
-        return re.findall(rf"^{name}(?:{{.*}})? (.+)$", text, re.MULTILINE)
+        return re.findall(rf"^{name}(?:{{.*}})? (.+)$", self.metrics(), re.MULTILINE)
 
 
 class Replicas:

@@ -10,6 +10,7 @@ from typing import Any
 from graphsim.control_models import CoverageView, IntervalView
 from rig.account import renewed
 from rig.result import Machine, Row, at_most, exactly, finding, text_table
+from soak.confidential import shown
 from soak.logs import Complaint, Trouble, complaints, unexplained
 from soak.longlife import long_life
 from soak.month import Month
@@ -70,8 +71,13 @@ def verdict(month: Month) -> Verdict:
     avoidable, unavoidable, details = _uncovered(month, coverage, end)
     spare = _spare(coverage, end, SWEEP_GRACE_MINUTES * 60.0 + month.allowance.handling)
     bad = _complaints(month)
+    seen = shown(month.parts, NAMESPACE, month.replicas.all, month.product.secrets)
     details += [f"leaked: {one}" for one in standing.leaked] + [f"disagree: {one}" for one in standing.disagreements]
-    details += [f"spare: {one}" for one in spare] + [f"{one.log}: {one.text}" for one in bad]
+    details += (
+        [f"shown: {one}" for one in seen]
+        + [f"spare: {one}" for one in spare]
+        + [f"{one.log}: {one.text}" for one in bad]
+    )
     numbers = {
         "days": month.plan.days,
         "mailboxes": len(month.boxes),
@@ -83,7 +89,9 @@ def verdict(month: Month) -> Verdict:
         "restarts": month.replicas.restarts,
         "errors_logged_unexplained": len(bad),
     }
-    return Verdict(numbers, _rows(month, numbers, standing), tuple(details), _drawing(month, avoidable, unavoidable))
+    return Verdict(
+        numbers, _rows(month, numbers, standing, len(seen)), tuple(details), _drawing(month, avoidable, unavoidable)
+    )
 
 
 def _settled(month: Month) -> Reckoning:
@@ -127,7 +135,7 @@ def _complaints(month: Month) -> list[Complaint]:
     return unexplained(complaints(month.replicas.logs), troubles)
 
 
-def _rows(month: Month, numbers: dict[str, Any], standing: Reckoning) -> tuple[Row, ...]:
+def _rows(month: Month, numbers: dict[str, Any], standing: Reckoning, secrets_shown: int) -> tuple[Row, ...]:
     life = long_life(month.replicas.all)
     allowed = TASKS_A_MAILBOX * (len(month.boxes) - month.plan.mailboxes)
     return (
@@ -138,6 +146,7 @@ def _rows(month: Month, numbers: dict[str, Any], standing: Reckoning) -> tuple[R
         exactly("mailboxes on which the stores disagree", len(standing.disagreements), 0),
         Row("renewals", f"{numbers['renewals']:,}"),
         Row("restarts, of which nobody planned", f"{month.replicas.restarts}, {month.replicas.unplanned}"),
+        exactly("secrets in logs, resources, events or metrics", secrets_shown, 0),
         exactly("errors in the log that nothing explains", numbers["errors_logged_unexplained"], 0),
         Row("memory's slope of the longest life", f"{life.slope:+.2f} MiB a simulated day, over {life.days:.1f} days"),
         at_most("asyncio tasks at its end, more than at first", life.more_tasks, allowed, "{:+d}"),
