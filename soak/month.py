@@ -25,8 +25,8 @@ CLAIMS_SECONDS = 130.0
 _NEEDS_STORES = CHANGES_ROWS | RESTARTS
 """These wait while a store is away."""
 _LOOK_SECONDS = 0.02
-_SAMPLE_SECONDS = 1.0
-_COUNT_SECONDS = 10.0
+_REVIVE_SECONDS = 1.0
+_SAMPLE_SECONDS = 5.0
 """Between two looks at the replicas' metrics, which cost them processor time."""
 
 
@@ -72,20 +72,19 @@ class Month:
     _postponed: list[Callable[[], None]] = field(default_factory=list)
     _chance: random.Random = field(default_factory=random.Random)
     _order: int = 0
-    _counted: float = 0.0
+    _revived: float = 0.0
+    _sampled: float = 0.0
 
     def run(self) -> None:
         """From the first moment to the last; the clock is held at both."""
         self._chance.seed(f"{self.plan.seed}/victims")
         for happening in self.plan.happenings:
             self._at(happening.at, self._begin(happening))
-        end, sampled, told = self.clock.origin + self.plan.seconds, 0.0, 0
+        end, told = self.clock.origin + self.plan.seconds, 0
         self.clock.let_go()
         while self.clock.now() < end:
             self._happen()
-            if time.monotonic() - sampled > _SAMPLE_SECONDS:
-                sampled = time.monotonic()
-                self._sample()
+            self._tend()
             day = int((self.clock.now() - self.clock.origin) / DAY)
             if day > told:
                 told = day
@@ -114,13 +113,16 @@ class Month:
         while self._coming and self._coming[0][0] <= self.clock.now():
             heapq.heappop(self._coming)[2]()
 
-    def _sample(self) -> None:
-        for replica in self.replicas.running():
-            replica.measure(self.clock.now())
-        if time.monotonic() - self._counted > _COUNT_SECONDS:
-            self._counted = time.monotonic()
+    def _tend(self) -> None:
+        """Measure the replicas now and then, and start those that have ended."""
+        now = time.monotonic()
+        if now - self._sampled > _SAMPLE_SECONDS:
+            self._sampled = now
             for replica in self.replicas.running():
-                replica.count_tasks(self.clock.now())
+                replica.measure(self.clock.now())
+        if now - self._revived < _REVIVE_SECONDS:
+            return
+        self._revived = now
         if not self._stores_away and len(self.replicas.running()) < 2:
             with self.clock.held():
                 self.replicas.revive()

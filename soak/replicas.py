@@ -1,5 +1,6 @@
 """Two replicas of `graphmail run`, as a Deployment would keep them: what ends is started again."""
 
+import contextlib
 import re
 import signal
 import time
@@ -31,7 +32,7 @@ class Replica:
     memory: list[tuple[float, int]] = field(default_factory=list)
     """Simulated seconds since 1970, and resident bytes then, while it acted."""
     tasks: list[tuple[float, int]] = field(default_factory=list)
-    """Simulated seconds since 1970, and the tasks of its event loop then."""
+    """Simulated seconds since 1970, and the tasks of its event loop then, while it acted."""
     ended: int | None = None
     """The signal that we sent it."""
 
@@ -42,22 +43,23 @@ class Replica:
 
     def acts(self) -> bool:
         """It holds the lease and is ready, as its metrics and probes say."""
-        leads = self._metric("graphmail_leader") == ["1.0"]
+        leads = _values("graphmail_leader", self.metrics()) == ["1.0"]
         return leads and answers(self.metrics_url.replace("/metrics", "/readyz"))
 
     def has_stores(self) -> bool:
         """It counts both stores as up."""
-        return self._metric("graphmail_store_up") == ["1.0", "1.0"]
+        return _values("graphmail_store_up", self.metrics()) == ["1.0", "1.0"]
 
     def measure(self, now: float) -> None:
-        """Note its memory."""
-        pid = self.process.pid
-        if pid is None:
+        """Note its memory and the tasks of its event loop, if it acts: one that stands by has next to none."""
+        pid, text = self.process.pid, self.metrics()
+        if pid is None or _values("graphmail_leader", text) != ["1.0"]:
             return
-        try:
+        with contextlib.suppress(psutil.Error):
             self.memory.append((now, psutil.Process(pid).memory_info().rss))
-        except psutil.Error:
-            return
+        for value in _values("graphmail_asyncio_tasks", text):
+            if value != "NaN":
+                self.tasks.append((now, int(float(value))))
 
     def metrics(self) -> str:
         """What it tells Prometheus; nothing while it does not answer."""
@@ -66,15 +68,10 @@ class Replica:
         except httpx.HTTPError:
             return ""
 
-    def count_tasks(self, now: float) -> None:
-        """Note the tasks of its event loop."""
-        for value in self._metric("graphmail_asyncio_tasks"):
-            if value != "NaN":
-                self.tasks.append((now, int(float(value))))
 
-    def _metric(self, name: str) -> list[str]:
-        """The values of its series; none while it does not answer."""
-        return re.findall(rf"^{name}(?:{{.*}})? (.+)$", self.metrics(), re.MULTILINE)
+def _values(name: str, text: str) -> list[str]:
+    """The values of a metric's series."""
+    return re.findall(rf"^{name}(?:{{.*}})? (.+)$", text, re.MULTILINE)
 
 
 class Replicas:
