@@ -190,11 +190,7 @@ class Journal:
             return
         self._stores.back(Store.KUBERNETES)
         entry.unwritten = False
-        _accepted(entry)
-        if body is None:
-            entry.gone = True
-        else:
-            entry.take(body)
+        _taken(entry, body)
 
     def _refused(self, entry: Entry, error: ClusterError, consequence: str) -> None:
         """Told once: while a right is missing, a fleet of thousands is refused again and again."""
@@ -218,12 +214,8 @@ class Journal:
             if error.status != _CONFLICT:
                 self._refused(entry, error, "nothing is created until it takes one")
             return False
-        _accepted(entry)
-        if body is None:
-            entry.gone = True
-            return False
-        entry.take(body)
-        return True
+        _taken(entry, body)
+        return body is not None
 
     async def _applied(self, body: dict[str, Any]) -> dict[str, Any] | None:
         """The resource as it is with that status; None when it is gone."""
@@ -234,10 +226,15 @@ class Journal:
         return await self._cluster.correct_status(patch, manager=OPERATOR) or answer
 
 
-def _accepted(entry: Entry) -> None:
+def _taken(entry: Entry, body: dict[str, Any] | None) -> None:
+    """The API server has taken a status; it returned the resource, or said that it is gone."""
     if entry.refusals:
         _log.info("the API server takes the status again", refused=entry.refusals)
     entry.refusals, entry.write_at = 0, None
+    if body is None:
+        entry.gone = True
+    else:
+        entry.take(body)
 
 
 def _troubled(after: Status, *, several: bool) -> list[FolderSubscription]:

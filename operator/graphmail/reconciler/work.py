@@ -91,25 +91,24 @@ class Reconciler:
 
     def decide(self, entry: Entry) -> Step:
         """What is to be done for that mailbox now, and for which of its folders."""
-
         now = self._now()
-        refused = entry.write_at is not None and now < entry.write_at
+        paused_until = entry.write_at if entry.write_at is not None and now < entry.write_at else None
 
         def known(folder: str) -> Known:
             return Known(
                 verified_at=entry.verified.get(folder),
                 seen_at=entry.seen_at,
                 stores_away=self._stores.away,
-                unwritten=entry.unwritten and not refused,
+                unwritten=entry.unwritten and paused_until is None,
                 unsynced=entry.unsynced is not None or entry.row_emptied,
                 notified_at=entry.notified_at,
                 notification_url=entry.resource.spec.notification_url,
             )
 
         step = next_step(entry.resource, now=now, policy=self.policy, known=known)
-        if entry.write_at is None or not refused or step.decision.again_at <= entry.write_at:
+        if paused_until is None or step.decision.again_at <= paused_until:
             return step
-        return step._replace(decision=step.decision._replace(again_at=entry.write_at))
+        return step._replace(decision=step.decision._replace(again_at=paused_until))
 
     async def reconcile(self, entry: Entry) -> datetime:
         """Do what is due for that mailbox.
