@@ -50,10 +50,12 @@ def shown(parts: Parts, namespace: str, replicas: Iterable[Replica], secrets: It
 
 def search(texts: Mapping[str, str], secrets: Iterable[str]) -> list[Shown]:
     """Each secret and each token that stands in a text, by the text's name."""
-    long = [re.compile(re.escape(secret)) for secret in secrets if len(secret) >= _LEAST]
-    return [
+    long = [secret for secret in secrets if len(secret) >= _LEAST]
+    found = [Shown(where, len(secret)) for where, text in texts.items() for secret in long if secret in text]
+    tokens = (
         Shown(where, len(hit.group()))
         for where, text in texts.items()
-        for form in (*long, *_TOKENS)
-        if (hit := form.search(text)) is not None
-    ]
+        for form in _TOKENS
+        if (hit := form.search(text))
+    )
+    return [*found, *tokens]
