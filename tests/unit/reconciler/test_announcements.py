@@ -1,8 +1,5 @@
 """Which renewals are a matter of course, whose events may go untold in a wave of them."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
 import pytest
 
 from graphmail.backoff import Pace
@@ -10,10 +7,9 @@ from graphmail.decision import Known, Policy, next_step
 from graphmail.reconciler.announcements import is_routine
 from graphmail.reconciler.result import Deed, Result, Verdict
 from graphmail.resource import GraphMailSubscription
-from graphmail.resource.model import write_time
 from graphmail.resource.names import ANNOTATION_RENEW
+from support.reconciling import NOW, holding, resource_body
 
-NOW = datetime(2026, 3, 2, 9, 17, 11, tzinfo=UTC)
 RENEWED = Result(Deed.RENEW, None, granted=True)
 FAILED = Result(Deed.RENEW, None, verdict=Verdict("ServerError", "Graph answered 500", Pace.QUICK))
 RECREATED = Result(Deed.RECREATE, None, granted=True)
@@ -43,22 +39,6 @@ def known(_: str) -> Known:
 
 def mailbox(annotations: dict[str, str], failures: int) -> GraphMailSubscription:
     """A mailbox whose renewal is due."""
-    status: dict[str, Any] = {"subscriptionID": "sub-1", "expirationTime": write_time(NOW + timedelta(hours=20))}
     return GraphMailSubscription.parse(
-        {
-            "metadata": {
-                "name": "ann-1",
-                "namespace": "mail",
-                "uid": "0c9f3c44",
-                "generation": 1,
-                "annotations": annotations,
-            },
-            "spec": {
-                "tenant": "t1",
-                "providerID": "p1",
-                "mailbox": "ann@example.com",
-                "notificationURL": "https://app.example.com/hook",
-            },
-            "status": {"observedGeneration": 1, "consecutiveFailures": failures, **status},
-        }
+        resource_body({**holding(hours=20), "consecutiveFailures": failures}, annotations)
     )

@@ -1,6 +1,6 @@
 """Who goes first where Graph's quota is short (design, rule 8)."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -10,8 +10,8 @@ from graphmail.reconciler.urgency import urgency
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.model import write_time
 from graphmail.resource.names import ANNOTATION_RENEW
+from support.reconciling import NOW, resource_body
 
-NOW = datetime(2026, 3, 2, 9, 17, 11, tzinfo=UTC)
 POLICY = Policy()
 COVERED, DUE, EXPIRED = timedelta(days=5), timedelta(hours=20), timedelta(hours=-1)
 
@@ -20,22 +20,7 @@ def mailbox(expires_in: timedelta | None, asked: str | None) -> GraphMailSubscri
     """A mailbox whose subscription lives so long, and which was asked to be renewed by that value."""
     held = {"subscriptionID": "sub-1", "expirationTime": write_time(NOW + expires_in)} if expires_in is not None else {}
     return GraphMailSubscription.parse(
-        {
-            "metadata": {
-                "name": "ann-1",
-                "namespace": "mail",
-                "uid": "0c9f3c44",
-                "generation": 1,
-                "annotations": {ANNOTATION_RENEW: asked} if asked else {},
-            },
-            "spec": {
-                "tenant": "t1",
-                "providerID": "p1",
-                "mailbox": "ann@example.com",
-                "notificationURL": "https://app.example.com/hook",
-            },
-            "status": {"observedGeneration": 1, **held},
-        }
+        resource_body({"observedGeneration": 1, **held}, {ANNOTATION_RENEW: asked} if asked else {})
     )
 
 
