@@ -1,4 +1,7 @@
-"""Somebody has edited the status, or annotations that are the mirror's: it is put right, and harms nobody."""
+"""Somebody has edited the status, or annotations that are the mirror's: it is put right, and harms nobody.
+
+The operator applies its status first and takes away what others own right after (`graphmail.reconciler.by_hand`): both are awaited.
+"""
 
 import json
 import uuid
@@ -56,8 +59,11 @@ async def test_a_stall_that_somebody_has_written_ends_with_the_renewal_that_is_a
         await stage.ready("ann")
         edit(stage, "ann", {"conditions": [STALLED, {**STALLED, "type": "Audited"}]})
         stage.request_renewal("ann", "now")
-        status = await stage.status_of("ann", lambda status: status["lastHandledRenewal"] == "now", "renewed")
-    assert condition_status(status, "Stalled") is None
+        status = await stage.status_of(
+            "ann",
+            lambda status: status["lastHandledRenewal"] == "now" and condition_status(status, "Stalled") is None,
+            "renewed",
+        )
     assert (condition_status(status, "Ready"), condition_status(status, "Audited")) == ("True", "True")
 
 
@@ -67,8 +73,11 @@ async def test_a_backoff_that_is_longer_than_any_of_ours_is_not_believed(stage: 
         await stage.status_of("ann", lambda status: status["observedGeneration"] == 1, "seen")
         edit(stage, "ann", {"nextAttemptTime": FAR_AWAY, "observedGeneration": 2, "conditions": None})
         stage.kubectl("patch", PLURAL, "ann", "--type=merge", "-p", '{"spec": {"suspend": false}}')
-        status = await stage.ready("ann")
-    assert "nextAttemptTime" not in status
+        await stage.status_of(
+            "ann",
+            lambda status: condition_status(status, "Ready") == "True" and "nextAttemptTime" not in status,
+            "covered, and put right",
+        )
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["the id alone", "with its row"])
