@@ -24,7 +24,7 @@ from graphsim.graph_answers import GRAPH_ANSWERS
 from graphsim.server import Simulator
 from graphsim.subscriptions import Subscription
 from graphsim.world import DEFAULT_ROLES
-from localstack.controlplane import ControlPlane
+from localstack.controlplane import ApiRefusedError, ControlPlane
 from localstack.processes import free_port
 from support.product import Endpoint, Product
 from support.waiting import eventually
@@ -214,9 +214,20 @@ class Stage:
 
     def resource(self, row: Row | str) -> dict[str, Any] | None:
         """The resource of a provider, if there is one."""
-        name = row if isinstance(row, str) else row.name
-        items = self.control_plane.request("GET", self.path())["items"]
-        return next((item for item in items if item["metadata"]["name"] == name), None)
+        try:
+            found: dict[str, Any] = self.control_plane.request(
+                "GET", self.path(row if isinstance(row, str) else row.name)
+            )
+        except ApiRefusedError as refused:
+            if refused.status == 404:
+                return None
+            raise
+        return found
+
+    def resources(self) -> list[dict[str, Any]]:
+        """All resources there are."""
+        items: list[dict[str, Any]] = self.control_plane.request("GET", self.path())["items"]
+        return items
 
     def version(self) -> str:
         """Of our resources as they are now, to ask for what changes from here on."""

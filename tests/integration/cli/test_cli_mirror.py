@@ -9,8 +9,7 @@ from support.stage import Stage
 
 
 def names(stage: Stage) -> set[str]:
-    items = stage.control_plane.request("GET", stage.path())["items"]
-    return {item["metadata"]["name"] for item in items if "deletionTimestamp" not in item["metadata"]}
+    return {item["metadata"]["name"] for item in stage.resources() if "deletionTimestamp" not in item["metadata"]}
 
 
 async def test_a_backfill_makes_every_resource_and_marks_what_is_to_be_adopted(

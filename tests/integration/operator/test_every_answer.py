@@ -14,6 +14,7 @@ from graphsim.graph_answers import GRAPH_ANSWERS
 from graphsim.signin_answers import SIGNIN_ANSWERS
 from support.answering import Case, Fate, Mailbox, Pace, Start, answers, cuts, expected, outcome, sends, set_up
 from support.stage import Row, Stage
+from support.waiting import eventually
 
 HOOK = "/api/email/webhooks/microsoft"
 ENDPOINT_ANSWERS = (
@@ -144,12 +145,15 @@ async def set_the_stage(stage: Stage, cases: Sequence[Case]) -> list[Mailbox]:
     return await asyncio.to_thread(prepare)
 
 
-async def come_of(mailbox: Mailbox) -> None:
-    """Wait until what must come of it has come; if it never does, the comparison at the end tells what came instead."""
+async def come_of(stage: Stage, mailboxes: Sequence[Mailbox]) -> None:
+    """Wait until what must come of each has come; if it never does, the comparison at the end tells what came instead."""
+
+    async def all_have() -> bool:
+        status = {one["metadata"]["name"]: one.get("status", {}) for one in await asyncio.to_thread(stage.resources)}
+        return all(outcome(one, status.get(one.row.name, {})) == expected(one.case) for one in mailboxes)
+
     with contextlib.suppress(AssertionError):
-        await mailbox.stage.status_of(
-            mailbox.row, lambda status: outcome(mailbox, status) == expected(mailbox.case), mailbox.case.says
-        )
+        await eventually(all_have, "each has come")
 
 
 async def live_on(stage: Stage, row: Row) -> None:
@@ -165,7 +169,7 @@ async def test_every_answer_has_its_consequence_and_is_not_asked_for_in_a_loop(
     healthy = stage.add_delegated()
     mailboxes = await set_the_stage(stage, EVERY)
     async with stage.operator(GRAPHMAIL_VERIFICATION_INTERVAL_MINUTES="0"):
-        await asyncio.gather(*(come_of(mailbox) for mailbox in mailboxes))
+        await come_of(stage, mailboxes)
         await live_on(stage, healthy)
         for mailbox in mailboxes:
             with subtests.test(mailbox.case.says):

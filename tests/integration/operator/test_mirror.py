@@ -25,8 +25,7 @@ async def _above(operator: Running, name: str, value: float) -> bool:
 
 
 def resources(stage: Stage) -> dict[str, dict[str, Any]]:
-    items = stage.control_plane.request("GET", stage.path())["items"]
-    return {item["metadata"]["name"]: item for item in items}
+    return {item["metadata"]["name"]: item for item in stage.resources()}
 
 
 async def test_every_row_has_one_resource_and_one_that_comes_later_is_seen(stage: Stage) -> None:
