@@ -202,10 +202,10 @@ async def settled(world: World, *, alone: bool) -> None:
     told: dict[str, Any] = {}
 
     async def nothing() -> bool:
-        told.clear()
-        told.update(await world.complaints(alone=alone))
+        nonlocal told
+        found = await world.complaints(alone=alone)
         leaving = [one for one in await world.mutator.resources() if "deletionTimestamp" in one["metadata"]]
-        told.update({one["metadata"]["name"]: "it is still on its way out" for one in leaving})
+        told = found | {one["metadata"]["name"]: "it is still on its way out" for one in leaving}
         return not told
 
     try:
