@@ -92,9 +92,12 @@ SOAK := PYTHONPATH=.:bench:hack .venv/bin/python -m soak
 soak: tools ## A simulated month full of trouble (about 30 min); QUICK=1 is a short form of two minutes
 	@$(SOAK) $(if $(QUICK),--quick)
 
+# Most tests wait for something most of the time, so that more of them than cores run at once. Each file keeps to one worker.
+WORKERS ?= 4
+
 .PHONY: test
-test: tools ## Run all tests, on a real API server and a real Postgres (ARGS= goes to pytest)
-	@.venv/bin/python -m pytest tests $(ARGS)
+test: tools ## Run all tests, on a real API server and a real Postgres (ARGS= goes to pytest, WORKERS= run at once)
+	@.venv/bin/python -m pytest tests -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint
 lint: environment ## Check style, types and the layers

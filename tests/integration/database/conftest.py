@@ -165,7 +165,9 @@ def product(
     """The product's database after `graphmail migrate`, in each generation. Tests share it: keep to tenants of your own."""
     older = request.param == "2025"
     template = older_migrated_template if older else migrated_template
-    yield from _connected(postgres_server.create_database(f"shared-{request.param}", template=template), older=older)
+    name = f"shared-{request.param}"
+    yield from _connected(postgres_server.create_database(name, template=template), older=older)
+    postgres_server.drop_database(name)  # a worker that gets one file after another makes it again
 
 
 @pytest.fixture(scope="session")
