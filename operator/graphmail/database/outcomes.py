@@ -146,6 +146,10 @@ def _folders(outcome: Outcome) -> dict[str, Any]:
 def _tokens(outcome: Outcome, credential: Credential | None) -> dict[str, Any]:
     tokens = outcome.tokens
     used = tokens.replaces if tokens else credential.refresh_token if credential else None
+    if tokens and credential and credential.refresh_token == tokens.refresh_token:
+        used = (
+            tokens.refresh_token
+        )  # an earlier piece of work stored it; only the access token beside it was another one
     return {
         "access_token": tokens.access_token if tokens else None,
         "refresh_token": tokens.refresh_token if tokens else None,

@@ -266,6 +266,16 @@ class TestFingerprint:
         assert product.config(key)["refresh_token"] == "refresh-2"
         assert await fingerprint(database, key) == before
 
+    async def test_a_token_of_ours_that_the_row_has_already_is_no_new_consent_when_it_is_refused(
+        self, database: Database, product: Any, work: Any
+    ) -> None:
+        key = product.provider(refresh_token="refresh-2", access_token="access-of-the-product")
+        state = await database.provider_state(key)
+        assert state is not None
+        outcome = work.failure(key, "consent revoked", provider_error=True, tokens=rotated("refresh-1"))
+        await database.record(await work.claim(key), outcome, credential=state.credential)
+        assert await fingerprint(database, key) == state.credential.fingerprint
+
     @staticmethod
     async def fail(database: Database, work: Any, key: ProviderKey) -> None:
         state = await database.provider_state(key)
