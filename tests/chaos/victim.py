@@ -1,7 +1,9 @@
 """The process that is killed: `graphmail run`, with a watch at its doors."""
 
+import multiprocessing
 import os
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,6 +27,7 @@ def work(environment: Mapping[str, str], folder: Path, order: Order | None) -> N
     with (folder / "log").open("a") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
+    threading.Thread(target=_end_with_the_campaign, daemon=True).start()
     trace = folder / "trace"
     trace.unlink(missing_ok=True)
     arm(Watch(trace, order))
@@ -32,3 +35,11 @@ def work(environment: Mapping[str, str], folder: Path, order: Order | None) -> N
         run()
     except typer.Exit as end:
         sys.exit(end.exit_code)
+
+
+def _end_with_the_campaign() -> None:
+    """A campaign that is killed itself leaves no operator behind."""
+    campaign = multiprocessing.parent_process()
+    if campaign is not None:
+        campaign.join()
+        os._exit(1)
