@@ -103,7 +103,9 @@ async def test_once_graph_takes_calls_again_who_expires_first_is_renewed_first(s
     [told] = [call for row in by_expiry for call in stage.log(row, "patch") if call.status == 429]
     waited = [name for name, call in once.items() if call.at > told.at + LONG_HOLD_SECONDS]
     assert len(waited) >= len(rows) - 2
-    assert sorted(waited, key=lambda name: once[name].number) == waited
+    called = sorted(waited, key=lambda name: once[name].number)
+    # Turns are given in the order of expiry; of two that have theirs at once, either may have its claim first.
+    assert all(abs(called.index(name) - place) <= 1 for place, name in enumerate(waited)), called
 
 
 async def test_while_our_own_url_is_down_what_lives_is_kept_and_renewed_and_what_changes_waits(stage: Stage) -> None:
