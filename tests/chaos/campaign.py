@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 
 from chaos import victim
-from chaos.ending import End, read_end
+from chaos.ending import End, read_end, secrets_shown
 from chaos.points import Blow, Order, Phase, Point, read_trace
 from chaos.scenarios import Scenario, facts
 from graphmail.database import migrate
@@ -155,15 +155,28 @@ async def strike(ground: Ground, scenario: Scenario, order: Order, peace: Undist
     """The deed with a blow, and what came of it."""
     async with ground.world() as world:
         before = await _prepare(world, scenario)
-        if order.blow is Blow.LOSE:
-            async with world.process(order):
-                trouble = await _ends_as(world, scenario, before, peace, lost=True)
-            return Outcome(scenario.name, order, order.point in world.points, trouble)
-        async with world.process(order) as process:
-            struck = await _dies(process, world, scenario, before)
-        world.stage.product.run(_CLAIMS_OVER)
-        async with world.process():
-            return Outcome(scenario.name, order, struck, await _ends_as(world, scenario, before, peace, lost=False))
+        blow = _loses_an_answer if order.blow is Blow.LOSE else _is_killed
+        struck, trouble = await blow(world, scenario, order, before, peace)
+        shown = secrets_shown(world.stage, world.row, world.folder / "log")
+        return Outcome(scenario.name, order, struck, "; ".join(filter(None, [trouble, *map(str, shown)])))
+
+
+async def _loses_an_answer(
+    world: World, scenario: Scenario, order: Order, before: str | None, peace: Undisturbed
+) -> tuple[bool, str]:
+    async with world.process(order):
+        trouble = await _ends_as(world, scenario, before, peace, lost=True)
+    return order.point in world.points, trouble
+
+
+async def _is_killed(
+    world: World, scenario: Scenario, order: Order, before: str | None, peace: Undisturbed
+) -> tuple[bool, str]:
+    async with world.process(order) as process:
+        struck = await _dies(process, world, scenario, before)
+    world.stage.product.run(_CLAIMS_OVER)
+    async with world.process():
+        return struck, await _ends_as(world, scenario, before, peace, lost=False)
 
 
 async def _prepare(world: World, scenario: Scenario) -> str | None:

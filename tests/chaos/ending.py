@@ -1,9 +1,12 @@
 """How things stand: at Graph, in Postgres and at the API server, read without the operator."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from graphsim.disclosure import Shown, search
 from support.stage import Row, Stage
 
 
@@ -104,3 +107,16 @@ def _row(stage: Stage, row: Row) -> dict[str, Any]:
         # Its failure_count counts on: a lost answer is a failure, and rightly stands there.
         "health": [(found["subscription_status"], found["last_renewal_result"]) for found in health],
     }
+
+
+def secrets_shown(stage: Stage, row: Row, log: Path) -> list[Shown]:
+    """Secrets that stand in the log, in the resource or in its events, where none may."""
+    columns = "client_secret, access_token, refresh_token, webhook_verification_token"
+    rows = stage.product.run(f"SELECT {columns} FROM microsoft_email_provider_config")
+    held = {value for config in rows for value in config.values() if value}
+    texts = {
+        "the log": log.read_text(errors="replace"),
+        "the resource": json.dumps(stage.resource(row)),
+        "its events": json.dumps(stage.events(row)),
+    }
+    return search(texts, held | {secret.value for secret in stage.app.secrets})

@@ -1,6 +1,6 @@
 """Secrets are found wherever they stand, and are not repeated when that is told."""
 
-from soak.confidential import Shown, search
+from graphsim.disclosure import Shown, search
 
 JWT = "eyJhbGciOiJSUzI1NiJ9abcd.eyJzdWIiOiJhbm5hIn0-abcdef.c2lnbmF0dXJl"
 REFRESH = f"1.a-grant.2.1795808355.nonce.{'0f' * 32}"
