@@ -8,7 +8,7 @@ from graphmail.database.claims import CLAIM_TIME, Claim, Refusal, claim
 from graphmail.database.keys import parameters
 from graphmail.database.outcome_statement import record_statement, record_with_folders_statement
 from graphmail.database.session import Session
-from graphmail.provider import Credential, Outcome, ProviderKey
+from graphmail.provider import Credential, Outcome, ProviderKey, RotatedTokens
 
 _NO_LIMIT = 2**31 - 1
 _LONGEST_REASON = 2000
@@ -145,15 +145,17 @@ def _folders(outcome: Outcome) -> dict[str, Any]:
 
 def _tokens(outcome: Outcome, credential: Credential | None) -> dict[str, Any]:
     tokens = outcome.tokens
-    used = tokens.replaces if tokens else credential.refresh_token if credential else None
-    if tokens and credential and credential.refresh_token == tokens.refresh_token:
-        used = (
-            tokens.refresh_token
-        )  # an earlier piece of work stored it; only the access token beside it was another one
     return {
         "access_token": tokens.access_token if tokens else None,
         "refresh_token": tokens.refresh_token if tokens else None,
         "token_expires_at": tokens.expires_at if tokens else None,
         "replaces": tokens.replaces if tokens else None,
-        "used": used,
+        "used": _refresh_token_used(tokens, credential),
     }
+
+
+def _refresh_token_used(tokens: RotatedTokens | None, credential: Credential | None) -> str | None:
+    """The refresh token that the work began with: the row's, also where an earlier piece of work stored our tokens in it."""
+    if tokens is None or (credential is not None and credential.refresh_token == tokens.refresh_token):
+        return credential.refresh_token if credential else None
+    return tokens.replaces
