@@ -35,6 +35,10 @@ FORCE:
 tools: environment ## Build kube-apiserver, kubectl and etcd into the cache
 	@$(PY) -m localstack tools
 
+.PHONY: test-tools
+test-tools: environment ## Build what the tests need besides: Helm, Prometheus, Alertmanager
+	@$(PY) -m localstack tools --tests
+
 .PHONY: cluster
 cluster: environment ## Start an API server and a Postgres, kept in .cluster/
 	@$(PY) -m localstack up --state-dir $(STATE)
@@ -96,7 +100,7 @@ soak: tools ## A simulated month full of trouble (about 30 min); QUICK=1 is a sh
 WORKERS ?= 4
 
 .PHONY: test
-test: tools ## Run all tests, on a real API server and a real Postgres (ARGS= goes to pytest, WORKERS= run at once)
+test: test-tools ## Run all tests, on a real API server and a real Postgres (ARGS= goes to pytest, WORKERS= run at once)
 	@.venv/bin/python -m pytest tests -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint

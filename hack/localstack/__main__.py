@@ -12,7 +12,7 @@ from localstack.controlplane import ControlPlane
 from localstack.messages import home_relative, run_main, say, step
 from localstack.postgres import PostgresServer
 from localstack.postgres_placement import find_programs
-from localstack.toolchain import CLUSTER_TOOLS, Toolchain
+from localstack.toolchain import CLUSTER_TOOLS, TEST_TOOLS, Toolchain
 
 DATABASE = "graphmail"
 
@@ -23,7 +23,8 @@ def main() -> None:
         prog="python -m localstack", description="A local control plane and a local Postgres."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("tools", help="build what is needed into the cache")
+    tools = commands.add_parser("tools", help="build what is needed into the cache")
+    tools.add_argument("--tests", action="store_true", help="also what only the tests need: Helm, Prometheus, Alertmanager")
     up = commands.add_parser("up", help="start both; nothing happens when they run")
     up.add_argument("--fresh", action="store_true", help="throw away the data of an earlier run")
     down = commands.add_parser("down", help="stop both")
@@ -35,7 +36,7 @@ def main() -> None:
 
     if options.command == "tools":
         find_programs()  # a missing Postgres is told before minutes are spent on the rest
-        Toolchain(Cache.default(), os.environ).prepare(CLUSTER_TOOLS)
+        Toolchain(Cache.default(), os.environ).prepare(TEST_TOOLS if options.tests else CLUSTER_TOOLS)
     elif options.command == "up":
         _up(options.state_dir, fresh=options.fresh)
     elif options.command == "down":

@@ -88,9 +88,36 @@ ETCD = Tool(
     packages={"etcd": "go.etcd.io/etcd/server/v3"},
     takes="about 40 seconds",
 )
+HELM = Tool(
+    name="helm",
+    version="4.3.1",
+    packages={"helm": "helm.sh/helm/v4/cmd/helm"},
+    variables={"helm.sh/helm/v4/internal/version.version": "v4.3.1"},
+    takes="about 2 minutes",
+)
+PROMETHEUS = Tool(
+    name="prometheus",
+    version="0.315.1",
+    packages={
+        "prometheus": "github.com/prometheus/prometheus/cmd/prometheus",
+        "promtool": "github.com/prometheus/prometheus/cmd/promtool",
+    },
+    takes="about 5 minutes",
+)
+ALERTMANAGER = Tool(
+    name="alertmanager",
+    version="0.28.1",
+    packages={
+        "alertmanager": "github.com/prometheus/alertmanager/cmd/alertmanager",
+        "amtool": "github.com/prometheus/alertmanager/cmd/amtool",
+    },
+    takes="about 1 minute",
+)
 CLUSTER_TOOLS = (ETCD, KUBERNETES)
 """What a control plane needs."""
-TOOLS = {tool.name: tool for tool in CLUSTER_TOOLS}
+TEST_TOOLS = (*CLUSTER_TOOLS, HELM, PROMETHEUS, ALERTMANAGER)
+"""What the tests need besides: the chart and the alerts are tried on the real programs."""
+TOOLS = {tool.name: tool for tool in TEST_TOOLS}
 
 
 @dataclass(frozen=True)
