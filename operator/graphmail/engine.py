@@ -88,6 +88,7 @@ class Engine:
 
     async def tick(self, name: str) -> None:
         """A timer's tick: a look, unless one is running. Where nothing is due, it calls nobody and logs nothing."""
+        self._metrics.ticked()
         entry = self._fleet.get(name)
         if entry is not None and entry.resource.metadata.deletion_timestamp is not None:
             await self._farewell.overlooked(entry)
