@@ -107,6 +107,7 @@ class Operator:
 
         Cancelled, it stops at once, and abandons running work.
         """
+        self.parts.metrics.ticked()
         ready, released = asyncio.Event(), asyncio.Event()
         stop_seconds, drain_seconds = STOP_SECONDS, DRAIN_SECONDS
         async with asyncio.TaskGroup() as group:

@@ -27,6 +27,9 @@ ACTIONS = ("create", "renew", "recreate", "replace", "verify", "adopt", "delete"
 _LATENCIES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
+DEFECT = "Defect"
+"""The reason of what no part of ours may do; its series exists from the start, so that the first one is seen."""
+
 CERTIFICATE_TOLD_SECONDS = 86_400.0
 """How long a certificate is told of after the last sign-in with it: one that is used no more calls for nobody."""
 
@@ -119,6 +122,7 @@ class Metrics:
         for action in ACTIONS:
             for outcome in ("success", "failure"):
                 self._renewals.labels(action, outcome)
+        self._errors.labels(DEFECT)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -200,7 +204,7 @@ class Metrics:
         self._heartbeat.set_function(lambda: time.time() - age())
 
     def ticked(self) -> None:
-        """A mailbox's timer has ticked."""
+        """A mailbox's timer has ticked, or timers may begin to."""
         self._tick.set(time.time())
 
     def tick_interval(self, interval: timedelta) -> None:
