@@ -114,6 +114,10 @@ lint: environment ## Check style, types and the layers
 crds: environment ## Generate crds/ from the typed models
 	@$(PY) -m graphmail.resource.crd crds/graphmailsubscriptions.yaml
 
+.PHONY: dashboard
+dashboard: environment ## Generate the dashboard for Grafana
+	@$(PY) -m dashboard helm/graphmail-operator/dashboards/graphmail.json
+
 .PHONY: lock
 lock: ## Resolve the locks anew (UPGRADE=1 takes the newest versions)
 	@PYTHONPATH=hack "$(PYTHON)" -m localstack.environment --lock $(if $(UPGRADE),--upgrade)
