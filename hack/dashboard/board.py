@@ -13,6 +13,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
     DashboardLinkType,
+    VariableOption,
     VariableRefresh,
     VariableSort,
 )
@@ -60,6 +61,7 @@ def _board() -> Dashboard:
             .multi(True)
             .include_all(True)
             .all_value(".*")
+            .current(VariableOption(selected=True, text="All", value="$__all"))
         )
     board.with_variable(
         TextBoxVariable("budget")

@@ -118,6 +118,10 @@ class Alertmanager(_Server):
         storage = f"--storage.path={self.folder / 'alerts'}"
         await self.run(ALERTMANAGER, f"--config.file={file}", storage, "--cluster.listen-address=")
 
+    async def take(self, alerts: list[dict[str, Any]]) -> None:
+        """Take alerts as from a Prometheus."""
+        await self._ask("POST", "/api/v2/alerts", json=alerts)
+
     async def inhibited(self) -> list[dict[str, Any]]:
         """The alerts that it keeps to itself because of another one."""
         alerts = (await self.get("/api/v2/alerts", active="true", inhibited="true")).json()
