@@ -6,8 +6,9 @@ this takes a fraction of it, so that an idle operator stays idle.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 
 from graphmail.observability import families
 from graphmail.observability.families import Family
@@ -85,12 +86,15 @@ def _seconds(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp())
 
 
-def _labels(names: Iterable[str], values: Sequence[str]) -> str:
-    return ",".join([f'{name}="{value}"' for name, value in zip(names, _escaped(values), strict=True)])
+def _labels(names: Sequence[str], values: Sequence[str]) -> str:
+    if _SPECIAL.search("".join(values)):
+        values = [_escape(value) for value in values]
+    return _template(names) % tuple(values)
 
 
-def _escaped(values: Sequence[str]) -> Iterator[str] | Sequence[str]:
-    return map(_escape, values) if _SPECIAL.search("".join(values)) else values
+@cache
+def _template(names: Sequence[str]) -> str:
+    return ",".join(f'{name}="%s"' for name in names)
 
 
 def _escape(value: str) -> str:
