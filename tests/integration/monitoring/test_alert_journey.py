@@ -53,9 +53,7 @@ async def test_a_revoked_consent_reaches_support_and_clears_after_a_new_one(stag
     async with watched(stage, tmp_path) as watch:
         await stage.ready(row)
         await stage.ready(other)
-        assert row.grant is not None
-        stage.simulator.world.revoke(row.grant)
-        stage.request_renewal(row, "at once")
+        refusal = stage.withdraw_consent(row)
 
         alert = await watch.receiver.alert("GraphMailSignInRequired")
 
@@ -78,6 +76,7 @@ async def test_a_revoked_consent_reaches_support_and_clears_after_a_new_one(stag
         [notification] = watch.receiver.notifications
         assert notification["receiver"] == "graphmail-support"
 
+        stage.simulator.faults.clear([refusal.id])
         stage.consent_anew(row)
 
         resolved = await watch.receiver.alert("GraphMailSignInRequired", "resolved")
