@@ -107,6 +107,7 @@ class Operator:
 
         Cancelled, it stops at once, and abandons running work.
         """
+        self.parts.metrics.ticked()
         ready, released = asyncio.Event(), asyncio.Event()
         stop_seconds, drain_seconds = STOP_SECONDS, DRAIN_SECONDS
         async with asyncio.TaskGroup() as group:
@@ -231,9 +232,11 @@ async def serve(settings: Settings, stop: asyncio.Event, claim_signals: Callable
 async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Operator | None]:
     """All parts, opened; None when the operator was told to stop while it waited for the API server."""
     holder, fleet, clock = holder_name(), Fleet(), _clock(settings)
-    metrics = Metrics(fleet.resources, version("graphmail-operator"))
+    metrics = Metrics(fleet.resources, version("graphmail-operator"), per_mailbox=settings.metrics_per_mailbox)
     metrics.tasks(asyncio.get_running_loop())
+    metrics.tick_interval(settings.tick)
     heartbeat = Heartbeat()
+    metrics.heartbeat(heartbeat.age)
     readiness = Readiness("kubernetes", *(["mirror"] if settings.database_url else []))
     async with AsyncExitStack() as opened:
         await opened.enter_async_context(_beating(heartbeat))
@@ -253,7 +256,13 @@ async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[O
             )
         )
         signin = await opened.enter_async_context(
-            SignIn(settings.login_base_url, settings.graph_base_url, clock=clock.now, expires_soon=_warn_of_certificate)
+            SignIn(
+                settings.login_base_url,
+                settings.graph_base_url,
+                clock=clock.now,
+                expires_soon=_warn_of_certificate,
+                signed_in=metrics.certificate,
+            )
         )
         election = election_for(settings, holder, heartbeat, readiness, now=utc_now, opened=opened)
         metrics.leader(election.holds if election is not None else lambda: True)

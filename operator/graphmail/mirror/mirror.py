@@ -129,6 +129,7 @@ class Mirror:
         discovery = await self._read(since=None if everything else self._as_of)
         applied = await self._apply_all(discovery.providers)
         self._as_of = discovery.as_of
+        self._metrics.mirror_read(discovery.as_of)
         return applied
 
     async def _read(self, since: datetime | None) -> Discovery:

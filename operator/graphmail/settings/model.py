@@ -260,6 +260,12 @@ class Settings(BaseModel):
         "The operator serves /metrics, /healthz and /readyz on this host and port (0: a free one).",
         allowed="http://host:port/metrics",
     )
+    metrics_per_mailbox: bool = setting(
+        "GRAPHMAIL_METRICS_PER_MAILBOX",
+        default=True,
+        description="Metrics of each mailbox, six series each. `false`: only the totals of each tenant, which the alerts then go by.",
+        allowed="true or false",
+    )
     log_format: Annotated[LogFormat, BeforeValidator(lower)] = setting(
         "GRAPHMAIL_LOG_FORMAT",
         "auto",

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from graphmail.observability.exposition import State
-from graphmail.observability.families import FAMILIES, MAILBOX, markdown_table
+from graphmail.observability.families import FAMILIES, MAILBOX, TENANT, markdown_table
 from graphmail.observability.metrics import ACTIONS, Metrics, Store
+from graphmail.observability.standing import State
 from graphmail.resource import GraphMailSubscription
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "observability.md"
@@ -22,13 +22,18 @@ EXPIRY = datetime(2026, 12, 1, 9, 30, 15, tzinfo=UTC)
 
 
 def resource(
-    mailbox: str = "anna@contoso.com", *, suspend: bool = False, status: dict[str, Any] | None = None
+    mailbox: str = "anna@contoso.com",
+    *,
+    tenant: str = "acme",
+    suspend: bool = False,
+    status: dict[str, Any] | None = None,
+    **metadata: str,
 ) -> GraphMailSubscription:
     return GraphMailSubscription.parse(
         {
-            "metadata": {"name": "anna-1", "namespace": "mail", "uid": "u"},
+            "metadata": {"name": "anna-1", "namespace": "mail", "uid": "u"} | metadata,
             "spec": {
-                "tenant": "acme",
+                "tenant": tenant,
                 "providerID": "p-7",
                 "mailbox": mailbox,
                 "notificationURL": "https://app.example.com/hook",
@@ -120,6 +125,17 @@ def test_each_resource_is_counted_in_exactly_one_state(
     metrics = metrics_of([resource(suspend=suspend, status={"conditions": conditions})] * 3)
     counted = {labels["state"]: number for labels, number in samples(metrics)["graphmail_subscriptions"]}
     assert counted == {each.value: 3.0 if each is state else 0.0 for each in State}
+
+
+def test_a_resource_that_is_being_deleted_is_counted_as_that_whatever_else_it_says() -> None:
+    gone = resource(
+        suspend=True, status={"conditions": [condition("Ready", "True")]}, deletionTimestamp="2026-11-25T00:00:00Z"
+    )
+    metrics = metrics_of([gone])
+    assert value(metrics, "graphmail_subscriptions", state="deleting") == 1
+    deleted = datetime(2026, 11, 25, tzinfo=UTC).timestamp()
+    unready = {**LABELS, "state": "deleting", "reason": "Deleting"}
+    assert value(metrics, "graphmail_subscription_unready_timestamp_seconds", **unready) == deleted
 
 
 @hypothesis.settings(deadline=None)
@@ -222,8 +238,17 @@ def test_the_processs_own_metrics_are_there_too() -> None:
 
 def exercised() -> Metrics:
     """Metrics of which every series has been touched."""
-    status = {"expirationTime": "2026-12-01T09:30:15Z", "nextRenewalTime": "2026-11-30T01:00:00Z"}
+    status = {
+        "expirationTime": "2026-12-01T09:30:15Z",
+        "nextRenewalTime": "2026-11-30T01:00:00Z",
+        "lastNotificationTime": "2026-11-29T00:00:00Z",
+        "conditions": [condition("Ready", "False")],
+    }
     metrics = metrics_of([resource(status=status)])
+    metrics.heartbeat(lambda: 0.5)
+    metrics.ticked()
+    metrics.tick_interval(timedelta(minutes=15))
+    metrics.certificate("app-1", "the provider's row", EXPIRY)
     metrics.request("subscriptions", "POST", 201, 0.1)
     metrics.renewal("create", succeeded=True)
     metrics.reconcile_error("Throttled")
@@ -255,6 +280,7 @@ def test_each_metric_is_named_by_prometheus_rules() -> None:
         assert family.name.endswith("_total") == (family.kind == "counter")
         assert not {"le", "quantile", "job", "instance"} & set(family.labels)
         assert family.help.endswith(".")
+    assert TENANT == ("namespace", "tenant")
     assert MAILBOX == ("namespace", "name", "tenant", "provider_id", "mailbox")
 
 
