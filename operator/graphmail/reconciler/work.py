@@ -360,7 +360,7 @@ class Reconciler:
         return claim, access
 
     async def _access(self, entry: Entry, claim: Claim | None = None) -> Access:
-        """What signs in. What was used last carries on while its store is away or may not be read, and when a deleted resource's row is gone.
+        """What signs in. What was used last carries on while it cannot be read again, and when the row of a deleted resource is gone.
 
         Raises:
             NoAccess: there is none.
