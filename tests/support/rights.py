@@ -3,10 +3,11 @@
 import copy
 import json
 import os
+import ssl
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ class Account:
         self.kubeconfig = str(self.control_plane.service_account_kubeconfig(self.namespace, name))
         token = yaml.safe_load(Path(self.kubeconfig).read_text())["users"][0]["user"]["token"]
         self._headers = {"Authorization": f"Bearer {token}"}
+        self._trust = ssl.create_default_context(cafile=self.control_plane.ca_file)
 
     @property
     def rules(self) -> list[dict[str, Any]]:
@@ -77,7 +79,7 @@ class Account:
 
     def send(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """What the API server answers to the account itself."""
-        with httpx.Client(verify=str(self.control_plane.ca_file), trust_env=False) as http:
+        with httpx.Client(verify=self._trust, trust_env=False) as http:
             return http.request(method, self.control_plane.url + path, json=body, headers=self._headers)
 
     async def loses(self, right: Right) -> None:

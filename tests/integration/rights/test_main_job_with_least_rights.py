@@ -29,7 +29,7 @@ QUICK = {
     "GRAPHMAIL_LEASE_SECONDS": "5",
     "GRAPHMAIL_TICK_SECONDS": "5",
     "GRAPHMAIL_MIRROR_COMPARE_SECONDS": "5",
-    "GRAPHMAIL_MIRROR_POLL_SECONDS": "2",
+    "GRAPHMAIL_MIRROR_POLL_SECONDS": "5",
     "GRAPHMAIL_VERIFICATION_INTERVAL_MINUTES": "0.05",
 }
 
@@ -55,6 +55,7 @@ async def running(
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+            print(log.file.read_text())  # pytest shows it where a test fails
 
 
 async def stopped(process: asyncio.subprocess.Process) -> int:
@@ -150,7 +151,9 @@ async def without_patch_no_change_of_a_row_arrives(
     await stage.status_of(row, lambda status: condition_reason(status, "Ready") == "Suspended", "suspended")
 
 
-async def without_delete_a_row_leaves_its_resource_behind(stage: Stage, hand: Hand, account: Account, log: Log) -> None:
+async def without_delete_a_row_leaves_its_resource_behind(
+    stage: Stage, hand: Hand, account: Account, log: Log, right: Right
+) -> None:
     row = stage.add_delegated()
     await stage.ready(row)
     since = log.size()
