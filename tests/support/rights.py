@@ -1,12 +1,15 @@
 """The chart's ServiceAccount and its Role on a real API server, where one right after the other is taken away and given back."""
 
+import asyncio
+import contextlib
 import copy
 import json
 import os
+import signal
 import ssl
 import subprocess
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,22 +22,24 @@ from graphmail.cli.check.kubernetes import Right
 from localstack.cache import Cache
 from localstack.controlplane import ControlPlane
 from localstack.toolchain import HELM, Toolchain
+from support.command import start
+from support.stage import Stage
 from support.waiting import eventually
 
 CHART = Path(__file__).parents[2] / "helm" / "graphmail-operator"
 RELEASE = "graphmail-operator"
-_TEMPLATES = ("templates/serviceaccount.yaml", "templates/rbac.yaml")
+_TEMPLATES = ("templates/serviceaccount.yaml\n", "templates/rbac.yaml\n")
 
 
 @cache
 def rendered(namespace: str, *values: str) -> list[dict[str, Any]]:
     """What the chart makes of accounts and rights; each value is `name=JSON`."""
     helm = Toolchain(Cache.default(), os.environ).program(HELM, "helm")
-    shown = [argument for template in _TEMPLATES for argument in ("--show-only", template)]
     given = [argument for value in values for argument in ("--set-json", value)]
-    command = [helm, "template", RELEASE, str(CHART), "--namespace", namespace, *shown, *given]
+    command = [str(helm), "template", RELEASE, str(CHART), "--namespace", namespace, *given]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return [document for document in yaml.safe_load_all(text) if document]
+    ours = [part for part in text.split("\n---\n") if any(f"/{template}" in part for template in _TEMPLATES)]
+    return [document for part in ours if (document := yaml.safe_load(part.removeprefix("---\n"))) is not None]
 
 
 def the_only(kind: str, documents: Iterable[dict[str, Any]]) -> dict[str, Any]:
@@ -130,13 +135,13 @@ class Log:
         """How many there are."""
         return len(self.lines())
 
-    async def says(self, *words: str, since: int = 0) -> dict[str, Any]:
-        """The first line that has all these words, whether written already or not."""
+    async def says(self, *words: str, since: int = 0) -> None:
+        """Wait for a line that has all these words, from that line on."""
 
-        def found() -> dict[str, Any] | None:
-            return next((line for line in self.lines()[since:] if all(word in str(line) for word in words)), None)
+        def found() -> bool:
+            return any(all(word in str(line) for word in words) for line in self.lines()[since:])
 
-        return await eventually(found, f"the log says {words}")  # type: ignore[return-value]
+        await eventually(found, f"the log says {words}")
 
     def tracebacks(self) -> list[dict[str, Any]]:
         """Lines of defects."""
@@ -149,3 +154,36 @@ def log_file(folder: Path) -> Iterator[tuple[Log, int]]:
     file = folder / "operator.log"
     with file.open("ab") as opened:
         yield Log(file), opened.fileno()
+
+
+QUICK = {
+    "GRAPHMAIL_LOG_FORMAT": "json",
+    "GRAPHMAIL_LEASE_SECONDS": "5",
+    "GRAPHMAIL_TICK_SECONDS": "5",
+    "GRAPHMAIL_MIRROR_COMPARE_SECONDS": "10",
+    "GRAPHMAIL_MIRROR_POLL_SECONDS": "2.5",
+    "GRAPHMAIL_VERIFICATION_INTERVAL_MINUTES": "0.05",
+}
+"""What brings a test forward; at most 30 queries a minute from both of the mirror's."""
+
+
+@asynccontextmanager
+async def running(
+    stage: Stage, account: Account, folder: Path
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, Log]]:
+    """The operator with that account's token."""
+    with log_file(folder) as (log, descriptor):
+        process = await start(stage, "run", stderr=descriptor, KUBECONFIG=account.kubeconfig, **QUICK)
+        try:
+            yield process, log
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            print(log.file.read_text())  # pytest shows it where a test fails
+
+
+async def stopped(process: asyncio.subprocess.Process) -> int:
+    """Told to stop; the exit code."""
+    process.send_signal(signal.SIGTERM)
+    return await asyncio.wait_for(process.wait(), 60)
