@@ -81,6 +81,8 @@ class Mirror:
         self._as_of: datetime | None = None
         self._read_at = 0.0
         self._listed_at: float | None = None
+        self._forbidden: dict[bool, ClusterError] = {}
+        """Whether what we lack the right to write is new: the others of its kind need not be tried."""
         self._peers: dict[ProviderKey, PeerChange] = {}
         self.compared = asyncio.Event()
         """Set once the first full comparison is done."""
@@ -107,7 +109,8 @@ class Mirror:
             except ClusterUnavailable:
                 self._stores.lost(Store.KUBERNETES)
             except (DatabaseError, ClusterError) as error:
-                _log.error("the mirror could not do its work, and tries again", error=str(error))
+                remedy = error.grant if isinstance(error, ClusterError) else None
+                _log.error("the mirror could not do its work, and tries again", error=str(error), remedy=remedy)
             await changes.rest(max(0.1, poll_seconds - (time.monotonic() - started)), asked_at=started)
 
     async def compare(self, *, confirm_deletions: bool = False) -> Compared:
@@ -172,6 +175,7 @@ class Mirror:
     # --- rows to resources -------------------------------------------------------------------------------------------
 
     async def _apply_all(self, rows: Iterable[Provider]) -> int:
+        self._forbidden.clear()
         bodies = [(row, body) for row in rows if (body := self._needed(row)) is not None]
         outcomes = await asyncio.gather(*(self._apply(row, body) for row, body in bodies), return_exceptions=True)
         for outcome in outcomes:
@@ -217,12 +221,18 @@ class Mirror:
             self._noticed(entry)
 
     async def _apply(self, row: Provider, body: Body) -> bool:
+        new = self._fleet.get(self._name(row)) is None
         async with self._limit:
+            if new in self._forbidden:
+                raise self._forbidden[new]
             try:
                 applied = await self._applied(body)
             except ClusterUnavailable:
                 raise
             except ClusterError as error:
+                if error.missing_right is not None:
+                    self._forbidden[new] = error
+                    raise
                 _log.error(
                     "the API server refuses the resource of a provider's row: mend the row",
                     tenant=row.key.tenant, provider=row.key.provider_id, mailbox=row.mailbox, error=str(error),
