@@ -20,7 +20,7 @@ import structlog
 from graphmail.clock import Clock, clock_of
 from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable, load_configuration
 from graphmail.database import Database, DatabaseError, DatabaseUnavailable
-from graphmail.decision import Policy
+from graphmail.decision import Mode, Policy
 from graphmail.election import Election, Standing
 from graphmail.engine import Engine
 from graphmail.fleet import Fleet
@@ -233,6 +233,7 @@ async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[O
     holder, fleet, clock = holder_name(), Fleet(), _clock(settings)
     metrics = Metrics(fleet.resources, version("graphmail-operator"))
     metrics.tasks(asyncio.get_running_loop())
+    metrics.observing(only=settings.mode is Mode.OBSERVE)
     heartbeat = Heartbeat()
     readiness = Readiness("kubernetes", *(["mirror"] if settings.database_url else []))
     async with AsyncExitStack() as opened:
@@ -336,7 +337,7 @@ def _policy(settings: Settings, clock: Clock) -> Policy:
 
 
 def _sweep(settings: Settings, parts: Parts, desk: AccessDesk, stores: Stores, installation: str) -> Rounds | None:
-    if settings.sweep_interval is None:
+    if settings.sweep_interval is None or settings.mode is Mode.OBSERVE:
         return None
     tools = SweepTools(
         parts.graph, parts.signin, desk, parts.database, stores, parts.metrics, parts.cluster, parts.fleet
@@ -371,7 +372,16 @@ def _mirror(parts: Parts, stores: Stores, poster: Poster, engine: Engine, templa
 def _template(settings: Settings, namespace: str, files: CredentialFiles) -> Template | None:
     """None without the URL that mirrored resources have in common."""
     url = settings.notification_url
-    return None if url is None else Template(namespace, url, settings.respect_polling, files.fingerprint_of)
+    if url is None:
+        return None
+    return Template(
+        namespace,
+        url,
+        settings.respect_polling,
+        files.fingerprint_of,
+        tenants=settings.tenants,
+        observe=settings.mode is Mode.OBSERVE,
+    )
 
 
 def _serve_probes(opened: AsyncExitStack, server: ProbeServer) -> None:
