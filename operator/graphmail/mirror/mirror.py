@@ -54,6 +54,7 @@ class Mirror:
 
     Args:
         clock: the time at Graph, for the moment at which a resource was first seen.
+        requested: told when a row asks for a renewal.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Mirror:
         template: Template,
         clock: Callable[[], datetime],
         noticed: Callable[[Entry], None],
+        requested: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._cluster = cluster
@@ -78,6 +80,7 @@ class Mirror:
         self._template = template
         self._clock = clock
         self._noticed = noticed
+        self._requested = requested
         self._as_of: datetime | None = None
         self._read_at = 0.0
         self._listed_at: float | None = None
@@ -118,6 +121,7 @@ class Mirror:
         discovery = await self._read(since=None)
         rows = self._served(discovery.providers)
         applied = await self._apply_all(rows)
+        self._tell_of_requests(discovery)
         deleted, withheld = await self._delete_rowless(discovery.providers, confirmed=confirm_deletions)
         self._as_of = discovery.as_of
         if not self._template.observe:
@@ -132,6 +136,7 @@ class Mirror:
         """The cheap question: which rows have changed since the last time, or all of them. Returns how many resources were applied."""
         discovery = await self._read(since=None if everything else self._as_of)
         applied = await self._apply_all(self._served(discovery.providers))
+        self._tell_of_requests(discovery)
         self._as_of = discovery.as_of
         return applied
 
@@ -146,6 +151,10 @@ class Mirror:
         """Those of the tenants that are served (`GRAPHMAIL_TENANTS`)."""
         served = self._template.tenants
         return rows if served is None else [row for row in rows if row.key.tenant in served]
+
+    def _tell_of_requests(self, discovery: Discovery) -> None:
+        if discovery.requested:
+            self._requested()
 
     def _tell_of_unknown_tenants(self, rows: Sequence[Provider]) -> None:
         """A tenant that is named and has no row may be misspelt: told when the set of them changes."""
