@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from support.documents import statements
 from support.stage import Row, Stage
 from support.waiting import eventually
 
@@ -66,3 +67,15 @@ async def test_a_longer_lookahead_of_a_tenant_moves_its_next_renewal_and_no_othe
 
 def planned(status: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(status["nextRenewalTime"])
+
+
+async def test_what_the_document_asks_of_postgres_shows_who_is_not_covered(stage: Stage) -> None:
+    covered, waiting = stage.add_app_only(), stage.add_unconsented()
+    query = statements("rollout.md")["uncovered"]
+    async with stage.operator(GRAPHMAIL_TENANTS=covered.tenant):
+        await stage.ready(covered)
+
+        def shown() -> list[tuple[str, str]]:
+            return [(row["mailbox"], row["state"]) for row in stage.product.run(query)]
+
+        await eventually(lambda: shown() == [(waiting.address, "waiting")], "only who waits is shown")
