@@ -128,6 +128,16 @@ PEER_CHANGES = Family(
     "graphmail_peer_changes_total", "counter", "Subscription ids or expiries that appeared in Postgres without us."
 )
 
+OBSERVED = Family(
+    "graphmail_observed_actions_total",
+    "counter",
+    "Actions that would have been done, each counted when the status first told of it; only with GRAPHMAIL_MODE=observe.",
+    ("action",),
+)
+OBSERVING = Family(
+    "graphmail_observing", "gauge", "1 while the operator only observes (GRAPHMAIL_MODE=observe), 0 while it acts."
+)
+
 REQUESTS = Family(
     "graphmail_graph_requests_total",
     "counter",
@@ -205,6 +215,8 @@ FAMILIES: tuple[Family, ...] = (
     ORPHANS_FOUND,
     ORPHANS_DELETED,
     PEER_CHANGES,
+    OBSERVED,
+    OBSERVING,
     REQUESTS,
     REQUEST_SECONDS,
     CLOCK_SKEW,

@@ -100,6 +100,8 @@ class Metrics:
         self._orphans_found = self._counter(families.ORPHANS_FOUND)
         self._orphans_deleted = self._counter(families.ORPHANS_DELETED)
         self._peer_changes = self._counter(families.PEER_CHANGES)
+        self._observed = self._counter(families.OBSERVED)
+        self._observing = self._gauge(families.OBSERVING)
         self._requests = self._counter(families.REQUESTS)
         latency = families.REQUEST_SECONDS
         self._latency = Histogram(
@@ -172,6 +174,14 @@ class Metrics:
     def peer_change(self) -> None:
         """An id or expiry appeared in Postgres without us."""
         self._peer_changes.inc()
+
+    def observed(self, action: str) -> None:
+        """That would have been done, if the operator did not only observe."""
+        self._observed.labels(action).inc()
+
+    def observing(self, *, only: bool) -> None:
+        """Whether the operator only observes."""
+        self._observing.set(float(only))
 
     def clock_skew(self, offset: timedelta) -> None:
         """Graph's clock less ours."""

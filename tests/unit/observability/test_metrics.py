@@ -255,6 +255,8 @@ def exercised() -> Metrics:
     metrics.gap(timedelta(seconds=1))
     metrics.abandoned()
     metrics.peer_change()
+    metrics.observed("renew")
+    metrics.observing(only=True)
     metrics.clock_skew(timedelta())
     metrics.mirror_read(EXPIRY, 1)
     metrics.mirror_blocked(0)
