@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 Schema = dict[str, Any]
 
 _UUID = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
-_HTTPS = r"https://[^\s?#@]+"
+_HTTPS = r"https://[^\s?#]+"
+"""A password in it is for the templates to refuse: a schema would print the value."""
 _PORT: Schema = {"type": "integer", "minimum": 1, "maximum": 65535}
 _PORTS: Schema = {"type": "array", "items": _PORT}
 _SPAN: Schema = {"pattern": "^([0-9]+(ms|s|m|h))+$"}
@@ -66,6 +67,7 @@ OWN: dict[str, Schema] = {
     "metrics.prometheusRule.disabledAlerts": _TEXT_LIST,
     "metrics.prometheusRule.alertLabels": _TEXTS,
     "metrics.dashboard.namespace": _NAME,
+    "rbac.credentialSecrets": _TEXT_LIST,
     "nodeSelector": _TEXTS,
     "revisionHistoryLimit": {"minimum": 0, "maximum": 100},
     # Above the 25 seconds that an orderly stop may take.
