@@ -78,7 +78,6 @@ OWN: dict[str, Schema] = {
         "pattern": "^([1-9][0-9]?|100)%$",
     },
     "dnsPolicy": {"enum": ["", "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]},
-    "extraArgs": _TEXT_LIST,
     "extraEnv": _NAMED,
     "extraVolumes": _NAMED,
     "extraInitContainers": _NAMED,
