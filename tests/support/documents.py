@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -42,6 +43,11 @@ class Block:
     def where(self) -> str:
         """For the message of a test."""
         return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+    @property
+    def typed(self) -> str:
+        """All of it, as somebody types or pastes it."""
+        return textwrap.dedent(self.text)
 
     def commands(self) -> list[str]:
         """What a person types of it, continued lines joined; empty when it is no shell."""

@@ -1,7 +1,7 @@
-"""What stands in for kubelet and controllers where no pod runs: it carries out Deployments, Jobs and bare Pods as processes of this machine.
+"""What stands in for kubelet and controllers where no pod runs: Deployments, Jobs and bare Pods become processes of this machine.
 
-Each gets the environment that the object gives its container, and acts as the object's ServiceAccount, by a token of the API server. Images,
-volumes and limits are not looked at: of all programs it knows `graphmail` alone, that of this checkout.
+Each gets the environment that the object gives its container, and acts as the object's ServiceAccount, by a token of the API server.
+Images, volumes and limits are not looked at: of all programs it knows `graphmail` alone, that of this checkout.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import base64
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import signal
 from collections.abc import AsyncIterator, Mapping
@@ -27,6 +28,16 @@ LOOK_SECONDS = 0.2
 STOP_SECONDS = 40.0
 ENTRYPOINT, COMMAND = ["graphmail"], ["run"]
 """Of the image (Dockerfile)."""
+
+_KUBECTL = """#!/bin/sh
+if [ "$1" = exec ]; then
+  . {folder}/"${{2#deployment/}}.env"
+  while [ "$1" != -- ]; do shift; done
+  shift
+  exec "$@"
+fi
+exec {kubectl} "$@"
+"""
 
 
 @dataclass
@@ -64,6 +75,13 @@ class Kubelet:
     replicas: dict[str, list[Replica]] = field(default_factory=dict)
     _generations: dict[str, int] = field(default_factory=dict)
     _begun: set[str] = field(default_factory=set)
+
+    def kubectl(self) -> Path:
+        """A kubectl whose `exec deployment/NAME -- COMMAND` runs the command here, with the environment of that container."""
+        script = self.folder / "kubectl"
+        script.write_text(_KUBECTL.format(folder=shlex.quote(str(self.folder)), kubectl=self.control_plane.kubectl))
+        script.chmod(0o755)
+        return script
 
     def log(self, name: str) -> str:
         """What containers of that object have printed."""
@@ -141,6 +159,8 @@ class Kubelet:
         metrics_url = f"http://127.0.0.1:{free_port()}/metrics"
         if serving:  # a pod has an address of its own, and so may use the port that it likes
             environment["GRAPHMAIL_METRICS_URL"] = metrics_url
+            exports = [f"export {variable}={shlex.quote(value)}\n" for variable, value in environment.items()]
+            (self.folder / f"{name}.env").write_text("".join(exports))
         program, *arguments = container.get("command", ENTRYPOINT) + container.get("args", [])
         if "command" not in container and "args" not in container:
             arguments = COMMAND
@@ -166,11 +186,14 @@ class Kubelet:
             value = await self._value(variable)
             if value is not None:
                 given[variable["name"]] = _expanded(value, given)
+        given["GRAPHMAIL_NAMESPACE"] = self.namespace
+        if spec.get("automountServiceAccountToken") is False:
+            return given
         account = spec.get("serviceAccountName", "default")
         made = await asyncio.to_thread(self.control_plane.service_account_kubeconfig, self.namespace, account)
         own = self.folder / f"kubeconfig-{account}"
         shutil.copy(made, own)
-        return given | {"KUBECONFIG": str(own), "GRAPHMAIL_NAMESPACE": self.namespace}
+        return given | {"KUBECONFIG": str(own)}
 
     async def _value(self, variable: dict[str, Any]) -> str | None:
         source = variable.get("valueFrom", {})
@@ -216,7 +239,6 @@ class Kubelet:
 @asynccontextmanager
 async def kubelet(control_plane: ControlPlane, namespace: str, folder: Path, program: Path) -> AsyncIterator[Kubelet]:
     """It looks until the end of the block, and ends what runs then."""
-    folder.mkdir(parents=True, exist_ok=True)
     working = Kubelet(control_plane, namespace, folder, program)
 
     async def work() -> None:
@@ -234,7 +256,7 @@ async def kubelet(control_plane: ControlPlane, namespace: str, folder: Path, pro
         await working.stop()
 
 
-def _condition(kind: str, holds: bool, reason: str) -> dict[str, str]:  # noqa: FBT001
+def _condition(kind: str, holds: bool, reason: str) -> dict[str, str]:
     now = _now()
     moments = {"lastTransitionTime": now} | ({"lastUpdateTime": now} if kind in {"Available", "Progressing"} else {})
     return {"type": kind, "status": str(holds), "reason": reason, "message": reason, **moments}

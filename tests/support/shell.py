@@ -10,7 +10,7 @@ from pathlib import Path
 
 from localstack.controlplane import ControlPlane
 from support.command import Ran
-from support.documents import ROOT, blocks
+from support.documents import ROOT, Block, blocks
 
 _OURS = ("graphmail", "graphsim")
 _FOREIGN = ("GRAPHMAIL_", "MICROSOFT_", "AZURE_", "KUBE", "HELM_", "APPLICATION_URL")
@@ -19,18 +19,19 @@ _FOREIGN = ("GRAPHMAIL_", "MICROSOFT_", "AZURE_", "KUBE", "HELM_", "APPLICATION_
 
 @dataclass(frozen=True)
 class Shell:
-    """Runs what a page tells the reader to type, from the top of a checkout."""
+    """Runs what a page tells the reader to type, from the top of a checkout. What is exported stays for what is typed next."""
 
     folder: Path
     environment: dict[str, str]
+    checkout: Path = ROOT
 
     async def type(self, text: str, **variables: str) -> Ran:
         """Run these lines in one shell, which ends at the first that fails."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         path = os.pathsep.join([str(self.folder / "bin"), os.environ["PATH"]])
         process = await asyncio.create_subprocess_exec(
-            *("sh", "-eu", "-c", text),
-            cwd=ROOT,
+            *("sh", "-eu", "-c", f"[ ! -e ~/exported ] || . ~/exported\n{text}\nexport -p > ~/exported"),
+            cwd=self.checkout,
             env=kept | self.environment | variables | {"PATH": path, "HOME": str(self.folder)},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -67,7 +68,10 @@ def _ours(path: Path, name: str) -> None:
     path.chmod(0o755)
 
 
-def story(page: str, name: str) -> list[str]:
-    """The blocks of a page of docs/ that are marked `run: NAME`, in their order."""
-    found = [block for block in blocks(ROOT / "docs" / page) if block.mark and block.mark.kind == "run"]
-    return ["\n".join(block.commands()) for block in found if block.mark and block.mark.what == name]
+def story(page: str, *names: str) -> list[Block]:
+    """The blocks of a page of docs/ that are marked `run: NAME`, with one of these names, in their order."""
+    return [
+        block
+        for block in blocks(ROOT / "docs" / page)
+        if block.mark and block.mark.kind == "run" and block.mark.what in names
+    ]

@@ -31,7 +31,7 @@ async def test_the_steps_of_an_upgrade_by_hand_leave_every_subscription_as_it_is
     async with stage.operator():
         before = await stage.covered_once(row)
         [steps] = story("upgrade.md", "upgrade")
-        (await shell.type(steps)).check()
+        (await shell.type(steps.typed)).check()
         assert await stage.covered_once(row) == before
     assert stage.calls(row, "create", "patch") == 1
 
@@ -43,9 +43,9 @@ async def test_an_installation_that_moves_takes_every_subscription_along(
     async with stage.operator():
         before = [await stage.covered_once(row) for row in rows]
     note, release = story("upgrade.md", "move")
-    mark = (await shell.type(note)).check().out.split()
+    mark = (await shell.type(note.typed)).check().out.split()
     assert len(mark) == 1
-    (await shell.type(release)).check()
+    (await shell.type(release.typed)).check()
     assert stage.resources() == []
 
     new = f"{stage.namespace}-new"
@@ -65,7 +65,7 @@ async def test_what_is_removed_leaves_the_subscriptions_alone(stage: Stage, shel
     async with stage.operator():
         before = await stage.covered_once(row)
     [steps] = story("upgrade.md", "remove")
-    release = steps.splitlines()[0]  # the CRD is the whole API server's, which other tests share
+    release = steps.commands()[0]  # the CRD is the whole API server's, which other tests share
     (await shell.type(release)).check()
     stage.kubectl("delete", "gms", "--all", "--timeout=30s")
     await eventually(lambda: stage.resources() == [], "the resources are gone")
