@@ -64,7 +64,7 @@ async def beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
                         tenant=product.add_tenant(),
                     )
                     (tmp_path / "node").mkdir()
-                    program = ROOT / ".venv" / "bin" / "graphmail"
+                    program = tmp_path / "reader" / "bin" / "graphmail"
                     async with kubelet(control_plane, NAMESPACE, tmp_path / "node", program) as node:
                         helm = Toolchain(Cache.default(), os.environ).program(HELM, "helm")
                         shell = open_shell(
