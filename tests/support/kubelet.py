@@ -177,7 +177,7 @@ class Kubelet:
         return Replica(process, metrics_url, environment)
 
     async def _environment(self, spec: dict[str, Any], container: dict[str, Any]) -> dict[str, str]:
-        given = {"PATH": os.environ["PATH"], "HOME": str(self.folder)}
+        given = {"PATH": f"{self.program.parent}{os.pathsep}{os.environ['PATH']}", "HOME": str(self.folder)}
         for source in container.get("envFrom", []):
             kind = "secret" if "secretRef" in source else "configMap"
             values = await self._values(kind, source[f"{kind}Ref"])
