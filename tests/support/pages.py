@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from support.documents import bound, statements
+from support.statements import bound, statements
 from support.stage import Row
 from support.waiting import eventually
 

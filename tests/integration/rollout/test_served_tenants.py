@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from support.documents import statements
+from support.statements import statements
 from support.stage import Row, Stage
 from support.waiting import eventually
 
