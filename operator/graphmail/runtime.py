@@ -25,6 +25,7 @@ from graphmail.election import Election, Standing
 from graphmail.engine import Engine
 from graphmail.fleet import Fleet
 from graphmail.graph import Budget, GraphClient, SignIn
+from graphmail.graph.spending import CallKind
 from graphmail.handlers import kopf_settings, register
 from graphmail.leading import election_for, lead
 from graphmail.mirror import Changes, Listener, Mirror, Template
@@ -191,6 +192,7 @@ class Operator:
         parts = self.parts
         while True:
             parts.metrics.clock_skew(parts.graph.clock_offset)
+            parts.metrics.requests_waiting(parts.graph.budget.waiting)
             parts.metrics.unsynced(sum(entry.unsynced is not None for entry in parts.fleet))
             await asyncio.sleep(_GAUGE_SECONDS)
 
@@ -262,7 +264,7 @@ async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[O
         graph = await opened.enter_async_context(
             GraphClient(
                 settings.graph_base_url,
-                Budget(limits(settings)),
+                _budget(settings, metrics),
                 clock=clock.now,
                 observer=metrics.request,
                 connections=settings.graph_connections,
@@ -423,6 +425,14 @@ def _template(settings: Settings, namespace: str, files: CredentialFiles) -> Tem
         tenants=settings.tenants,
         observe=settings.mode is Mode.OBSERVE,
     )
+
+
+def _budget(settings: Settings, metrics: Metrics) -> Budget:
+    allowed = limits(settings)
+    for kind in CallKind:
+        of_kind = allowed.of(kind)
+        metrics.requests_allowed(kind, app=of_kind.app / allowed.window, tenant=of_kind.tenant / allowed.window)
+    return Budget(allowed)
 
 
 def _serve_probes(opened: AsyncExitStack, server: ProbeServer) -> None:

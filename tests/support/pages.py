@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from support.statements import bound, statements
 from support.stage import Row
+from support.statements import bound, statements
 from support.waiting import eventually
 
 SQL = statements("product-pages.md")

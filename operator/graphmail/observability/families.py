@@ -150,6 +150,16 @@ REQUEST_SECONDS = Family(
     "Time from sending a request to Graph to its answer, without waiting for quota.",
     ("route", "method"),
 )
+REQUESTS_WAITING = Family(
+    "graphmail_graph_requests_waiting", "gauge", "Requests that wait for their turn in Graph's quota."
+)
+REQUESTS_ALLOWED = Family(
+    "graphmail_graph_requests_allowed_per_second",
+    "gauge",
+    "Requests a second that the quota allows, by kind of request (write, read, list, reauthorize) and by whom Graph counts: an app over "
+    "all tenants, or an app in one Entra tenant.",
+    ("scope", "kind"),
+)
 CLOCK_SKEW = Family(
     "graphmail_clock_skew_seconds",
     "gauge",
@@ -219,6 +229,8 @@ FAMILIES: tuple[Family, ...] = (
     OBSERVING,
     REQUESTS,
     REQUEST_SECONDS,
+    REQUESTS_WAITING,
+    REQUESTS_ALLOWED,
     CLOCK_SKEW,
     MIRROR_SUCCESS,
     MIRROR_ROWS,

@@ -107,6 +107,8 @@ class Metrics:
         self._latency = Histogram(
             latency.name, latency.help, latency.labels, buckets=_LATENCIES, registry=self.registry
         )
+        self._waiting = self._gauge(families.REQUESTS_WAITING)
+        self._allowed = self._gauge(families.REQUESTS_ALLOWED)
         self._skew = _LateGauge(families.CLOCK_SKEW, self.registry)
         self._mirror_success = _LateGauge(families.MIRROR_SUCCESS, self.registry)
         self._mirror_rows = _LateGauge(families.MIRROR_ROWS, self.registry)
@@ -182,6 +184,15 @@ class Metrics:
     def observing(self, *, only: bool) -> None:
         """Whether the operator only observes."""
         self._observing.set(float(only))
+
+    def requests_waiting(self, requests: int) -> None:
+        """So many requests wait for their turn in Graph's quota now."""
+        self._waiting.set(requests)
+
+    def requests_allowed(self, kind: str, *, app: float, tenant: float) -> None:
+        """So many requests of this kind a second are allowed for an app, and for an app in one Entra tenant."""
+        self._allowed.labels("app", kind).set(app)
+        self._allowed.labels("tenant", kind).set(tenant)
 
     def clock_skew(self, offset: timedelta) -> None:
         """Graph's clock less ours."""

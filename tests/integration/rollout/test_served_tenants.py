@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from support.statements import statements
 from support.stage import Row, Stage
+from support.statements import statements
 from support.waiting import eventually
 
 
