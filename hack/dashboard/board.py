@@ -7,7 +7,6 @@ from grafana_foundation_sdk.builders.dashboard import (
     DashboardLink,
     DatasourceVariable,
     QueryVariable,
-    TextBoxVariable,
 )
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import (
@@ -63,12 +62,6 @@ def _board() -> Dashboard:
             .all_value(".*")
             .current(VariableOption(selected=True, text="All", value="$__all"))
         )
-    board.with_variable(
-        TextBoxVariable("budget")
-        .label("Writes in 20 s")
-        .description("GRAPHMAIL_QUOTA_WRITES_PER_APP")
-        .default_value("2000")
-    )
     _now(board)
     _mailboxes(board)
     _graph(board)
@@ -213,13 +206,17 @@ def _graph(board: Dashboard) -> None:
         graph(
             6,
             "Use of Graph's quota",
-            "Requests in 20 seconds, of all apps together, beside the budget of one app for writes; and those that Graph throttled (429).",
+            "Requests in a second, of all apps together; those that Graph throttled (429); those that wait for their turn; and the share of one"
+            " app's budget that writes take.",
             [
                 (ask.WRITES, "writes"),
                 (ask.READS, "reads"),
                 (ask.THROTTLED, "throttled"),
-                (ask.BUDGET, "budget for writes"),
+                (ask.BUDGET, "writes allowed to an app"),
+                (ask.WAITING, "waiting"),
+                (ask.BUDGET_USED, "budget used"),
             ],
+            right={"budget used": "percentunit"},
         )
     )
 

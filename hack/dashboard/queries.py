@@ -103,14 +103,16 @@ CLOCK_SKEW = f"max by (namespace) (graphmail_clock_skew_seconds{{{FLEET}}})"
 
 
 def requests(selector: str) -> str:
-    """Such requests to Graph in 20 seconds, the span that Graph's quota counts in."""
-    return f"20 * sum(rate(graphmail_graph_requests_total{{{FLEET},{selector}}}{RATE}))"
+    """Such requests to Graph in a second."""
+    return f"sum(rate(graphmail_graph_requests_total{{{FLEET},{selector}}}{RATE}))"
 
 
 WRITES = requests('method=~"POST|PATCH|DELETE"')
 READS = requests('method="GET"')
 THROTTLED = requests('code="429"') + " or vector(0)"
-BUDGET = "vector($budget)"
+BUDGET = f'max(graphmail_graph_requests_allowed_per_second{{{FLEET},scope="app",kind="write"}})'
+BUDGET_USED = f"{WRITES} / {BUDGET}"
+WAITING = f"sum(graphmail_graph_requests_waiting{{{FLEET}}})"
 
 MIRROR_AGE = f"time() - max by (namespace) (graphmail_mirror_last_success_timestamp_seconds{{{FLEET}}})"
 MIRROR_ROWS = f"max by (namespace) (graphmail_mirror_rows{{{FLEET}}})"

@@ -128,6 +128,16 @@ PEER_CHANGES = Family(
     "graphmail_peer_changes_total", "counter", "Subscription ids or expiries that appeared in Postgres without us."
 )
 
+OBSERVED = Family(
+    "graphmail_observed_actions_total",
+    "counter",
+    "Actions that would have been done, each counted when the status first told of it; only with GRAPHMAIL_MODE=observe.",
+    ("action",),
+)
+OBSERVING = Family(
+    "graphmail_observing", "gauge", "1 while the operator only observes (GRAPHMAIL_MODE=observe), 0 while it acts."
+)
+
 REQUESTS = Family(
     "graphmail_graph_requests_total",
     "counter",
@@ -139,6 +149,16 @@ REQUEST_SECONDS = Family(
     "histogram",
     "Time from sending a request to Graph to its answer, without waiting for quota.",
     ("route", "method"),
+)
+REQUESTS_WAITING = Family(
+    "graphmail_graph_requests_waiting", "gauge", "Requests that wait for their turn in Graph's quota."
+)
+REQUESTS_ALLOWED = Family(
+    "graphmail_graph_requests_allowed_per_second",
+    "gauge",
+    "Requests a second that the quota allows, by kind of request (write, read, list, reauthorize) and by whom Graph counts: an app over "
+    "all tenants, or an app in one Entra tenant.",
+    ("scope", "kind"),
 )
 CLOCK_SKEW = Family(
     "graphmail_clock_skew_seconds",
@@ -205,8 +225,12 @@ FAMILIES: tuple[Family, ...] = (
     ORPHANS_FOUND,
     ORPHANS_DELETED,
     PEER_CHANGES,
+    OBSERVED,
+    OBSERVING,
     REQUESTS,
     REQUEST_SECONDS,
+    REQUESTS_WAITING,
+    REQUESTS_ALLOWED,
     CLOCK_SKEW,
     MIRROR_SUCCESS,
     MIRROR_ROWS,

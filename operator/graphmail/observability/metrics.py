@@ -100,11 +100,15 @@ class Metrics:
         self._orphans_found = self._counter(families.ORPHANS_FOUND)
         self._orphans_deleted = self._counter(families.ORPHANS_DELETED)
         self._peer_changes = self._counter(families.PEER_CHANGES)
+        self._observed = self._counter(families.OBSERVED)
+        self._observing = self._gauge(families.OBSERVING)
         self._requests = self._counter(families.REQUESTS)
         latency = families.REQUEST_SECONDS
         self._latency = Histogram(
             latency.name, latency.help, latency.labels, buckets=_LATENCIES, registry=self.registry
         )
+        self._waiting = self._gauge(families.REQUESTS_WAITING)
+        self._allowed = self._gauge(families.REQUESTS_ALLOWED)
         self._skew = _LateGauge(families.CLOCK_SKEW, self.registry)
         self._mirror_success = _LateGauge(families.MIRROR_SUCCESS, self.registry)
         self._mirror_rows = _LateGauge(families.MIRROR_ROWS, self.registry)
@@ -172,6 +176,23 @@ class Metrics:
     def peer_change(self) -> None:
         """An id or expiry appeared in Postgres without us."""
         self._peer_changes.inc()
+
+    def observed(self, action: str) -> None:
+        """That would have been done, if the operator did not only observe."""
+        self._observed.labels(action).inc()
+
+    def observing(self, *, only: bool) -> None:
+        """Whether the operator only observes."""
+        self._observing.set(float(only))
+
+    def requests_waiting(self, requests: int) -> None:
+        """So many requests wait for their turn in Graph's quota now."""
+        self._waiting.set(requests)
+
+    def requests_allowed(self, kind: str, *, app: float, tenant: float) -> None:
+        """So many requests of this kind a second are allowed for an app, and for an app in one Entra tenant."""
+        self._allowed.labels("app", kind).set(app)
+        self._allowed.labels("tenant", kind).set(tenant)
 
     def clock_skew(self, offset: timedelta) -> None:
         """Graph's clock less ours."""

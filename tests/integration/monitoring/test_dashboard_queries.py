@@ -23,7 +23,7 @@ PER_MAILBOX_OFF = {"GRAPHMAIL_METRICS_PER_MAILBOX": "false"}
 
 def queries(**variables: str) -> list[tuple[str, str]]:
     """Title and expression of each query, with the variables put in as Grafana does."""
-    variables = {"budget": "2000", "__rate_interval": "1m"} | variables
+    variables = {"__rate_interval": "1m"} | variables
     found = []
     for panel in json.loads(BOARD.read_text())["panels"]:
         for target in panel["targets"]:

@@ -206,6 +206,16 @@ def test_what_was_measured_before_is_replaced() -> None:
     assert value(metrics, "graphmail_postgres_unsynced") == 7
 
 
+def test_what_the_quota_allows_and_what_waits_for_it_is_told() -> None:
+    metrics = Metrics(list, "1")
+    metrics.requests_allowed("write", app=100.0, tenant=25.0)
+    metrics.requests_waiting(3)
+    allowed = samples(metrics)["graphmail_graph_requests_allowed_per_second"]
+    assert ({"scope": "app", "kind": "write"}, 100.0) in allowed
+    assert ({"scope": "tenant", "kind": "write"}, 25.0) in allowed
+    assert value(metrics, "graphmail_graph_requests_waiting") == 3
+
+
 def test_a_gap_is_counted_with_its_length() -> None:
     metrics = metrics_of()
     metrics.gap(timedelta(seconds=1.5))
@@ -255,10 +265,13 @@ def exercised() -> Metrics:
     metrics.gap(timedelta(seconds=1))
     metrics.abandoned()
     metrics.peer_change()
+    metrics.observed("renew")
+    metrics.observing(only=True)
     metrics.clock_skew(timedelta())
     metrics.mirror_read(EXPIRY, 1)
     metrics.mirror_blocked(0)
     metrics.unsynced(0)
+    metrics.requests_allowed("write", app=100.0, tenant=25.0)
     metrics.store(Store.POSTGRES, up=True)
     metrics.event_dropped()
     return metrics
