@@ -206,7 +206,7 @@ def _graph(board: Dashboard) -> None:
         graph(
             6,
             "Use of Graph's quota",
-            "Requests in a second, of all apps together; those that Graph throttled (429); those that wait for their turn; and the share of one"
+            "Requests in a second, of all apps; those that Graph throttled (429); those that wait for their turn; and the share of an"
             " app's budget that writes take.",
             [
                 (ask.WRITES, "writes"),
