@@ -30,12 +30,14 @@ CHART = Path(__file__).parents[2] / "helm" / "graphmail-operator"
 RELEASE = "graphmail-operator"
 _TEMPLATES = ("templates/serviceaccount.yaml\n", "templates/rbac.yaml\n")
 
+_MIRRORING = ('database.existingSecret="postgres"', 'product.applicationURL="https://product.example.com"')
+
 
 @cache
 def rendered(namespace: str, *values: str) -> list[dict[str, Any]]:
-    """What the chart makes of accounts and rights; each value is `name=JSON`."""
+    """What the chart makes of accounts and rights where rows are mirrored; each further value is `name=JSON`."""
     helm = Toolchain(Cache.default(), os.environ).program(HELM, "helm")
-    given = [argument for value in values for argument in ("--set-json", value)]
+    given = [argument for value in (*_MIRRORING, *values) for argument in ("--set-json", value)]
     command = [str(helm), "template", RELEASE, str(CHART), "--namespace", namespace, *given]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     ours = [part for part in text.split("\n---\n") if any(f"/{template}" in part for template in _TEMPLATES)]

@@ -1,7 +1,7 @@
 """The API server: reachable, with our CRD, and with the rights that the operator needs."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import NamedTuple
 
 from graphmail.cli.check.findings import Finding, failed, ok, skipped
@@ -9,6 +9,7 @@ from graphmail.cli.check.ground import Ground
 from graphmail.cli.clusters import explain_cluster
 from graphmail.cli.selection import Selection, selected
 from graphmail.cluster import Cluster, ClusterConfigError, ClusterError
+from graphmail.resource import CredentialSource, GraphMailSubscription
 from graphmail.resource.names import GROUP, PLURAL
 from graphmail.settings import Settings
 
@@ -34,13 +35,15 @@ TELLING = (Right("patch", PLURAL, GROUP, "status"), Right("create", "events"), R
 SECRETS = Right("get", "secrets")
 ELECTING = tuple(Right(verb, "leases", "coordination.k8s.io") for verb in ("get", "create", "patch"))
 NAMESPACE = Right("get", "namespaces")
+NEEDED = (*WATCHING, *MIRRORING, *TELLING, SECRETS, *ELECTING, NAMESPACE)
+"""All that the operator may need; which of it depends on the settings, and of Secrets on the resources that name them."""
 
 
 def rights(settings: Settings) -> list[Right]:
-    """What the operator needs with these settings."""
+    """What the operator needs with these settings, whatever resources there are."""
     mirroring = MIRRORING if settings.database_url is not None else ()
     electing = ELECTING if settings.leader_election else ()
-    return [*WATCHING, *mirroring, *TELLING, SECRETS, *electing, *([] if settings.installation else [NAMESPACE])]
+    return [*WATCHING, *mirroring, *TELLING, *electing, *([] if settings.installation else [NAMESPACE])]
 
 
 async def check_kubernetes(ground: Ground) -> AsyncIterator[Finding]:
@@ -80,17 +83,40 @@ async def _resources(ground: Ground, cluster: Cluster, settings: Settings) -> As
     )
     missing = [str(right) for right, given in zip(wanted, granted, strict=True) if not given]
     if missing:
-        remedy = "grant it with a Role and a RoleBinding, or check with the operator's own credentials"
+        remedy = (
+            "grant it with a Role and a RoleBinding (docs/security.md), or check with the operator's own credentials"
+        )
         yield failed("rights", f"missing in namespace {settings.namespace}: {', '.join(missing)}", remedy)
     else:
         yield ok("rights", f"all {len(wanted)} that the operator needs in namespace {settings.namespace}")
     if str(WATCHING[1]) not in missing:
         ground.resources = await selected(cluster, Selection())
         ground.cluster = cluster
+        async for finding in _secrets(cluster, ground.resources):
+            yield finding
     if settings.installation:
         ground.installation = settings.installation
     elif str(NAMESPACE) not in missing:
         yield await _namespace(ground, cluster, settings)
+
+
+async def _secrets(cluster: Cluster, resources: Iterable[GraphMailSubscription]) -> AsyncIterator[Finding]:
+    """Only those that resources name need to be readable; where none does, there is nothing to tell."""
+    credentials = [resource.spec.credentials for resource in resources]
+    names = sorted(
+        {one.secret_name for one in credentials if one.source is CredentialSource.SECRET and one.secret_name}
+    )
+    if not names:
+        return
+    readable = await cluster.may(SECRETS.verb, SECRETS.resource)
+    unreadable = [
+        name for name in names if not readable and not await cluster.may(SECRETS.verb, SECRETS.resource, name=name)
+    ]
+    if unreadable:
+        remedy = "name them in the chart's value rbac.credentialSecrets, or check with the operator's own credentials"
+        yield failed("secrets", f"missing: {SECRETS} for {', '.join(unreadable)}, which resources name", remedy)
+    else:
+        yield ok("secrets", f"all {len(names)} that resources name may be read")
 
 
 async def _namespace(ground: Ground, cluster: Cluster, settings: Settings) -> Finding:
