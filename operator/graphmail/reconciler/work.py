@@ -103,6 +103,8 @@ class Reconciler:
                 unwritten=entry.unwritten and paused_until is None,
                 unsynced=entry.unsynced is not None or entry.row_emptied,
                 notified_at=entry.notified_at,
+                row_subscription_id=entry.named[0],
+                row_expires_at=entry.named[1],
                 notification_url=entry.resource.spec.notification_url,
             )
 
@@ -162,7 +164,11 @@ class Reconciler:
     async def _report(self, entry: Entry, step: Step) -> None:
         before = entry.resource.status.condition(ConditionType.READY)
         async with self._slots:
-            if not await self._settling.report(entry):
+            if step.decision.reason is Reason.OBSERVING:
+                reported = await self._settling.observe(entry, step.decision)
+            else:
+                reported = await self._settling.report(entry)
+            if not reported:
                 raise Later(entry.write_at)
         newly = before is None or before.reason != Reason.SUSPENDED.value
         if step.decision.reason is Reason.SUSPENDED and newly:

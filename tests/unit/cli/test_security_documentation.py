@@ -29,8 +29,8 @@ def test_each_right_is_documented_once_with_its_reason_and_no_other() -> None:
     assert sorted(documented()) == sorted(NEEDED)
 
 
-def test_check_asks_for_nothing_that_is_not_documented() -> None:
-    assert set(rights(SETTINGS)) < set(documented())
+def test_check_asks_for_all_that_is_documented_and_for_nothing_else() -> None:
+    assert set(rights(SETTINGS)) == set(documented())
 
 
 def test_no_lease_is_asked_for_where_none_is_wanted() -> None:
