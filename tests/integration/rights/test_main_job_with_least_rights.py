@@ -28,7 +28,9 @@ async def test_the_charts_rights_suffice_for_the_whole_main_job(stage: Stage, ac
         await stage.ready(kept)
         await stage.ready("hand")
         await stage.status_of("other", lambda status: condition_reason(status, "Authorized"), "told")
-        refused = stage.condition("other", "Authorized")["message"]
+        refused = stage.kubectl(
+            "get", "gms", "other", "-o", 'jsonpath={.status.conditions[?(@.type=="Authorized")].message}'
+        )
         assert "the operator may not read Secret other" in refused
         assert "rbac.credentialSecrets" in refused
         await renewed(stage, row, "asked")
