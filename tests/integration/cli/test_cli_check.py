@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 
 from support.command import Graphmail, Ran
+from support.hand import Hand
 from support.product import ago
 from support.stage import Stage
 
@@ -107,11 +108,14 @@ async def test_missing_rights_at_the_api_server_are_listed(stage: Stage, graphma
     )
     stage.kubectl("create", "rolebinding", "viewer", "--role=viewer", f"--serviceaccount={stage.namespace}:viewer")
     kubeconfig = stage.control_plane.service_account_kubeconfig(stage.namespace, "viewer")
+    hand = Hand(stage)
+    hand.app_only_secret("own")
+    hand.write("own")
     ran = await graphmail("check", "-o", "json", KUBECONFIG=str(kubeconfig))
     assert ran.code == 1
     missing = findings(ran)["rights"]["found"].partition(": ")[2].split(", ")
     assert "patch graphmailsubscriptions/status" in missing
-    assert "get secrets" in missing
+    assert "get secrets own" in missing
     assert "list graphmailsubscriptions" not in missing
 
 

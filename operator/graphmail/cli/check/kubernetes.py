@@ -1,7 +1,7 @@
 """The API server: reachable, with our CRD, and with the rights that the operator needs."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 from graphmail.cli.check.findings import Finding, failed, ok, skipped
@@ -9,7 +9,7 @@ from graphmail.cli.check.ground import Ground
 from graphmail.cli.clusters import explain_cluster
 from graphmail.cli.selection import Selection, selected
 from graphmail.cluster import Cluster, ClusterConfigError, ClusterError
-from graphmail.resource.names import GROUP, PLURAL
+from graphmail.resource.names import GROUP, OPERATOR, PLURAL
 from graphmail.settings import Settings
 
 INSTALL = "kubectl apply -f crds/graphmailsubscriptions.yaml"
@@ -65,32 +65,42 @@ async def _resources(ground: Ground, cluster: Cluster, settings: Settings) -> As
         yield failed("crd", "the API server does not know graphmailsubscriptions", INSTALL)
         return
     yield ok("crd", "graphmailsubscriptions are served")
-    wanted = rights(settings)
-    granted = await asyncio.gather(
-        *(
-            cluster.may(
-                right.verb,
-                right.resource,
-                group=right.group,
-                subresource=right.subresource,
-                name=settings.namespace if right is NAMESPACE else "",
-            )
-            for right in wanted
-        )
-    )
-    missing = [str(right) for right, given in zip(wanted, granted, strict=True) if not given]
+    wanted = [right for right in rights(settings) if right is not SECRETS]
+    missing = await _refused(cluster, [(right, _name_of(right, settings)) for right in wanted])
+    if str(WATCHING[1]) not in missing:
+        ground.resources = await selected(cluster, Selection())
+        ground.cluster = cluster
+    read = {resource.spec.credentials.secret_name for resource in ground.resources} - {None}
+    missing += await _refused(cluster, [(SECRETS, str(name)) for name in sorted(map(str, read))])
     if missing:
         remedy = "grant it with a Role and a RoleBinding, or check with the operator's own credentials"
         yield failed("rights", f"missing in namespace {settings.namespace}: {', '.join(missing)}", remedy)
     else:
-        yield ok("rights", f"all {len(wanted)} that the operator needs in namespace {settings.namespace}")
-    if str(WATCHING[1]) not in missing:
-        ground.resources = await selected(cluster, Selection())
-        ground.cluster = cluster
+        yield ok("rights", f"all {len(wanted) + len(read)} that the operator needs in namespace {settings.namespace}")
     if settings.installation:
         ground.installation = settings.installation
     elif str(NAMESPACE) not in missing:
         yield await _namespace(ground, cluster, settings)
+
+
+def _name_of(right: Right, settings: Settings) -> str:
+    """The one object that the right is needed for, since a Role may grant it for that alone; empty for all of them."""
+    if right is NAMESPACE:
+        return settings.namespace
+    # The API server does not know the name of what is to be created when it asks whether that may be.
+    return OPERATOR if right in ELECTING and right.verb != "create" else ""
+
+
+async def _refused(cluster: Cluster, wanted: Sequence[tuple[Right, str]]) -> list[str]:
+    """Those of these rights that we lack, for people."""
+    granted = await asyncio.gather(
+        *(
+            cluster.may(right.verb, right.resource, group=right.group, subresource=right.subresource, name=name)
+            for right, name in wanted
+        )
+    )
+    lacking = [item for item, given in zip(wanted, granted, strict=True) if not given]
+    return [f"{right} {name}" if right is SECRETS else str(right) for right, name in lacking]
 
 
 async def _namespace(ground: Ground, cluster: Cluster, settings: Settings) -> Finding:
