@@ -11,7 +11,21 @@ import typer
 from graphmail.cli.conduct import complain
 from graphmail.cli.failures import FAILED
 
-COMMANDS = ("run", "migrate", "status", "renew", "backfill", "mirror", "sweep", "check", "uninstall")
+COMMANDS = (
+    "run",
+    "migrate",
+    "status",
+    "describe",
+    "events",
+    "renew",
+    "suspend",
+    "resume",
+    "backfill",
+    "mirror",
+    "sweep",
+    "check",
+    "uninstall",
+)
 """Each is a module of this package, with a `PAGE` and a function of its name. Only the one that is called for is imported."""
 
 _HELP = """Keep Microsoft Graph mail subscriptions alive: the operator, and what one needs around it.

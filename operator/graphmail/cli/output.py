@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, Self, TextIO, TypeVar
 
+import yaml
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 T = TypeVar("T")
 
+CLEAR_PAGE = "\x1b[H\x1b[2J\x1b[3J"
+"""To the upper left corner, and erase the page with what was scrolled away (ECMA-48, xterm)."""
 CLEAR_LINE = "\r\x1b[2K"
 """Back to the line's beginning, and erase it (ECMA-48)."""
 
@@ -38,6 +41,7 @@ class TableFormat(StrEnum):
     TABLE = "table"
     WIDE = "wide"
     JSON = "json"
+    YAML = "yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,19 @@ class Screen:
     def json(self, value: Any) -> None:
         """A value as JSON."""
         self._out.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    def yaml(self, value: Any) -> None:
+        """A value as YAML."""
+        self._out.write(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1_000_000))
+
+    def clear(self) -> None:
+        """Begin a terminal's page anew; in a pipe, nothing."""
+        if self._terminal:
+            self._out.write(CLEAR_PAGE)
+
+    def flush(self) -> None:
+        """Let the reader have what was written so far."""
+        self._out.flush()
 
     def table(self, columns: Sequence[Column[T]], rows: Sequence[T]) -> None:
         """Rows as a table on a terminal that is wide enough, as one block a row on a narrow one, and as whole lines in a pipe."""
@@ -193,3 +210,9 @@ def _printable(text: str) -> str:
 def count(number: int, noun: str, plural: str = "") -> str:
     """`1 mailbox`, `2 mailboxes`."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def bar(done: int, total: int, width: int = 24) -> str:
+    """How much of a whole is done, as a bar."""
+    filled = width if not total else width * done // total
+    return f"[{'#' * filled}{'.' * (width - filled)}]"

@@ -12,6 +12,8 @@ from graphmail.resource.conditions import ConditionType
 from graphmail.resource.names import ANNOTATION_RENEW
 
 _TRIES = 5
+THROTTLED = "Throttled"
+"""The reason of a Ready condition while Graph, or the budget for it, asks to wait."""
 
 
 class Fate(StrEnum):
@@ -24,6 +26,8 @@ class Fate(StrEnum):
     """It was not made, since an earlier one waits, or somebody changes the resource all the time."""
     SKIPPED = "skipped"
     """It was not made, since the operator makes no calls for this mailbox."""
+    QUEUED = "waits for quota"
+    """Graph asks to wait. The operator has taken it up, and renews by itself when its turn comes."""
     UNANSWERED = "unanswered"
     GONE = "gone"
 
@@ -50,7 +54,7 @@ def objection(resource: GraphMailSubscription, *, again: bool) -> Outcome | None
     if resource.metadata.deletion_timestamp is not None:
         reason = "it is being deleted"
     elif resource.spec.suspend:
-        reason = "it is suspended: no calls are made for it until spec.suspend is false"
+        reason = "it is suspended: no calls are made for it until it is resumed"
     elif pending(resource) and not again:
         fate, reason = Fate.REFUSED, "an earlier request waits to be acted on; --again asks once more"
     return Outcome(resource.metadata.name, resource.spec.mailbox, fate, reason) if reason else None
@@ -97,6 +101,9 @@ def answer(resource: GraphMailSubscription, value: str, now: datetime) -> Outcom
         expires, renewal = when(status.expiration_time, now), when(status.next_renewal_time, now)
         return Outcome(name, mailbox, Fate.RENEWED, f"expires {expires}, next renewal {renewal}")
     said = stalled or ready
+    if said is not None and said.reason == THROTTLED and status.next_attempt_time is not None:
+        message = f"the operator tries again by itself {when(status.next_attempt_time, now)}"
+        return Outcome(name, mailbox, Fate.QUEUED, message)
     message = f"{said.reason}: {said.message}" if said is not None else "the status does not say why"
     if status.next_attempt_time is not None:
         message += f"; the operator tries again {when(status.next_attempt_time, now)}"

@@ -12,7 +12,7 @@ from graphmail.resource import GraphMailSubscription
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Names, or a tenant and a provider, or none of them for all."""
+    """Names of resources or addresses of mailboxes, or a tenant and a provider, or none of them for all."""
 
     names: Sequence[str] = ()
     tenant: str | None = None
@@ -22,7 +22,7 @@ class Selection:
         """Whether that mailbox is one of them."""
         spec = resource.spec
         return (
-            (not self.names or resource.metadata.name in self.names)
+            (not self.names or any(_means(name, resource) for name in self.names))
             and self.tenant in {None, spec.tenant}
             and self.provider in {None, spec.provider_id}
         )
@@ -46,7 +46,7 @@ async def selected(cluster: Cluster, selection: Selection) -> list[GraphMailSubs
         CommandFailed: a name is none.
         ClusterError: the API server refuses, or cannot be reached.
     """
-    if selection.names:
+    if selection.names and not any(map(is_address, selection.names)):
         return [await _named(cluster, name) for name in dict.fromkeys(selection.names)]
     found = []
     async for body in cluster.subscriptions():
@@ -56,15 +56,31 @@ async def selected(cluster: Cluster, selection: Selection) -> list[GraphMailSubs
             continue
         if selection.includes(resource):
             found.append(resource)
+    for name in selection.names:
+        if not any(_means(name, resource) for resource in found):
+            raise CommandFailed(_unknown(name, cluster))
     return found
+
+
+def is_address(name: str) -> bool:
+    """The name of a mailbox, and none of a resource."""
+    return "@" in name
+
+
+def _means(name: str, resource: GraphMailSubscription) -> bool:
+    if is_address(name):
+        return resource.spec.mailbox.casefold() == name.casefold()
+    return resource.metadata.name == name
+
+
+def _unknown(name: str, cluster: Cluster) -> str:
+    return f"there is no mailbox {name} in namespace {cluster.namespace}: `graphmail status -o wide` lists the names"
 
 
 async def _named(cluster: Cluster, name: str) -> GraphMailSubscription:
     body = await cluster.subscription(name)
     if body is None:
-        raise CommandFailed(
-            f"there is no mailbox {name} in namespace {cluster.namespace}: `graphmail status -o wide` lists the names"
-        )
+        raise CommandFailed(_unknown(name, cluster))
     try:
         return GraphMailSubscription.parse(body)
     except ValidationError as error:

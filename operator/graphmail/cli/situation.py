@@ -22,6 +22,9 @@ SILENT = timedelta(minutes=2)
 SUBSCRIBED = "Subscribed"
 """The reason of a Ready condition that needs no explanation."""
 
+PENDING = "Pending"
+"""The reason that is shown while the operator has not looked at a mailbox yet."""
+
 
 class Ready(StrEnum):
     """Whether a mailbox is covered, as people ask it. In the order in which they want to see it."""
@@ -75,7 +78,7 @@ def _suspended(resource: GraphMailSubscription, _: datetime) -> Found | None:
     if not resource.spec.suspend:
         return None
     why = resource.metadata.annotations.get(ANNOTATION_PAUSED)
-    message = f"the provider's row says {why}" if why else "suspended by hand; resumes when spec.suspend is false again"
+    message = f"the provider's row says {why}" if why else "suspended by hand"
     return Ready.SUSPENDED, Reason.SUSPENDED.value, message
 
 
@@ -86,7 +89,7 @@ def _untouched(resource: GraphMailSubscription, now: datetime) -> Found | None:
     asked = ": is the operator running?" if now - created > SILENT else ""
     return (
         Ready.UNKNOWN,
-        "Pending",
+        PENDING,
         f"the operator has not looked at it since it was made {human(now - created)} ago{asked}",
     )
 

@@ -1,6 +1,7 @@
 """Spans of time as people read them, in the manner of kubectl: `46h`, `5m30s`, `6d22h`."""
 
-from datetime import datetime, timedelta
+import re
+from datetime import UTC, datetime, timedelta
 
 import typer
 
@@ -52,3 +53,27 @@ def read_span(text: str) -> timedelta:
     if not span:
         raise typer.BadParameter("must be longer than 0")
     return span
+
+
+_DAYS = re.compile(r"(?:(?P<years>\d{1,3})y)?(?:(?P<days>\d{1,5})d)?(?P<rest>.*)")
+
+
+def read_moment(text: str, now: datetime) -> datetime:
+    """A moment of the command line: a span from now, also with days as `human` writes it (`90m`, `6d22h`), or an ISO 8601 moment.
+
+    An ISO moment without a zone is one of this machine's own zone, a date alone its midnight.
+
+    Raises:
+        typer.BadParameter: it is neither.
+    """
+    if text[:1].isdigit() and not re.match(r"\d{4}-", text):
+        found = _DAYS.fullmatch(text)
+        parts = found.groupdict(default="") if found else {}
+        days = timedelta(days=365 * int(parts.get("years") or 0) + int(parts.get("days") or 0))
+        return now + (days + read_span(parts["rest"]) if parts.get("rest") else days)
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no moment: write a span from now such as 24h or 6d22h, or a moment such as 2026-03-01T03:00:00Z"
+        ) from None

@@ -1,7 +1,7 @@
 """`graphmail status`: how the mailboxes stand, for people who have just been woken up."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -9,31 +9,40 @@ from typing import Annotated, Any
 
 import typer
 
+from graphmail.cli.advice import next_step
 from graphmail.cli.clusters import Target, connected
 from graphmail.cli.conduct import conduct
 from graphmail.cli.configuration import read_settings
+from graphmail.cli.live import live
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption, ProviderOption, TenantOption
 from graphmail.cli.output import Column, Screen, TableFormat, count
 from graphmail.cli.page import Page
 from graphmail.cli.selection import Selection, selected
 from graphmail.cli.situation import Ready, Situation, situation
-from graphmail.cli.spans import when
+from graphmail.cli.spans import read_moment, when
+from graphmail.resource import GraphMailSubscription
 from graphmail.resource.model import write_time
 
 PAGE = Page(
     "Show how the mailboxes stand, and what to do about it.",
     """
     Trouble comes first, then what expires first. Only the API server is asked, with your own rights: to list
-    graphmailsubscriptions is enough. In a pipe, each mailbox is one line, and nothing is cut.
+    graphmailsubscriptions is enough (and to watch them, for --watch). In a pipe, each mailbox is one line, and nothing is cut.
     """,
     {
         "graphmail status": "all mailboxes",
         "graphmail status --not-ready": "only those that are not ready",
         "graphmail status --tenant acme -o wide": "one tenant, with names and ids",
+        "graphmail status --reason Throttled": "those that Graph asks to wait",
+        "graphmail status --due-before 24h": "what is renewed in the next 24 hours",
+        "graphmail status --not-ready --watch": "the trouble, live; in a pipe, a line for each change",
         "graphmail status -o json | jq '.[].mailbox'": "for programs",
     },
     settings=("GRAPHMAIL_NAMESPACE",),
 )
+
+MACHINE = frozenset({TableFormat.JSON, TableFormat.YAML})
+"""What programs read."""
 
 STYLES = {
     Ready.YES: "green",
@@ -49,8 +58,26 @@ class Wish:
     """What to show, and how."""
 
     selection: Selection
-    not_ready: bool
     output: TableFormat
+    not_ready: bool = False
+    reason: str | None = None
+    due_before: datetime | None = None
+
+    def wants(self, one: Situation) -> bool:
+        """Whether that mailbox is to be shown."""
+        status = one.resource.status
+        due = status.next_renewal_time or status.expiration_time
+        return (
+            self.selection.includes(one.resource)
+            and not (self.not_ready and one.ready is Ready.YES)
+            and (self.reason is None or one.reason.casefold() == self.reason.casefold())
+            and (self.due_before is None or (due is not None and due < self.due_before))
+        )
+
+    @property
+    def filters(self) -> bool:
+        """Only some of the selected mailboxes are shown."""
+        return self.not_ready or self.reason is not None or self.due_before is not None
 
 
 def status(
@@ -60,32 +87,59 @@ def status(
     not_ready: Annotated[
         bool, typer.Option("--not-ready", help="Only mailboxes that are not ready, suspended ones too.")
     ] = False,
+    reason: Annotated[
+        str | None, typer.Option("--reason", metavar="WORD", help="Only mailboxes with this word as their reason.")
+    ] = None,
+    due_before: Annotated[
+        str | None,
+        typer.Option(
+            "--due-before",
+            metavar="WHEN",
+            help="Only mailboxes whose renewal is due before that: 24h or 6d22h from now, or a moment. Where none is "
+            "planned, the expiry counts.",
+        ),
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on, and show what changes.")] = False,
     output: Annotated[
-        TableFormat, typer.Option("--output", "-o", help="A table, a wider one, or JSON.")
+        TableFormat, typer.Option("--output", "-o", help="A table, a wider one, JSON or YAML.")
     ] = TableFormat.TABLE,
     namespace: NamespaceOption = None,
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
     """Show how the mailboxes stand."""
-    wish = Wish(Selection(tenant=tenant, provider=provider), not_ready, output)
-    conduct(_status(wish, namespace, kubeconfig, context))
-
-
-async def _status(wish: Wish, namespace: str | None, kubeconfig: str | None, context: str | None) -> None:
-    settings = read_settings(PAGE, namespace=namespace)
-    async with connected(Target(settings.namespace, kubeconfig, context).client()) as cluster:
-        resources = await selected(cluster, wish.selection)
     now = datetime.now(UTC)
-    found = sorted((situation(resource, now) for resource in resources), key=lambda one: one.order)
-    show(found, wish, now, Screen.of_process(), settings.namespace)
+    due = read_moment(due_before, now) if due_before is not None else None
+    wish = Wish(Selection(tenant=tenant, provider=provider), output, not_ready, reason, due)
+    if watch and output in MACHINE:
+        raise typer.BadParameter("--watch shows tables: leave -o away, or say -o wide", param_hint="'--watch'")
+    conduct(_status(wish, namespace, kubeconfig, context, watch=watch))
+
+
+async def _status(
+    wish: Wish, namespace: str | None, kubeconfig: str | None, context: str | None, *, watch: bool
+) -> None:
+    settings = read_settings(PAGE, namespace=namespace)
+    screen = Screen.of_process()
+    async with connected(Target(settings.namespace, kubeconfig, context).client()) as cluster:
+        if watch:
+            draw = partial(show, wish=wish, screen=screen, namespace=settings.namespace)
+            await live(cluster, screen, lambda found, now: draw(found, now=now), wish.wants)
+        resources = await selected(cluster, wish.selection)
+    show(sorted_situations(resources, datetime.now(UTC)), wish, datetime.now(UTC), screen, settings.namespace)
+
+
+def sorted_situations(resources: Iterable[GraphMailSubscription], now: datetime) -> list[Situation]:
+    """How they stand, trouble first."""
+    return sorted((situation(resource, now) for resource in resources), key=lambda one: one.order)
 
 
 def show(found: Sequence[Situation], wish: Wish, now: datetime, screen: Screen, namespace: str) -> None:
     """Print the mailboxes as wished."""
-    shown = [one for one in found if one.ready is not Ready.YES] if wish.not_ready else found
-    if wish.output is TableFormat.JSON:
-        screen.json([as_json(one) for one in shown])
+    shown = [one for one in found if wish.wants(one)]
+    if wish.output in MACHINE:
+        put = screen.json if wish.output is TableFormat.JSON else screen.yaml
+        put([as_json(one, now) for one in shown])
         return
     if not found:
         ids = "; tenants and providers are named by their ids, see `graphmail status -o wide`"
@@ -97,7 +151,7 @@ def show(found: Sequence[Situation], wish: Wish, now: datetime, screen: Screen, 
     if shown:
         screen.table(columns(now, wide=wish.output is TableFormat.WIDE), shown)
     if screen.terminal or not shown:
-        screen.note(summary(found))
+        screen.note(summary(found) + (f"; {len(shown)} shown" if wish.filters else ""))
 
 
 def summary(found: Sequence[Situation]) -> str:
@@ -125,7 +179,8 @@ def columns(now: datetime, *, wide: bool) -> list[Column[Situation]]:
         Column("SUBSCRIPTION", lambda one: one.resource.status.subscription_id or ""),
         Column("LAST NOTIFICATION", lambda one: moment(one.resource.status.last_notification_time)),
     ]
-    return [*narrow, *(names if wide else []), Column("WHY", why, prose=True)]
+    step: Column[Situation] = Column("NEXT STEP", partial(next_step, now=now))
+    return [*narrow, *(names if wide else []), step, Column("WHY", why, prose=True)]
 
 
 def why(one: Situation) -> str:
@@ -133,7 +188,7 @@ def why(one: Situation) -> str:
     return f"{one.reason}: {one.message}" if one.message else one.reason
 
 
-def as_json(one: Situation) -> dict[str, Any]:
+def as_json(one: Situation, now: datetime) -> dict[str, Any]:
     """What programs get: the resource's own words, and moments instead of spans."""
     metadata, spec, state = one.resource.metadata, one.resource.spec, one.resource.status
     moments = {
@@ -151,6 +206,7 @@ def as_json(one: Situation) -> dict[str, Any]:
         "ready": one.ready.value,
         "reason": one.reason,
         "message": one.message,
+        "nextStep": next_step(one, now),
         "consecutiveFailures": state.consecutive_failures,
         "subscriptionID": state.subscription_id,
         **{name: write_time(moment) if moment else None for name, moment in moments.items()},

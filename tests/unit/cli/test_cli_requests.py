@@ -1,13 +1,14 @@
 """Asking for a renewal: once, by whoever comes first; and what the echo in the status means."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
 
+from graphmail.cli.bulk import Run
 from graphmail.cli.output import Screen
-from graphmail.cli.renew import Renewals, Wish, line, summary
+from graphmail.cli.renewals import Renewals, Wish, bad, line, summary
 from graphmail.cli.requests import Fate, Outcome, answer, objection, pending, request
 from graphmail.cli.selection import Selection
 from graphmail.cli.spans import read_span
@@ -55,6 +56,13 @@ ANSWERS = {
     "a stall says what a person must do": (
         {"status": HANDLED, "ready": ("False", "X", "y"), "Stalled": ("True", "ReauthorizationRequired", "Sign in again.")},
         Fate.FAILED, "ReauthorizationRequired: Sign in again.",
+    ),
+    "a renewal that Graph asks to wait for is no failure": (
+        {
+            "status": HANDLED | {"nextAttemptTime": at(minutes=4)},
+            "ready": ("True", "Throttled", "covered; Graph said to wait"),
+        },
+        Fate.QUEUED, "the operator tries again by itself in 4m",
     ),
     "a failure that left the mailbox ready is a failure": (
         {"status": HANDLED | {"nextAttemptTime": at(minutes=4)}}, Fate.FAILED,
@@ -136,6 +144,12 @@ async def test_a_mailbox_that_is_gone_is_told(mailbox: Mailbox) -> None:
     assert (await request(as_cluster(fake), mailbox(), "v1", again=False)).fate is Fate.GONE
 
 
+def renewing(fake: FakeCluster, selection: Selection, *, wait: bool = True) -> tuple[Renewals, str]:
+    run = Run.of(selection, datetime.now(UTC))
+    wish = Wish(selection, False, wait, read_span("1m"))
+    return Renewals(as_cluster(fake), quiet_screen(), wish, run), run.value
+
+
 def quiet_screen() -> Screen:
     return Screen.of_process()
 
@@ -143,11 +157,11 @@ def quiet_screen() -> Screen:
 async def test_an_api_server_that_is_away_for_a_moment_is_waited_for(
     mailbox: Mailbox, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("graphmail.cli.renew.POLL_SECONDS", 0.0)
+    monkeypatch.setattr("graphmail.cli.renewals.POLL_SECONDS", 0.0)
     fake = FakeCluster(mailbox())
     fake.away = 3
-    renewals = Renewals(as_cluster(fake), quiet_screen(), Wish(Selection(("ann-1",)), False, True, read_span("1m")))
-    fake.resource = mailbox(status={"lastHandledRenewal": renewals._value})
+    renewals, value = renewing(fake, Selection(("ann-1",)))
+    fake.resource = mailbox(status={"lastHandledRenewal": value})
     assert await renewals.carry_out([mailbox()]) == 0
     assert fake.away == 0
     assert "renewed" in capsys.readouterr().out
@@ -157,7 +171,7 @@ async def test_a_mailbox_that_vanishes_while_it_is_waited_for_is_a_failure(
     mailbox: Mailbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake = FakeCluster(mailbox())
-    renewals = Renewals(as_cluster(fake), quiet_screen(), Wish(Selection(("ann-1",)), False, True, read_span("1m")))
+    renewals, _ = renewing(fake, Selection(("ann-1",)))
     resource, fake.resource = mailbox(), None
     assert await renewals.carry_out([resource]) == 1
     assert capsys.readouterr().out == "ann@contoso.example  gone\n"
@@ -174,22 +188,16 @@ async def test_a_mailbox_that_vanishes_while_it_is_waited_for_is_a_failure(
 )
 async def test_only_what_is_asked_for_among_many_goes_last(mailbox: Mailbox, selection: Selection, bulk: bool) -> None:
     fake = FakeCluster(mailbox())
-    wish = Wish(selection, False, False, read_span("1m"))
-    assert await Renewals(as_cluster(fake), quiet_screen(), wish).carry_out([mailbox()]) == 0
+    renewals, _ = renewing(fake, selection, wait=False)
+    assert await renewals.carry_out([mailbox()]) == 0
     [patch] = fake.patches
     assert patch["metadata"]["annotations"][ANNOTATION_RENEW].startswith(BULK_PREFIX) is bulk
 
 
-def test_a_skipped_mailbox_is_a_failure_only_where_somebody_named_it(mailbox: Mailbox) -> None:
+def test_a_skipped_mailbox_is_a_failure_only_where_somebody_named_it() -> None:
     skipped = Outcome("ann-1", "ann@contoso.example", Fate.SKIPPED, "it is suspended")
-    named = Renewals(
-        as_cluster(FakeCluster(mailbox())), quiet_screen(), Wish(Selection(("ann-1",)), False, True, read_span("1m"))
-    )
-    every = Renewals(
-        as_cluster(FakeCluster(mailbox())), quiet_screen(), Wish(Selection(), False, True, read_span("1m"))
-    )
-    assert named._bad(skipped)
-    assert not every._bad(skipped)
+    assert bad(skipped, Selection(("ann-1",)))
+    assert not bad(skipped, Selection())
 
 
 def test_outcomes_are_told_and_counted() -> None:

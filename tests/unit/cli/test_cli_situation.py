@@ -25,8 +25,8 @@ ROWS = {
         {"spec": {"suspend": True}, "metadata": {"annotations": {ANNOTATION_PAUSED: "manual"}}},
         Ready.SUSPENDED, "Suspended", "the provider's row says manual",
     ),
-    "a mailbox that a person suspended says how to resume": (
-        {"spec": {"suspend": True}}, Ready.SUSPENDED, "Suspended", "suspended by hand; resumes when spec.suspend is false again",
+    "a mailbox that a person suspended says so": (
+        {"spec": {"suspend": True}}, Ready.SUSPENDED, "Suspended", "suspended by hand",
     ),
     "a mailbox that is being deleted says since when, and what it waits for": (
         {"metadata": {"deletionTimestamp": at(minutes=-5)}, "ready": DOWN},

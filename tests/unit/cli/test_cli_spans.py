@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import typer
 
-from graphmail.cli.spans import human, read_span, when
+from graphmail.cli.spans import human, read_moment, read_span, when
+from unit.cli.conftest import NOW
 
 KUBECTL = {
     # From the tests of k8s.io/apimachinery, util/duration, HumanDuration.
@@ -47,3 +48,31 @@ def test_a_span_of_the_command_line_is_seconds_or_a_duration() -> None:
 def test_what_is_no_span_is_wrong_usage(text: str) -> None:
     with pytest.raises(typer.BadParameter):
         read_span(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("24h", NOW + timedelta(hours=24)),
+        ("90m", NOW + timedelta(minutes=90)),
+        ("6d22h", NOW + timedelta(days=6, hours=22)),
+        ("3d", NOW + timedelta(days=3)),
+        ("1y", NOW + timedelta(days=365)),
+        ("2026-03-04T05:06:07Z", datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)),
+        ("2026-03-04T05:06:07+02:00", datetime(2026, 3, 4, 3, 6, 7, tzinfo=UTC)),
+    ],
+)
+def test_a_moment_is_a_span_from_now_or_an_iso_moment(text: str, moment: datetime) -> None:
+    assert read_moment(text, NOW) == moment
+
+
+@pytest.mark.parametrize("seconds", [50, 500, 5_000, 50_000, 500_000, 5_000_000, 500_000_000])
+def test_a_span_that_we_print_is_one_that_we_read(seconds: int) -> None:
+    printed = human(timedelta(seconds=seconds))
+    assert human(read_moment(printed, NOW) - NOW) == printed
+
+
+@pytest.mark.parametrize("text", ["soon", "", "6x", "2026-13-01", "d"])
+def test_what_is_no_moment_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="24h"):
+        read_moment(text, NOW)

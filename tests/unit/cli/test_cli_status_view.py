@@ -3,34 +3,42 @@
 import io
 import json
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
+
+import yaml
 
 from graphmail.cli.output import Screen, TableFormat
 from graphmail.cli.selection import Selection
 from graphmail.cli.situation import Situation, situation
 from graphmail.cli.status import Wish, as_json, show, summary
-from unit.cli.conftest import Mailbox
+from unit.cli.conftest import Mailbox, at
 
 DOWN = ("False", "GraphUnavailable", "Graph did not answer")
 
 
 def shown(
-    found: list[Situation], now: datetime, *, not_ready: bool = False, output: TableFormat = TableFormat.TABLE
+    found: list[Situation],
+    now: datetime,
+    *,
+    not_ready: bool = False,
+    output: TableFormat = TableFormat.TABLE,
+    **wish: Any,
 ) -> tuple[str, str]:
     out, err = io.StringIO(), io.StringIO()
     screen = Screen(out, err, terminal=False, width=80, asks=False)
-    show(found, Wish(Selection(tenant="acme"), not_ready, output), now, screen, "mail")
+    show(found, Wish(Selection(tenant="acme"), output, not_ready, **wish), now, screen, "mail")
     return out.getvalue(), err.getvalue()
 
 
 def test_a_mailbox_says_when_it_expires_and_when_it_is_renewed(mailbox: Mailbox, now: datetime) -> None:
     out, err = shown([situation(mailbox(), now)], now)
-    assert re.split(" {2,}", out.splitlines()[1]) == ["ann@contoso.example", "yes", "in 46h", "in 22h", "0", "-"]
+    assert re.split(" {2,}", out.splitlines()[1]) == ["ann@contoso.example", "yes", "in 46h", "in 22h", "0", "-", "-"]
     assert err == ""
 
 
 def test_where_all_are_ready_that_is_said(mailbox: Mailbox, now: datetime) -> None:
-    assert shown([situation(mailbox(), now)], now, not_ready=True) == ("", "1 mailbox: 1 ready\n")
+    assert shown([situation(mailbox(), now)], now, not_ready=True) == ("", "1 mailbox: 1 ready; 0 shown\n")
 
 
 def test_where_there_is_no_mailbox_the_place_is_named(now: datetime) -> None:
@@ -54,7 +62,7 @@ def test_the_summary_counts_how_they_stand(mailbox: Mailbox, now: datetime) -> N
 
 
 def test_programs_get_moments_and_the_words_of_the_resource(mailbox: Mailbox, now: datetime) -> None:
-    assert as_json(situation(mailbox(ready=DOWN), now)) == {
+    assert as_json(situation(mailbox(ready=DOWN), now), now) == {
         "name": "ann-1",
         "namespace": "mail",
         "tenant": "acme",
@@ -63,6 +71,7 @@ def test_programs_get_moments_and_the_words_of_the_resource(mailbox: Mailbox, no
         "ready": "no",
         "reason": "GraphUnavailable",
         "message": "Graph did not answer",
+        "nextStep": "nothing, unless it stays: `graphmail describe ann-1`",
         "consecutiveFailures": 0,
         "subscriptionID": "s1",
         "expirationTime": "2026-03-03T01:00:00Z",
@@ -70,3 +79,26 @@ def test_programs_get_moments_and_the_words_of_the_resource(mailbox: Mailbox, no
         "lastRenewalTime": None,
         "lastNotificationTime": None,
     }
+
+
+def test_only_what_is_asked_for_is_shown_and_how_many_that_are(mailbox: Mailbox, now: datetime) -> None:
+    soon = mailbox({"nextRenewalTime": at(hours=2)}, spec={"mailbox": "soon@contoso.example"})
+    down = mailbox({"nextRenewalTime": None}, ready=DOWN, spec={"mailbox": "down@contoso.example"})
+    found = [situation(one, now) for one in (mailbox(), soon, down)]
+
+    def boxes(**wish: Any) -> list[str]:
+        return [line.partition("@")[0] for line in shown(found, now, **wish)[0].splitlines()[1:]]
+
+    assert boxes() == ["ann", "soon", "down"]
+    assert boxes(reason="graphunavailable") == ["down"]
+    assert boxes(due_before=now + timedelta(hours=3)) == ["soon"]
+    assert boxes(due_before=now + timedelta(hours=47)) == ["ann", "soon", "down"], (
+        "where none is planned, the expiry counts"
+    )
+    assert shown(found, now, reason="Nonsense") == ("", "3 mailboxes: 2 ready, 1 not ready; 0 shown\n")
+
+
+def test_yaml_holds_what_json_holds(mailbox: Mailbox, now: datetime) -> None:
+    found = [situation(mailbox(), now)]
+    told = yaml.safe_load(shown(found, now, output=TableFormat.YAML)[0])
+    assert told == json.loads(shown(found, now, output=TableFormat.JSON)[0])

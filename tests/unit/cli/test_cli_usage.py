@@ -80,11 +80,15 @@ def test_every_example_is_right_usage(example: str) -> None:
 WRONG = {
     "an unknown command": ["renewal"],
     "an unknown option": ["status", "--tenants", "acme"],
-    "an unknown format": ["status", "-o", "yaml"],
+    "an unknown format": ["status", "-o", "xml"],
     "a renewal of nothing": ["renew"],
     "a renewal of names and of all": ["renew", "ann", "--all"],
     "a renewal of a tenant and of all": ["renew", "--tenant", "acme", "--all"],
     "a time-out that is none": ["renew", "--all", "--timeout", "soon"],
+    "a moment that is none": ["status", "--due-before", "soon"],
+    "JSON that never ends": ["status", "--watch", "-o", "json"],
+    "a suspension of nobody": ["suspend"],
+    "a resumption of names and of a tenant": ["resume", "ann", "--tenant", "acme"],
     "a namespace that is none": ["status", "--namespace", "Mail Room"],
 }
 

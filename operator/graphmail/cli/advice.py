@@ -1,0 +1,58 @@
+"""The next step for a mailbox, in one line: what a person does, or that nobody has to do anything.
+
+The messages of the conditions explain; this says whose turn it is. The words for each reason are those of docs/observability.md.
+"""
+
+from datetime import datetime
+
+from graphmail.cli.situation import PENDING, SILENT, SUBSCRIBED, Ready, Situation
+from graphmail.cli.spans import when
+from graphmail.decision import Reason
+from graphmail.resource.names import ANNOTATION_PAUSED
+
+NOBODY = "nothing"
+"""It heals by itself."""
+_OPERATOR = "see whether the operator runs and does its work: `graphmail check`, and the operator's log"
+_PERSON = {
+    "ReauthorizationRequired": "sign in again in the product, as the mailbox's user",
+    "AwaitingCredentials": "sign in for the mailbox in the product, for the first time",
+    "CredentialInvalid": "correct the app's secret, certificate or directory in the product",
+    "ClientStateTooLong": "shorten the clientState to 128 characters",
+    "AppDisabled": "have an administrator of the directory enable the app again",
+    "MailboxNotEnabled": "give the mailbox a licence in Exchange Online, or remove the provider",
+    "FolderNotFound": "correct the provider's folder, or the mailbox's address",
+    "NotificationEndpointFailed": "let the notification URL answer Graph with 200, over public https",
+    "PermissionMissing": "have an administrator grant Mail.Read, and admit the mailbox in the access policies",
+    "SubscriptionQuotaFull": "delete spare subscriptions of the mailbox, then `graphmail renew {name}`",
+}
+"""Reasons that only a person can mend."""
+UNNOTICED = frozenset({"Overdue", PENDING, Reason.EXPIRED.value})
+"""Reasons that say that nobody looks at the mailbox any more."""
+
+
+def next_step(one: Situation, now: datetime) -> str:
+    """What to do for that mailbox; empty when all is well."""
+    name, status = one.resource.metadata.name, one.resource.status
+    if one.ready is Ready.SUSPENDED:
+        return _resume(one)
+    if one.reason in {"", SUBSCRIBED}:
+        return ""
+    if one.reason in _PERSON:
+        return _PERSON[one.reason].format(name=name)
+    if one.reason in UNNOTICED:
+        return _noticing(one, now)
+    if status.next_attempt_time is not None and status.next_attempt_time > now:
+        return f"{NOBODY}: tried again {when(status.next_attempt_time, now)}"
+    return f"{NOBODY}, unless it stays: `graphmail describe {name}`"
+
+
+def _noticing(one: Situation, now: datetime) -> str:
+    made = one.resource.metadata.creation_timestamp
+    young = one.reason == PENDING and made is not None and now - made <= SILENT
+    return f"{NOBODY}: the operator is about to look at it" if young else _OPERATOR
+
+
+def _resume(one: Situation) -> str:
+    if ANNOTATION_PAUSED in one.resource.metadata.annotations:
+        return "resume it in the product: the provider's row rules"
+    return f"`graphmail resume {one.resource.metadata.name}`"

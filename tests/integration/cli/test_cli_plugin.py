@@ -1,0 +1,92 @@
+"""`kubectl graphmail`: found by the real kubectl, with its completion; and what is shown live."""
+
+import asyncio
+import os
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+from support.command import Graphmail, start
+from support.stage import Stage
+from support.waiting import eventually
+
+BIN = Path(sys.executable).parent
+
+
+async def kubectl(stage: Stage, *arguments: str, **variables: str) -> tuple[int, str, str]:
+    environment = {
+        **os.environ,
+        **stage.environment,
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(stage.control_plane.state_dir),
+    }
+    process = await asyncio.create_subprocess_exec(
+        str(stage.control_plane.kubectl),
+        *arguments,
+        env=environment | variables,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_kubectl_finds_the_plugin_and_completes_it(stage: Stage, graphmail: Graphmail) -> None:
+    row = stage.add_delegated()
+    (await graphmail("backfill")).check()
+    _, plugins, _ = await kubectl(stage, "plugin", "list", "--name-only")
+    assert "kubectl-graphmail" in plugins.split()
+
+    code, out, err = await kubectl(stage, "graphmail", "status", "-o", "wide")
+    assert (code, err) == (0, "")
+    assert row.name in out
+
+    config = ("--kubeconfig", str(stage.control_plane.kubeconfig), "--namespace", stage.namespace)
+    nowhere = {"KUBECONFIG": "/nowhere", "GRAPHMAIL_NAMESPACE": "elsewhere"}
+    code, out, _ = await kubectl(stage, "graphmail", "describe", row.name, *config, **nowhere)
+    assert code == 0
+    assert out.startswith(row.address)
+    code, _, err = await kubectl(stage, "graphmail", "status", "--context", "nowhere")
+    assert code == 1
+    assert "there is no context nowhere" in err
+
+    _, out, _ = await kubectl(stage, "__complete", "graphmail", "sus")
+    assert out.split() == ["suspend", ":4"]
+    _, out, _ = await kubectl(stage, "__complete", "graphmail", "describe", row.name[:4])
+    assert set(out.split()) == {row.name, row.address, ":4"}
+    _, out, _ = await kubectl(stage, "__complete", "graphmail", "status", "--tenant", "")
+    assert out.split() == [row.tenant, ":4"]
+    _, out, _ = await kubectl(stage, "__complete", "graphmail", "describe", "", KUBECONFIG="/nowhere")
+    assert out.split() == [":0"], "a cluster that does not answer offers nothing, and no error"
+
+
+async def test_a_pipe_gets_a_line_for_each_change_of_a_mailbox_and_each_event(
+    stage: Stage, graphmail: Graphmail
+) -> None:
+    row = stage.add_delegated()
+    (await graphmail("backfill")).check()
+    watching = await start(stage, "status", "--watch")
+    happening = await start(stage, "events", row.name, "--watch")
+    assert watching.stdout is not None
+    assert happening.stdout is not None
+    try:
+        first = (await asyncio.wait_for(watching.stdout.readline(), 60)).decode()
+        async with stage.operator():
+            await stage.ready(row)
+            await eventually(lambda: stage.event_reasons(row), "an event tells of it")
+            lines = [first]
+            while "ready=yes" not in lines[-1]:
+                lines.append((await asyncio.wait_for(watching.stdout.readline(), 60)).decode())
+            event = (await asyncio.wait_for(happening.stdout.readline(), 60)).decode()
+        stage.kubectl("patch", "gms", row.name, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+        stage.kubectl("delete", "gms", row.name)
+        while not lines[-1].endswith("  gone\n"):
+            lines.append((await asyncio.wait_for(watching.stdout.readline(), 60)).decode())
+    finally:
+        for process in (watching, happening):
+            process.kill()
+            await process.communicate()
+    assert "ready=unknown" in first
+    assert "  Normal  Created  " in event
+    words = [line.partition("  ")[2] for line in lines]
+    assert all(before != after for before, after in pairwise(words)), "nothing is told twice"
