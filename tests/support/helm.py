@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,18 @@ class Helm:
         self, *arguments: str | Path, namespace: str = "graphmail", chart: Path = CHART, release: str = "graphmail"
     ) -> list[Resource]:
         """All that is rendered, hooks and test too. Raises HelmError where values are refused."""
-        return parse(self.run("template", release, chart, "--namespace", namespace, *arguments))
+        return parse(_rendered(self, release, chart, "--namespace", namespace, *arguments))
+
+    def notes(self, *arguments: str | Path) -> str:
+        """What Helm says after an installation."""
+        dry = ["--dry-run=client", "--no-hooks", "--namespace", "graphmail"]
+        return self.run("install", "graphmail-operator", CHART, *dry, *arguments).partition("\nNOTES:\n")[2]
+
+
+@cache
+def _rendered(helm: Helm, *arguments: str | Path) -> str:
+    """Rendered once in a process: it takes Helm half a second, and many tests look at the same."""
+    return helm.run("template", *arguments)
 
 
 def parse(text: str) -> list[Resource]:

@@ -8,6 +8,7 @@ A list is parted by commas, and a map too, as key=value.
 {{- $host := ternary (printf "[%s]" $v.metrics.host) $v.metrics.host (contains ":" $v.metrics.host) }}
 {{- $settings := dict
   "GRAPHMAIL_NAMESPACE" (include "graphmail.namespace" .)
+  "GRAPHMAIL_MODE" $v.mode
   "APPLICATION_URL" $v.product.applicationURL
   "GRAPHMAIL_WEBHOOK_PATH" $v.product.webhookPath
   "GRAPHMAIL_TENANTS" $v.product.tenants
@@ -42,17 +43,12 @@ A list is parted by commas, and a map too, as key=value.
   "GRAPHMAIL_LEADER_ELECTION" $v.leaderElection.enabled
   "GRAPHMAIL_LEASE_SECONDS" $v.leaderElection.leaseSeconds
   "GRAPHMAIL_METRICS_URL" (printf "http://%s:%s/metrics" $host (include "graphmail.text" $v.metrics.port))
+  "GRAPHMAIL_METRICS_PER_MAILBOX" $v.metrics.perMailbox
   "GRAPHMAIL_LOG_FORMAT" $v.log.format
   "GRAPHMAIL_LOG_LEVEL" $v.log.level
   "HTTPS_PROXY" $v.proxy.httpsProxy
   "NO_PROXY" $v.proxy.noProxy
 }}
-{{- if ne $v.mode "act" }}
-{{- $_ := set $settings "GRAPHMAIL_MODE" $v.mode }}
-{{- end }}
-{{- if not $v.metrics.perMailbox }}
-{{- $_ := set $settings "GRAPHMAIL_METRICS_PER_MAILBOX" false }}
-{{- end }}
 {{- if $v.credentials.existingSecret }}
 {{- $_ := set $settings "GRAPHMAIL_CREDENTIALS_DIR" $v.credentials.mountPath }}
 {{- end }}
