@@ -127,6 +127,9 @@ def test_the_secrets_that_may_be_read_are_those_that_the_value_names(value: str,
     assert {only for right, only in rights_of(rules) if right.resource == "secrets"} == readable
 
 
+BY_EXTRA_ENV = (
+    'extraEnv=[{"name": "GRAPHMAIL_DATABASE_URL", "valueFrom": {"secretKeyRef": {"name": "postgres", "key": "url"}}}]'
+)
 ALL = 'rbac.credentialSecrets=["*"]'
 
 
@@ -135,9 +138,9 @@ ALL = 'rbac.credentialSecrets=["*"]'
     [
         ((), set()),
         (('installation="here"',), {NAMESPACE}),
-        (("leaderElection.enabled=false",), set(ELECTING)),
+        (("leaderElection.enabled=false", "replicas=1"), set(ELECTING)),
         (('database.existingSecret=""',), set(MIRRORING)),
-        (('database.existingSecret=""', 'extraEnv=[{"name": "GRAPHMAIL_DATABASE_URL", "value": "x"}]'), set()),
+        (('database.existingSecret=""', BY_EXTRA_ENV), set()),
         (('database.existingSecret=""', 'extraEnvFrom=[{"secretRef": {"name": "x"}}]'), set()),
     ],
     ids=[

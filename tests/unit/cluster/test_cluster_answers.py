@@ -25,3 +25,13 @@ def test_a_call_that_failed_is_tried_again(status: int, retry_after: str, *, aga
 
 def test_a_server_that_cannot_be_reached_is_tried_again() -> None:
     assert _worth_another_try(ClusterUnavailable(0, "TimeoutError", "cannot be reached")) is True
+
+
+def test_a_right_that_is_missing_is_named_and_a_webhook_s_refusal_is_none() -> None:
+    rbac = ClusterError(
+        403, "Forbidden", 'x is forbidden: User "a" cannot patch resource "things/status" in API group "g"'
+    )
+    webhook = ClusterError(403, "Forbidden", 'admission webhook "w" denied the request: not today')
+    assert rbac.missing_right == "patch things/status"
+    assert "the right to patch things/status " in (rbac.grant or "")
+    assert webhook.missing_right is webhook.grant is None

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
+from structlog.testing import capture_logs
 
-from graphmail.cluster import Cluster
+from graphmail.cluster import Cluster, ClusterError
 from graphmail.observability.events import EventBook, EventReason
 from graphmail.observability.metrics import Metrics
 from graphmail.poster import ROUTINE_A_SECOND, ROUTINE_AT_ONCE, Poster
@@ -22,8 +23,11 @@ class ApiServer:
 
     def __init__(self) -> None:
         self.events: list[Mapping[str, Any]] = []
+        self.refusal: ClusterError | None = None
 
     async def post_event(self, event: Mapping[str, Any]) -> None:
+        if self.refusal is not None:
+            raise self.refusal
         self.events.append(event)
 
 
@@ -84,3 +88,14 @@ async def test_after_a_wave_events_of_planned_renewals_come_back_one_a_second(ri
 async def test_what_is_no_routine_gets_its_event_in_the_middle_of_a_wave(rig: Rig, reason: EventReason) -> None:
     await rig.tell(WAVE, EventReason.RENEWED, routine=True)
     assert await rig.tell(WAVE, reason, routine=False) == WAVE
+
+
+async def test_a_missing_right_is_told_once_and_again_after_it_was_there() -> None:
+    rig = Rig()
+    forbidden = ClusterError(403, "Forbidden", 'User "a" cannot create resource "events" in API group ""')
+    with capture_logs() as lines:
+        for refusal in (forbidden, None, forbidden):
+            rig.api.refusal = refusal
+            await rig.tell(2, EventReason.SUSPENDED, routine=False)
+    told = [line["log_level"] for line in lines if line["event"] == "an event could not be posted"]
+    assert told == ["error", "debug", "error", "debug"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from graphmail.cluster import ClusterError
 from graphmail.provider import Credential, CredentialKind, Provider, ProviderKey, ProviderState, WorkloadIdentity
 from graphmail.reconciler import AccessDesk, CredentialFiles
 from graphmail.reconciler.access import NoAccess
@@ -168,4 +169,18 @@ def listed(state: ProviderState) -> Provider:
         credential=state.credential.fingerprint,
         secret_reference=state.secret_reference,
         **unread,
+    )
+
+
+async def test_a_secret_that_may_not_be_read_names_what_to_grant_and_may_be_there_all_the_same() -> None:
+    class Closed(Secrets):
+        async def secret(self, name: str) -> dict[str, Any] | None:
+            raise ClusterError(403, "Forbidden", 'User "a" cannot get resource "secrets" in API group ""')
+
+    missing = await refusal(desk(secrets=Closed()), resource(credentials={"source": "Secret", "secretName": "ann"}))
+
+    assert missing.unreadable
+    assert missing.verdict.awaits_credentials
+    assert "may not read Secret ann in namespace mail: name it in the chart's value rbac.credentialSecrets" in str(
+        missing
     )
