@@ -119,6 +119,10 @@ crds: environment ## Generate crds/ from the typed models, and the chart's copy 
 chart: crds ## Generate what is generated of the Helm chart, lint it, and pack it into dist/
 	@$(PY) -m chart
 
+.PHONY: dashboard
+dashboard: environment ## Generate the dashboard for Grafana
+	@$(PY) -m dashboard helm/graphmail-operator/dashboards/graphmail.json
+
 .PHONY: lock
 lock: ## Resolve the locks anew (UPGRADE=1 takes the newest versions)
 	@PYTHONPATH=hack "$(PYTHON)" -m localstack.environment --lock $(if $(UPGRADE),--upgrade)

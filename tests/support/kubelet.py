@@ -31,8 +31,10 @@ ENTRYPOINT, COMMAND = ["graphmail"], ["run"]
 
 _KUBECTL = """#!/bin/sh
 if [ "$1" = exec ]; then
-  . {folder}/"${{2#deployment/}}.env"
-  while [ "$1" != -- ]; do shift; done
+  while [ "$1" != -- ]; do
+    case $1 in deployment/*) . {folder}/"${{1#deployment/}}.env" ;; esac
+    shift
+  done
   shift
   exec "$@"
 fi

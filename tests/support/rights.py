@@ -4,10 +4,9 @@ import asyncio
 import contextlib
 import copy
 import json
-import os
 import signal
 import ssl
-import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -19,25 +18,25 @@ import httpx
 import yaml
 
 from graphmail.cli.check.kubernetes import Right
-from localstack.cache import Cache
 from localstack.controlplane import ControlPlane
-from localstack.toolchain import HELM, Toolchain
 from support.command import start
+from support.helm import CHART, Helm
 from support.stage import Stage
 from support.waiting import eventually
 
-CHART = Path(__file__).parents[2] / "helm" / "graphmail-operator"
 RELEASE = "graphmail-operator"
 _TEMPLATES = ("templates/serviceaccount.yaml\n", "templates/rbac.yaml\n")
+
+_MIRRORING = ('database.existingSecret="postgres"', 'product.applicationURL="https://product.example.com"')
 
 
 @cache
 def rendered(namespace: str, *values: str) -> list[dict[str, Any]]:
-    """What the chart makes of accounts and rights; each value is `name=JSON`."""
-    helm = Toolchain(Cache.default(), os.environ).program(HELM, "helm")
-    given = [argument for value in values for argument in ("--set-json", value)]
-    command = [str(helm), "template", RELEASE, str(CHART), "--namespace", namespace, *given]
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    """What the chart makes of accounts and rights where rows are mirrored; each further value is `name=JSON`."""
+    given = [argument for value in (*_MIRRORING, *values) for argument in ("--set-json", value)]
+    text = Helm(Path(tempfile.gettempdir()) / "graphmail-helm").run(
+        "template", RELEASE, CHART, "--namespace", namespace, *given
+    )
     ours = [part for part in text.split("\n---\n") if any(f"/{template}" in part for template in _TEMPLATES)]
     return [document for part in ours if (document := yaml.safe_load(part.removeprefix("---\n"))) is not None]
 

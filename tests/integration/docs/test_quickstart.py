@@ -1,80 +1,118 @@
 """docs/quickstart.md, as somebody follows it who has nothing but the checkout: all blocks that can be run here, in their order.
 
-API server, Postgres, Helm and operator are real. A simulator stands for Microsoft, `support.kubelet` for what would run pods.
+API server, Postgres, Helm, Prometheus and operator are real. A simulator stands for Microsoft, `support.kubelet` for what would run pods.
+What the runbook tells whoever is called is tried on the installation that came of it.
 """
 
+import json
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import httpx
 import psycopg
 import pytest
+import pytest_asyncio
 
 from graphsim.server import Simulator
 from localstack.cache import Cache
 from localstack.controlplane import ControlPlane
 from localstack.postgres import PostgresServer
-from localstack.processes import guarded
-from localstack.toolchain import HELM, Toolchain
-from support.documents import ROOT
+from localstack.processes import BackgroundProcess, free_port, guarded
+from localstack.toolchain import HELM, PROMETHEUS, Toolchain
+from support.documents import ROOT, Block, blocks
 from support.fixtures import open_endpoint
 from support.kubelet import Kubelet, kubelet
 from support.product import Product
 from support.shell import Shell, open_shell, story
-from support.stage import Stage
+from support.stage import Row, Stage
+from support.waiting import eventually
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
 NAMESPACE = "graphmail"
 SCHEMA = ROOT / "tests" / "fixtures" / "product_schema.sql"
+NEEDS_A_KUBELET = re.compile(r"kubectl (logs|top|get pods|rollout restart)|exec -it")
+"""Of the runbook: what looks into pods, or asks a person."""
 
 
 @dataclass(frozen=True)
-class Beginning:
-    """What the reader has before the first step: a cluster with nothing in it, and a product with two mailboxes."""
+class World:
+    """What the reader has: a cluster, a shell, and a product with two mailboxes."""
 
     stage: Stage
     shell: Shell
     kubelet: Kubelet
     owner_url: str
+    rows: tuple[Row, ...]
+
+    async def follow(self, block: Block, text: str) -> None:
+        """Type it, and see that it succeeds."""
+        ran = await self.shell.type(text)
+        logs = (f"{path.name}:\n{path.read_text()}" for path in sorted(self.kubelet.folder.glob("*.log")))
+        assert ran.code == 0, "\n".join([block.where, ran.out, ran.err, *logs])
 
 
-@pytest.fixture
-async def beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Beginning]:
-    with guarded(tmp_path), ControlPlane(tmp_path / "cluster") as control_plane:
-        server = PostgresServer(tmp_path / "postgres")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def beginning(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """Before the first step: nothing is installed."""
+    folder = tmp_path_factory.mktemp("quickstart")
+    server = PostgresServer(folder / "postgres")
+    with guarded(folder), ControlPlane(folder / "cluster") as control_plane, pytest.MonkeyPatch.context() as patched:
         try:
-            async with Simulator(tmp_path / "graphsim") as simulator:
-                monkeypatch.setenv("SSL_CERT_FILE", str(simulator.ca_path))
-                async with open_endpoint(simulator, tmp_path) as endpoint:
-                    server.start()
-                    owner_url = server.create_database("product")
-                    with psycopg.connect(owner_url) as connection:
-                        connection.execute(SCHEMA.read_bytes())
-                    product = Product(owner_url)
-                    stage = Stage(
-                        control_plane=control_plane,
-                        namespace=NAMESPACE,
-                        product=product,
-                        simulator=simulator,
-                        endpoint=endpoint,
-                        environment={},
-                        entra=simulator.world.add_tenant("Contoso"),
-                        app=simulator.world.add_app("product"),
-                        tenant=product.add_tenant(),
+            async with Simulator(folder / "graphsim") as simulator, open_endpoint(simulator, folder) as endpoint:
+                patched.setenv("SSL_CERT_FILE", str(simulator.ca_path))
+                owner_url = server.start().create_database("product")
+                with psycopg.connect(owner_url) as connection:
+                    connection.execute(SCHEMA.read_bytes())
+                product = Product(owner_url)
+                stage = Stage(
+                    control_plane=control_plane,
+                    namespace=NAMESPACE,
+                    product=product,
+                    simulator=simulator,
+                    endpoint=endpoint,
+                    environment={},
+                    entra=simulator.world.add_tenant("Contoso"),
+                    app=simulator.world.add_app("product"),
+                    tenant=product.add_tenant(),
+                )
+                rows = (stage.add_app_only(), stage.add_delegated())
+                program = folder / "reader" / "bin" / "graphmail"
+                async with kubelet(control_plane, NAMESPACE, node(folder), program) as working:
+                    helm = Toolchain(Cache.default(), os.environ).program(HELM, "helm")
+                    shell = open_shell(
+                        folder / "reader", control_plane, "default", {}, kubectl=working.kubectl(), helm=helm
                     )
-                    (tmp_path / "node").mkdir()
-                    program = tmp_path / "reader" / "bin" / "graphmail"
-                    async with kubelet(control_plane, NAMESPACE, tmp_path / "node", program) as node:
-                        helm = Toolchain(Cache.default(), os.environ).program(HELM, "helm")
-                        shell = open_shell(
-                            tmp_path / "reader", control_plane, "default", {}, kubectl=node.kubectl(), helm=helm
-                        )
-                        checkout = linked_checkout(tmp_path / "checkout")
-                        yield Beginning(stage, replace(shell, checkout=checkout), node, owner_url)
-                    product.close()
+                    checkout = linked_checkout(folder / "checkout")
+                    yield World(stage, replace(shell, checkout=checkout), working, owner_url, rows)
+                product.close()
         finally:
             server.delete()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def installed(beginning: World) -> World:
+    """After the steps as far as the first look."""
+    for block in story("quickstart.md", "quickstart", "quickstart values", "quickstart as the owner"):
+        assert block.mark
+        if block.mark.what == "quickstart as the owner":
+            beginning.stage.product.run(block.typed)
+        elif block.mark.what == "quickstart values":
+            await beginning.follow(block, values_of_the_reader(beginning, block.typed))
+        else:
+            await beginning.follow(block, microsoft_is_simulated(block.typed, beginning.stage.simulator))
+    return beginning
+
+
+def node(folder: Path) -> Path:
+    made = folder / "node"
+    made.mkdir()
+    return made
 
 
 def linked_checkout(folder: Path) -> Path:
@@ -86,47 +124,145 @@ def linked_checkout(folder: Path) -> Path:
 
 
 def microsoft_is_simulated(text: str, simulator: Simulator) -> str:
-    """What the page's values file needs besides, where a simulator stands for Microsoft."""
-    graph = f"microsoft: {{graphBaseURL: '{simulator.graph_url}', loginBaseURL: '{simulator.login_url}'}}\n"
-    trust = f"extraEnv: [{{name: SSL_CERT_FILE, value: '{simulator.ca_path}'}}]\n"
-    assert text.count("\nEND\n") == 1
-    return text.replace("\nEND\n", f"\n{graph}{trust}END\n")
+    """What the page's first file of values needs besides, where a simulator stands for Microsoft."""
+    graph = f"microsoft: {{graphBaseURL: '{simulator.graph_url}', loginBaseURL: '{simulator.login_url}'}}"
+    trust = f"extraEnv: [{{name: SSL_CERT_FILE, value: '{simulator.ca_path}'}}]"
+    return text.replace("\nEND\n", f"\n{graph}\n{trust}\nEND\n")
 
 
-def values_of_the_reader(beginning: Beginning, text: str) -> dict[str, str]:
-    """The variables of the page, with values that lead to what is here."""
+def values_of_the_reader(world: World, text: str) -> str:
+    """The page's variables, with values that lead to what is here."""
     password = re.search(r"graphmail_operator:([\w-]+)@", text)
     assert password
     values = {
-        "APPLICATION_URL": beginning.stage.endpoint.url,
-        "OWNER_URL": beginning.owner_url,
-        "OPERATOR_URL": re.sub(r"//[^@]*@", f"//graphmail_operator:{password[1]}@", beginning.owner_url),
+        "APPLICATION_URL": world.stage.endpoint.url,
+        "OWNER_URL": world.owner_url,
+        "OPERATOR_URL": re.sub(r"//[^@]*@", f"//graphmail_operator:{password[1]}@", world.owner_url),
         "REGISTRY": "registry.example.com",
     }
     assert re.findall(r"export (\w+)=", text) == list(values)
-    return values
+    return "\n".join(f"export {name}='{value}'" for name, value in values.items())
 
 
-async def test_whoever_follows_the_quickstart_ends_with_covered_mailboxes(beginning: Beginning) -> None:
-    stage, shell = beginning.stage, beginning.shell
-    rows = [stage.add_app_only(), stage.add_delegated()]
-    values: dict[str, str] = {}
-    for block in story("quickstart.md", "quickstart", "quickstart values", "quickstart as the owner"):
-        assert block.mark
-        text = block.typed
-        if block.mark.what == "quickstart values":
-            values = values_of_the_reader(beginning, text)
-            text = "\n".join(f"export {name}='{value}'" for name, value in values.items())
-        if block.mark.what == "quickstart as the owner":
-            stage.product.run(text)
-            continue
-        if "graphmail.yaml <<END" in text:
-            text = microsoft_is_simulated(text, stage.simulator)
-        ran = await shell.type(text)
-        assert ran.code == 0, f"{block.where}\n{ran.out}\n{ran.err}\n{logs(beginning)}"
-    for row in rows:
-        await stage.covered_once(row)
+async def test_whoever_follows_the_quickstart_ends_with_covered_mailboxes(installed: World) -> None:
+    for row in installed.rows:
+        await installed.stage.covered_once(row)
+    pods = installed.kubelet.replicas["graphmail-operator"]
+    assert len(pods) == 2
+    assert {pod.environment["GRAPHMAIL_DATABASE_URL"] for pod in pods}.isdisjoint({installed.owner_url})
 
 
-def logs(beginning: Beginning) -> str:
-    return "\n".join(f"{path.name}:\n{path.read_text()}" for path in sorted(beginning.kubelet.folder.glob("*.log")))
+async def test_the_first_alert_comes_and_clears(installed: World, tmp_path: Path) -> None:
+    for name, plural in {"ServiceMonitor": "servicemonitors", "PrometheusRule": "prometheusrules"}.items():
+        installed.stage.kubectl("apply", "-f", "-", stdin=json.dumps(any_resource(name, plural)))
+        installed.stage.kubectl("wait", "--for=condition=Established", f"crd/{plural}.monitoring.coreos.com")
+    [monitoring] = story("quickstart.md", "quickstart monitoring")
+    await installed.follow(monitoring, monitoring.typed)
+    labels = "-l", "release=kube-prometheus-stack"
+    rules = json.loads(installed.stage.kubectl("get", "prometheusrules", *labels, "-o", "json"))["items"]
+    assert len(json.loads(installed.stage.kubectl("get", "servicemonitors", *labels, "-o", "json"))["items"]) == 1
+    assert installed.stage.kubectl("get", "configmaps", "-l", "grafana_dashboard=1", "-o", "name").strip()
+    [drill], [recovery] = story("quickstart.md", "quickstart drill"), story("quickstart.md", "quickstart recovery")
+    with prometheus(tmp_path, rules[0]["spec"]["groups"]) as server:
+        server.scrape(installed.kubelet)
+        await eventually(lambda: server.sees(2), "Prometheus scrapes both")
+        await installed.follow(drill, drill.typed)
+        await eventually(lambda: "GraphMailOperatorAbsent" in server.alerts(), "the alert is pending")
+        await installed.follow(recovery, recovery.typed)
+        server.scrape(installed.kubelet)
+        await eventually(lambda: "GraphMailOperatorAbsent" not in server.alerts(), "the alert is gone")
+
+
+async def test_what_the_runbook_says_can_be_typed(installed: World) -> None:
+    row = installed.rows[0]
+    known = {"NAME": row.name, "PROVIDER": row.id, "TENANT": row.tenant, "MAILBOX": row.address, "$NS": NAMESPACE}
+    typed, failed = set[str](), list[str]()
+    for block in blocks(ROOT / "docs" / "runbook.md"):
+        for command in block.commands():
+            words = re.sub(r"\$NS|\b[A-Z]{4,}\b", lambda match: known.get(match[0], match[0]), command)
+            if command.startswith("kubectl") and not NEEDS_A_KUBELET.search(command) and words not in typed:
+                ran = await installed.shell.type(words)
+                found_nothing = "| grep" in words and (ran.code, ran.err) == (1, "")
+                failed += [] if ran.code == 0 or found_nothing else [f"{block.where}: {words}\n{ran.out}{ran.err}"]
+                typed.add(words)
+    assert not failed, "\n".join(failed)
+    assert len(typed) > 10
+
+
+def any_resource(kind: str, plural: str) -> dict[str, Any]:
+    """A definition of the Prometheus operator's, without its schema."""
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.monitoring.coreos.com"},
+        "spec": {
+            "group": "monitoring.coreos.com",
+            "names": {"kind": kind, "plural": plural},
+            "scope": "Namespaced",
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """A Prometheus with the chart's rules."""
+
+    url: str
+    targets: Path
+
+    def scrape(self, node: Kubelet) -> None:
+        """From now on, what runs on that node."""
+        pods = node.replicas["graphmail-operator"]
+        hosts = [pod.metrics_url.removeprefix("http://").removesuffix("/metrics") for pod in pods]
+        new = self.targets.with_suffix(".new")
+        new.write_text(json.dumps([{"targets": hosts, "labels": {"namespace": NAMESPACE}}]))
+        new.rename(self.targets)
+
+    def sees(self, number: int) -> bool:
+        """Whether so many operators tell of themselves."""
+        answer = self._get("query", query="count(graphmail_build_info)")["result"]
+        return bool(answer) and float(answer[0]["value"][1]) == number
+
+    def alerts(self) -> set[str]:
+        """The alerts that are pending or firing."""
+        return {alert["labels"]["alertname"] for alert in self._get("alerts")["alerts"]}
+
+    def _get(self, path: str, **query: str) -> Any:
+        return httpx.get(f"{self.url}/api/v1/{path}", params=query, trust_env=False).json()["data"]
+
+
+@contextmanager
+def prometheus(folder: Path, groups: list[dict[str, Any]]) -> Iterator[Prometheus]:
+    """It runs until the end of the block, with these groups of rules, and looks every second."""
+    targets, port = folder / "targets.json", free_port()
+    (folder / "rules.json").write_text(json.dumps({"groups": groups}))
+    job = {"job_name": "graphmail", "honor_labels": True, "file_sd_configs": [{"files": [str(targets)]}]}
+    often = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    configuration = {"global": often, "rule_files": [str(folder / "rules.json")], "scrape_configs": [job]}
+    (folder / "prometheus.yml").write_text(json.dumps(configuration))
+    program = Toolchain(Cache.default(), os.environ).program(PROMETHEUS, "prometheus")
+    server = Prometheus(f"http://127.0.0.1:{port}", targets)
+    process = BackgroundProcess("prometheus", folder)
+    process.start(
+        [
+            program,
+            f"--config.file={folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ],
+        ready=lambda: answers(f"{server.url}/-/ready"),
+        timeout=60.0,
+    )
+    try:
+        yield server
+    finally:
+        process.stop()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -76,36 +74,3 @@ def test_prometheus_asks_for_the_service_and_the_port_of_the_chart(helm: Helm) -
     discovery = yaml.safe_load((KIND / "prometheus.yml").read_text())["scrape_configs"][0]["dns_sd_configs"][0]
     assert discovery["names"] == [f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc"]
     assert discovery["port"] == service["spec"]["ports"][0]["port"]
-
-
-@pytest.mark.parametrize(
-    ("question", "answer"),
-    [
-        ("list graphmailsubscriptions.graphmail.dev", "yes"),
-        ("patch graphmailsubscriptions.graphmail.dev --subresource=status", "yes"),
-        ("get secrets", "yes"),
-        ("create events", "yes"),
-        ("create leases.coordination.k8s.io", "yes"),
-        ("patch leases.coordination.k8s.io", "yes"),
-        ("delete leases.coordination.k8s.io", "no"),
-        ("get namespaces/graphmail", "yes"),
-        ("list secrets", "no"),
-        ("get namespaces/default", "no"),
-        ("create pods", "no"),
-        ("list graphmailsubscriptions.graphmail.dev --all-namespaces", "no"),
-    ],
-)
-def test_the_operator_may_do_its_work_and_no_more(
-    question: str, answer: str, control_plane: ControlPlane, graphmail_namespace: str
-) -> None:
-    control_plane.run_kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-    control_plane.run_kubectl("apply", "-f", str(KIND / "operator.yaml"))
-    kubeconfig = control_plane.service_account_kubeconfig(graphmail_namespace, "graphmail-operator")
-    asked = subprocess.run(
-        [control_plane.kubectl, f"--kubeconfig={kubeconfig}", "auth", "can-i", *question.split()],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "KUBECACHEDIR": str(control_plane.state_dir / "kubectl-cache")},
-        check=False,
-    )
-    assert asked.stdout.strip() == answer, asked.stderr

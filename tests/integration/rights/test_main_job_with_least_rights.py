@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from graphmail.cli.check.kubernetes import Right
+from graphmail.cli.check.kubernetes import ELECTING, MIRRORING, NAMESPACE, NEEDED, Right
 from graphmail.resource.names import GROUP, PLURAL
 from localstack.controlplane import ControlPlane
 from support.hand import Hand
@@ -28,7 +28,9 @@ async def test_the_charts_rights_suffice_for_the_whole_main_job(stage: Stage, ac
         await stage.ready(kept)
         await stage.ready("hand")
         await stage.status_of("other", lambda status: condition_reason(status, "Authorized"), "told")
-        refused = stage.condition("other", "Authorized")["message"]
+        refused = stage.kubectl(
+            "get", "gms", "other", "-o", 'jsonpath={.status.conditions[?(@.type=="Authorized")].message}'
+        )
         assert "the operator may not read Secret other" in refused
         assert "rbac.credentialSecrets" in refused
         await renewed(stage, row, "asked")
@@ -123,6 +125,38 @@ def test_the_api_server_forbids_the_account_all_else(account: Account) -> None:
 def test_the_secrets_that_may_be_read_are_those_that_the_value_names(value: str, readable: set[str]) -> None:
     rules = the_only("Role", rendered("somewhere", f"rbac.credentialSecrets={value}"))["rules"]
     assert {only for right, only in rights_of(rules) if right.resource == "secrets"} == readable
+
+
+ALL = 'rbac.credentialSecrets=["*"]'
+
+
+@pytest.mark.parametrize(
+    ("values", "spared"),
+    [
+        ((), set()),
+        (('installation="here"',), {NAMESPACE}),
+        (("leaderElection.enabled=false",), set(ELECTING)),
+        (('database.existingSecret=""',), set(MIRRORING)),
+        (('database.existingSecret=""', 'extraEnv=[{"name": "GRAPHMAIL_DATABASE_URL", "value": "x"}]'), set()),
+        (('database.existingSecret=""', 'extraEnvFrom=[{"secretRef": {"name": "x"}}]'), set()),
+    ],
+    ids=[
+        "all",
+        "a mark of one's own",
+        "one replica",
+        "no Postgres",
+        "Postgres by extraEnv",
+        "Postgres by extraEnvFrom",
+    ],
+)
+def test_the_role_grants_what_check_asks_for_and_no_more(values: tuple[str, ...], spared: set[Right]) -> None:
+    rules = the_only("Role", rendered("somewhere", ALL, *values))["rules"]
+    assert {right for right, _ in rights_of(rules)} == {*NEEDED} - spared
+
+
+def test_of_namespaces_only_the_operators_own_can_be_read() -> None:
+    rules = the_only("Role", rendered("somewhere"))["rules"]
+    assert [only for right, only in rights_of(rules) if right == NAMESPACE] == ["somewhere"]
 
 
 def test_what_people_may_do_is_added_to_the_roles_that_they_have(
