@@ -3,16 +3,21 @@
 import base64
 import gzip
 import json
+import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
+from localstack.cache import Cache
 from localstack.controlplane import ApiRefusedError, ControlPlane
 from localstack.processes import guarded
+from localstack.toolchain import HELM, Toolchain
 from support.helm import CHART, ROOT, Helm, HelmError, Resource
+from support.shell import open_shell, story
 
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/graphmailsubscriptions.graphmail.dev"
 WITH_POSTGRES = ("-f", CHART / "ci" / "postgres-values.yaml")
@@ -152,3 +157,39 @@ def test_what_helm_stores_of_a_release_holds_no_secret(
     assert release["config"]["database"] == {"existingSecret": "graphmail-database"}
     assert "postgresql://" not in release["manifest"]
     uninstall(helm_at_cluster, namespace)
+
+
+HELD = {
+    "apiVersion": "graphmail.dev/v1alpha1",
+    "kind": "GraphMailSubscription",
+    # What the operator holds a resource by while its subscription lives.
+    "metadata": {"name": "held", "namespace": "graphmail", "finalizers": ["graphmail.dev/subscription"]},
+    "spec": {
+        "tenant": "contoso",
+        "providerID": "1",
+        "mailbox": "billing@contoso.example",
+        "notificationURL": "https://desk.example.com/hooks",
+        "credentials": {"source": "Secret", "secretName": "billing"},
+    },
+}
+
+
+@pytest.mark.usefixtures("no_crd")
+async def test_whoever_follows_the_page_is_rid_of_everything(
+    helm_at_cluster: Helm, control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    helm = Toolchain(Cache.default(), os.environ).program(HELM, "helm")
+    shell = replace(open_shell(tmp_path / "reader", control_plane, "default", {}, helm=helm), checkout=tmp_path)
+    for role in ("operator", "owner"):
+        (tmp_path / f"{role}-url.txt").write_text(f"postgresql://{role}@postgres.example.com/desk\n")
+    secrets, removal = story("chart.md", "chart")
+    (await shell.type(secrets.typed)).check()
+    install(helm_at_cluster, "graphmail", *WITH_POSTGRES)
+    control_plane.run_kubectl("apply", "-f", "-", stdin=yaml.safe_dump(HELD))
+
+    (await shell.type(removal.typed)).check()
+
+    with pytest.raises(ApiRefusedError, match="404"):
+        deployment(control_plane, "graphmail")
+    with pytest.raises(ApiRefusedError, match="404"):
+        crd(control_plane)
