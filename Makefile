@@ -111,8 +111,17 @@ lint: environment ## Check style, types and the layers
 	@.venv/bin/lint-imports
 
 .PHONY: crds
-crds: environment ## Generate crds/ from the typed models
+crds: environment ## Generate crds/ from the typed models, and the chart's copy of it
 	@$(PY) -m graphmail.resource.crd crds/graphmailsubscriptions.yaml
+	@$(PY) -m chart --only-generate
+
+.PHONY: chart
+chart: crds ## Generate what is generated of the Helm chart, lint it, and pack it into dist/
+	@$(PY) -m chart
+
+.PHONY: dashboard
+dashboard: environment ## Generate the dashboard for Grafana
+	@$(PY) -m dashboard helm/graphmail-operator/dashboards/graphmail.json
 
 .PHONY: lock
 lock: ## Resolve the locks anew (UPGRADE=1 takes the newest versions)

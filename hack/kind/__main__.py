@@ -11,12 +11,14 @@ from pathlib import Path
 
 from localstack.cache import Cache
 from localstack.messages import LocalStackError, home_relative, run_main, say, step
-from localstack.toolchain import KUBERNETES, Toolchain
+from localstack.toolchain import HELM, KUBERNETES, Tool, Toolchain
 
 CHECKOUT = Path(__file__).parents[2]
+CHART = CHECKOUT / "helm" / "graphmail-operator"
 MANIFESTS = Path(__file__).parent
 STATE = CHECKOUT / ".cluster" / "kind"
 NAME = NAMESPACE = "graphmail"
+RELEASE = "graphmail-operator"
 IMAGES = {"operator": "graphmail-operator:dev", "demo": "graphmail-demo:dev"}
 """The image of each target of the Dockerfile."""
 
@@ -50,19 +52,28 @@ def up() -> None:
             run("kind", "load", "image-archive", str(archive), "--name", NAME)
             archive.unlink()
     with step("Starting Postgres and what plays Microsoft (about a minute)"):
-        apply(
-            MANIFESTS / "namespace.yaml", CHECKOUT / "crds", MANIFESTS / "postgres.yaml", MANIFESTS / "microsoft.yaml"
-        )
+        apply(MANIFESTS / "namespace.yaml", MANIFESTS / "postgres.yaml", MANIFESTS / "microsoft.yaml")
         await_rollout("postgres", "microsoft")
         kubectl("exec", "deployment/microsoft", "--container=graphsim", "--", "python", "-m", "kind.fill")
-    with step("Starting the operator"):
-        apply(MANIFESTS / "operator.yaml")
-        await_rollout("graphmail-operator")
+    with step("Installing the operator's chart"):
+        helm("upgrade", "--install", RELEASE, str(CHART), "--values", str(MANIFESTS / "operator-values.yaml"))
+        await_rollout(RELEASE)
+    with step("Letting it try everything that it needs"):
+        helm("test", RELEASE, "--logs", "--timeout", "3m")
+    with step("Starting Prometheus"):
+        kubectl("delete", "configmap", "prometheus", "--ignore-not-found")
+        files = {"prometheus.yml": MANIFESTS / "prometheus.yml", "alerts.yaml": CHART / "alerts" / "graphmail.yaml"}
+        kubectl("create", "configmap", "prometheus", *(f"--from-file={name}={path}" for name, path in files.items()))
+        apply(MANIFESTS / "prometheus.yaml")
+        await_rollout("prometheus")
     say("\nIt is running. Look at it with")
     say(f"  export KUBECONFIG={STATE / 'kubeconfig'}")
     say(f"  kubectl --namespace {NAMESPACE} get graphmailsubscriptions --watch")
     say(f"  kubectl --namespace {NAMESPACE} logs --follow deployment/graphmail-operator")
     say(f"  kubectl --namespace {NAMESPACE} exec deployment/microsoft --container graphsim -- graphsim coverage")
+    say(
+        f"  kubectl --namespace {NAMESPACE} port-forward service/prometheus 9090   # its alerts: http://localhost:9090/alerts"
+    )
     say("and end it with `make kind-down`.")
 
 
@@ -96,8 +107,18 @@ def await_rollout(*deployments: str) -> None:
 
 
 def kubectl(*arguments: str) -> None:
-    """Run kubectl, one from PATH or the locally built one, against the kind cluster."""
-    program = shutil.which("kubectl") or str(Toolchain(Cache.default(), os.environ).program(KUBERNETES, "kubectl"))
+    """Run kubectl against the kind cluster."""
+    _run_at_cluster(KUBERNETES, "kubectl", *arguments)
+
+
+def helm(*arguments: str) -> None:
+    """Run Helm against the kind cluster."""
+    _run_at_cluster(HELM, "helm", *arguments)
+
+
+def _run_at_cluster(tool: Tool, name: str, *arguments: str) -> None:
+    """Run a program, one from PATH or the locally built one."""
+    program = shutil.which(name) or str(Toolchain(Cache.default(), os.environ).program(tool, name))
     run(program, f"--kubeconfig={STATE / 'kubeconfig'}", f"--namespace={NAMESPACE}", *arguments)
 
 

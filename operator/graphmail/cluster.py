@@ -7,6 +7,7 @@ written by server-side apply, which keeps what other managers own.
 
 import json
 import os
+import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -31,6 +32,8 @@ _TRIES = 4
 _TIMEOUT_SECONDS = 15
 _LONGEST_WAIT_SECONDS = 5
 """An API server that asks for a longer pause counts as away, and callers come back in their own time."""
+_FORBIDDEN = re.compile(r'cannot (?P<verb>\w+) resource "(?P<resource>[\w/.-]+)"')
+"""What RBAC says (Kubernetes, `responsewriters.forbiddenMessage`); a webhook that forbids something says something else."""
 _TOKEN_SECONDS = 10.0
 """How long a token is used before the configuration is asked again. Asking took 0.14 ms a call, since the client loads its whole
 configuration anew; the kubelet replaces a pod's token long before it expires."""
@@ -48,6 +51,18 @@ class ClusterError(Exception):
         super().__init__(f"{status} {reason}: {message}")
         self.status = status
         self.reason = reason
+
+    @property
+    def missing_right(self) -> str | None:
+        """The right that we lack, such as `get secrets`; None where something else is wrong."""
+        found = _FORBIDDEN.search(str(self)) if self.status == 403 else None
+        return f"{found['verb']} {found['resource']}" if found else None
+
+    @property
+    def grant(self) -> str | None:
+        """What to do about a missing right; None where none is missing."""
+        right = self.missing_right
+        return right and f"grant the operator's ServiceAccount the right to {right} (docs/security.md)"
 
 
 class ClusterUnavailable(ClusterError):

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from graphmail.decision import Action
 from graphmail.fleet import Entry, Fleet
 from graphmail.observability.logs import bind
-from graphmail.observability.metrics import Metrics
+from graphmail.observability.metrics import DEFECT, Metrics
 from graphmail.reconciler import Farewell, Reconciler
 from graphmail.resource.conditions import ConditionType
 
@@ -88,6 +88,7 @@ class Engine:
 
     async def tick(self, name: str) -> None:
         """A timer's tick: a look, unless one is running. Where nothing is due, it calls nobody and logs nothing."""
+        self._metrics.ticked()
         entry = self._fleet.get(name)
         if entry is not None and entry.resource.metadata.deletion_timestamp is not None:
             await self._farewell.overlooked(entry)
@@ -161,7 +162,7 @@ class Engine:
         except Exception:
             # A defect of ours must not end the care for a mailbox: it is told, counted, and tried again.
             _log.exception("a look at a mailbox failed unexpectedly; it is tried again")
-            self._metrics.reconcile_error("Defect")
+            self._metrics.reconcile_error(DEFECT)
             self._plan(entry, AFTER_A_DEFECT_SECONDS)
         else:
             self._plan(entry, self._seconds_until(again_at))

@@ -50,6 +50,8 @@ class Entry:
     """When work on it last ended, by the monotonic clock: what was read from Postgres before that may be older than the status."""
     notified_at: datetime | None = None
     """When a notification last arrived, as the provider's row tells."""
+    named: tuple[str | None, datetime | None] = (None, None)
+    """The subscription that the provider's row names, and its expiry there; told by the mirror where the operator only observes."""
     spends_as: tuple[str, str] | None = None
     """The app and the directory that its work counts for at Graph, as its row or its credential tells."""
     access: Access | None = field(default=None, repr=False)

@@ -68,6 +68,8 @@ class Poster:
         self._metrics = metrics
         self._clock = clock
         self._routine = Allowance(ROUTINE_AT_ONCE, ROUTINE_A_SECOND, monotonic)
+        self._refused: set[str] = set()
+        """Verbs that the API server has refused since it last let one through: each is told of once, not with every event."""
         self._queue: asyncio.Queue[tuple[GraphMailSubscription, EventReason, str]] = asyncio.Queue(MOST_WAITING)
 
     def __call__(
@@ -111,6 +113,14 @@ class Poster:
                 return Ended.POSTED
             if error.status == 404 and call.verb == "patch":
                 return Ended.GONE
-            _log.warning("an event could not be posted", name=call.name, error=str(error))
+            self._tell(call, error)
             return Ended.FAILED
+        self._refused.discard(call.verb)
         return Ended.POSTED
+
+    def _tell(self, call: EventCall, error: ClusterError) -> None:
+        tell = _log.warning
+        if error.missing_right is not None:
+            tell = _log.debug if call.verb in self._refused else _log.error
+            self._refused.add(call.verb)
+        tell("an event could not be posted", name=call.name, error=str(error), remedy=error.grant)

@@ -20,11 +20,12 @@ import structlog
 from graphmail.clock import Clock, clock_of
 from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable, load_configuration
 from graphmail.database import Database, DatabaseError, DatabaseUnavailable
-from graphmail.decision import Policy
+from graphmail.decision import Mode, Policy
 from graphmail.election import Election, Standing
 from graphmail.engine import Engine
 from graphmail.fleet import Fleet
 from graphmail.graph import Budget, GraphClient, SignIn
+from graphmail.graph.spending import CallKind
 from graphmail.handlers import kopf_settings, register
 from graphmail.leading import election_for, lead
 from graphmail.mirror import Changes, Listener, Mirror, Template
@@ -32,6 +33,7 @@ from graphmail.observability.events import EventBook
 from graphmail.observability.health import Heartbeat, Readiness
 from graphmail.observability.metrics import Metrics, Store
 from graphmail.observability.probes import AddressError, ProbeServer, probe_app
+from graphmail.pages import Pages, Requests, Telling
 from graphmail.poster import Poster
 from graphmail.reconciler import (
     AccessDesk,
@@ -101,12 +103,15 @@ class Operator:
     stores: Stores
     poster: Poster
     sweep: Rounds | None
+    pages: Pages | None
+    """None without Postgres."""
 
     async def run(self, stop: asyncio.Event, claim_signals: Callable[[], None]) -> None:
         """Work until told to stop. A part that ends by a defect ends the whole: the pod's restart is cheap and harmless.
 
         Cancelled, it stops at once, and abandons running work.
         """
+        self.parts.metrics.ticked()
         ready, released = asyncio.Event(), asyncio.Event()
         stop_seconds, drain_seconds = STOP_SECONDS, DRAIN_SECONDS
         async with asyncio.TaskGroup() as group:
@@ -135,6 +140,8 @@ class Operator:
         }
         if self.sweep is not None:
             parts["sweep"] = self._sweep(self.sweep, kopf_ready)
+        if self.pages is not None:
+            parts["pages"] = self._pages(self.pages, kopf_ready)
         if self.mirror is not None:
             parts["ready mirror"] = self._ready("mirror", self.mirror.compared)
             changes, listens_at = Changes(), settings.listens_at
@@ -174,10 +181,18 @@ class Operator:
             await self.mirror.compared.wait()
         await sweep.run()
 
+    async def _pages(self, pages: Pages, kopf_ready: asyncio.Event) -> None:
+        """Only when every resource is known."""
+        await kopf_ready.wait()
+        if self.mirror is not None:
+            await self.mirror.compared.wait()
+        await pages.run()
+
     async def _gauges(self) -> None:
         parts = self.parts
         while True:
             parts.metrics.clock_skew(parts.graph.clock_offset)
+            parts.metrics.requests_waiting(parts.graph.budget.waiting)
             parts.metrics.unsynced(sum(entry.unsynced is not None for entry in parts.fleet))
             await asyncio.sleep(_GAUGE_SECONDS)
 
@@ -231,9 +246,12 @@ async def serve(settings: Settings, stop: asyncio.Event, claim_signals: Callable
 async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Operator | None]:
     """All parts, opened; None when the operator was told to stop while it waited for the API server."""
     holder, fleet, clock = holder_name(), Fleet(), _clock(settings)
-    metrics = Metrics(fleet.resources, version("graphmail-operator"))
+    metrics = Metrics(fleet.resources, version("graphmail-operator"), per_mailbox=settings.metrics_per_mailbox)
     metrics.tasks(asyncio.get_running_loop())
+    metrics.tick_interval(settings.tick)
+    metrics.observing(only=settings.mode is Mode.OBSERVE)
     heartbeat = Heartbeat()
+    metrics.heartbeat(heartbeat.age)
     readiness = Readiness("kubernetes", *(["mirror"] if settings.database_url else []))
     async with AsyncExitStack() as opened:
         await opened.enter_async_context(_beating(heartbeat))
@@ -246,14 +264,20 @@ async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[O
         graph = await opened.enter_async_context(
             GraphClient(
                 settings.graph_base_url,
-                Budget(limits(settings)),
+                _budget(settings, metrics),
                 clock=clock.now,
                 observer=metrics.request,
                 connections=settings.graph_connections,
             )
         )
         signin = await opened.enter_async_context(
-            SignIn(settings.login_base_url, settings.graph_base_url, clock=clock.now, expires_soon=_warn_of_certificate)
+            SignIn(
+                settings.login_base_url,
+                settings.graph_base_url,
+                clock=clock.now,
+                expires_soon=_warn_of_certificate,
+                signed_in=metrics.certificate,
+            )
         )
         election = election_for(settings, holder, heartbeat, readiness, now=utc_now, opened=opened)
         metrics.leader(election.holds if election is not None else lambda: True)
@@ -310,10 +334,27 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
     )
     stores.notify(lambda store, up: metrics.store(store, up=up))
     stores.notify(lambda _, up: engine.store_is_back() if up else None)
-    mirror = _mirror(parts, stores, poster, engine, _template(settings, cluster.namespace, files))
-    return Operator(
-        settings, parts, engine, mirror, stores, poster, _sweep(settings, parts, desk, stores, installation)
+    pages = _pages(settings, parts, stores, engine)
+    template = _template(settings, cluster.namespace, files)
+    mirror = _mirror(parts, stores, poster, engine, template=template, pages=pages)
+    sweep = _sweep(settings, parts, desk, stores, installation)
+    return Operator(settings, parts, engine, mirror, stores, poster, sweep, pages)
+
+
+def _pages(settings: Settings, parts: Parts, stores: Stores, engine: Engine) -> Pages | None:
+    """None where there are no rows."""
+    if parts.database is None:
+        return None
+    requests = Requests(
+        database=parts.database,
+        cluster=parts.cluster,
+        fleet=parts.fleet,
+        stores=stores,
+        policy=settings.policy,
+        noticed=engine.wake,
+        now=utc_now,
     )
+    return Pages(Telling(parts.database, parts.fleet, stores, parts.cluster.namespace), requests)
 
 
 def _clock(settings: Settings) -> Clock:
@@ -336,7 +377,7 @@ def _policy(settings: Settings, clock: Clock) -> Policy:
 
 
 def _sweep(settings: Settings, parts: Parts, desk: AccessDesk, stores: Stores, installation: str) -> Rounds | None:
-    if settings.sweep_interval is None:
+    if settings.sweep_interval is None or settings.mode is Mode.OBSERVE:
         return None
     tools = SweepTools(
         parts.graph, parts.signin, desk, parts.database, stores, parts.metrics, parts.cluster, parts.fleet
@@ -351,7 +392,9 @@ def _sweep(settings: Settings, parts: Parts, desk: AccessDesk, stores: Stores, i
     )
 
 
-def _mirror(parts: Parts, stores: Stores, poster: Poster, engine: Engine, template: Template | None) -> Mirror | None:
+def _mirror(
+    parts: Parts, stores: Stores, poster: Poster, engine: Engine, *, template: Template | None, pages: Pages | None
+) -> Mirror | None:
     """None where there are no rows to mirror."""
     if parts.database is None or template is None:
         return None
@@ -365,13 +408,31 @@ def _mirror(parts: Parts, stores: Stores, poster: Poster, engine: Engine, templa
         template=template,
         clock=parts.graph.graph_time,
         noticed=engine.wake,
+        requested=pages.requests.tell if pages is not None else lambda: None,
     )
 
 
 def _template(settings: Settings, namespace: str, files: CredentialFiles) -> Template | None:
     """None without the URL that mirrored resources have in common."""
     url = settings.notification_url
-    return None if url is None else Template(namespace, url, settings.respect_polling, files.fingerprint_of)
+    if url is None:
+        return None
+    return Template(
+        namespace,
+        url,
+        settings.respect_polling,
+        files.fingerprint_of,
+        tenants=settings.tenants,
+        observe=settings.mode is Mode.OBSERVE,
+    )
+
+
+def _budget(settings: Settings, metrics: Metrics) -> Budget:
+    allowed = limits(settings)
+    for kind in CallKind:
+        of_kind = allowed.of(kind)
+        metrics.requests_allowed(kind, app=of_kind.app / allowed.window, tenant=of_kind.tenant / allowed.window)
+    return Budget(allowed)
 
 
 def _serve_probes(opened: AsyncExitStack, server: ProbeServer) -> None:
@@ -388,10 +449,18 @@ def _warn_of_certificate(name: str, ends: datetime) -> None:
 
 
 def _probes(cluster: Cluster, database: Database | None) -> dict[Store, Callable[[], Awaitable[bool]]]:
-    probes: dict[Store, Callable[[], Awaitable[bool]]] = {Store.KUBERNETES: cluster.ready}
+    probes: dict[Store, Callable[[], Awaitable[bool]]] = {Store.KUBERNETES: partial(_lets_us_ask, cluster)}
     if database is not None:
         probes[Store.POSTGRES] = partial(_answers, database)
     return probes
+
+
+async def _lets_us_ask(cluster: Cluster) -> bool:
+    """One that refuses us is there: whoever needs the right that is missing says so."""
+    try:
+        return await cluster.ready()
+    except ClusterError:
+        return True
 
 
 async def _answers(database: Database) -> bool:

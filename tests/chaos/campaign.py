@@ -21,6 +21,7 @@ from chaos.scenarios import Scenario, facts
 from graphmail.database import migrate
 from graphsim.server import Simulator
 from localstack.controlplane import ControlPlane
+from localstack.messages import LocalStackError
 from localstack.postgres import PostgresServer
 from localstack.processes import guarded
 from support.fixtures import open_endpoint, serve_crd, set_stage
@@ -143,11 +144,18 @@ class World:
 
 
 async def undisturbed(ground: Ground, scenario: Scenario) -> Undisturbed:
-    """The deed, done in peace."""
+    """The deed, done in peace.
+
+    Raises:
+        LocalStackError: it never came to its end, so that there is nothing to compare with.
+    """
     async with ground.world() as world:
         before = await _prepare(world, scenario)
         async with world.process():
-            end = await world.reach(lambda end: scenario.complete(end, before), f"{scenario.name}, undisturbed")
+            try:
+                end = await world.reach(lambda end: scenario.complete(end, before), f"{scenario.name}, undisturbed")
+            except AssertionError as error:
+                raise LocalStackError(f"{error}; the operator's log: {world.folder / 'log'}") from error
         return Undisturbed(tuple(world.points), facts(end, before, lost=False))
 
 

@@ -147,6 +147,12 @@ class Stage:
         row.grant, refresh_token = self.consent(row.mailbox)
         self.product.set_config(row.id, refresh_token=refresh_token, access_token=None, token_expires_at=None)
 
+    def withdraw_consent(self, row: Row) -> FaultRule:
+        """The mailbox's user withdraws the consent, and Graph refuses the access token that is out as well, until the rule is lifted."""
+        assert row.grant is not None
+        self.simulator.world.revoke(row.grant)
+        return self.fault("get", "patch", answer="token-expired", mailbox=row.address)
+
     def consent(self, mailbox: Mailbox) -> tuple[Grant, str]:
         world = self.simulator.world
         grant = world.consent(mailbox, self.app)

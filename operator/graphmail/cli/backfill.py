@@ -35,6 +35,8 @@ PAGE = Page(
         "GRAPHMAIL_WEBHOOK_PATH",
         "GRAPHMAIL_NAMESPACE",
         "GRAPHMAIL_RESPECT_POLLING",
+        "GRAPHMAIL_MODE",
+        "GRAPHMAIL_TENANTS",
     ),
 )
 

@@ -17,6 +17,7 @@ from graphmail.cli.clusters import Target, connected
 from graphmail.cli.databases import open_database
 from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable
 from graphmail.database import Database
+from graphmail.decision import Mode
 from graphmail.fleet import Fleet
 from graphmail.mirror import Mirror, Template
 from graphmail.observability.metrics import Metrics
@@ -87,6 +88,8 @@ async def _compare(settings: Settings, cluster: "_Cluster", database: Database, 
             settings.notification_url or "",
             settings.respect_polling,
             CredentialFiles(settings.credentials_dir, settings.workload_identity).fingerprint_of,
+            tenants=settings.tenants,
+            observe=settings.mode is Mode.OBSERVE,
         ),
         clock=lambda: datetime.now(UTC),
         noticed=lambda _: None,

@@ -26,6 +26,7 @@ PAGE = Page(
         "graphmail migrate --standalone": "without the product: make minimal tables in place of its",
         "graphmail migrate --notify-trigger": "and let Postgres tell of changes, instead of being asked",
         "graphmail migrate --grant-to graphmail_operator": "and let this role run the operator",
+        "graphmail migrate --grant-pages-to desk_pages": "and let this role read how mailboxes stand, and ask for renewals",
     },
     settings=("GRAPHMAIL_DATABASE_URL",),
     cluster=False,
@@ -48,15 +49,34 @@ def migrate(
     grant_to: Annotated[
         str | None, typer.Option("--grant-to", metavar="ROLE", help="Grant this role what a running operator needs.")
     ] = None,
+    grant_pages_to: Annotated[
+        str | None,
+        typer.Option(
+            "--grant-pages-to",
+            metavar="ROLE",
+            help="Let this role of the product's own pages read graphmail.subscriptions, and ask for renewals.",
+        ),
+    ] = None,
 ) -> None:
     """Prepare the database."""
-    conduct(_migrate(standalone=standalone, notify_trigger=notify_trigger, grant_to=grant_to))
+    conduct(
+        _migrate(standalone=standalone, notify_trigger=notify_trigger, grant_to=grant_to, grant_pages_to=grant_pages_to)
+    )
 
 
-async def _migrate(*, standalone: bool, notify_trigger: bool | None, grant_to: str | None) -> None:
+async def _migrate(
+    *, standalone: bool, notify_trigger: bool | None, grant_to: str | None, grant_pages_to: str | None
+) -> None:
     url = database_url(read_settings(PAGE))
     screen = Screen.of_process()
-    report = await apply(url, standalone=standalone, notify_trigger=notify_trigger, grant_to=grant_to, say=screen.note)
+    report = await apply(
+        url,
+        standalone=standalone,
+        notify_trigger=notify_trigger,
+        grant_to=grant_to,
+        grant_pages_to=grant_pages_to,
+        say=screen.note,
+    )
     for told in describe(report):
         screen.say(told)
 
@@ -70,4 +90,6 @@ def describe(report: MigrationReport) -> list[str]:
     lines += [f"removed trigger {trigger}" for trigger in report.removed_triggers]
     if report.granted_to is not None:
         lines.append(f"granted {report.granted_to} what a running operator needs")
-    return lines if report.changed or report.granted_to else ["nothing to do: the database is ready"]
+    if report.granted_pages_to is not None:
+        lines.append(f"granted {report.granted_pages_to} what the product's own pages need")
+    return lines or ["nothing to do: the database is ready"]

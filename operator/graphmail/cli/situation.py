@@ -99,6 +99,13 @@ def _expired_unnoticed(resource: GraphMailSubscription, now: datetime) -> Found 
     return Ready.NO, Reason.EXPIRED.value, message
 
 
+def _observed(resource: GraphMailSubscription, _: datetime) -> Found | None:
+    ready = resource.status.condition(ConditionType.READY)
+    if ready is None or ready.reason != Reason.OBSERVING.value:
+        return None
+    return Ready.UNKNOWN, ready.reason, ready.message
+
+
 def _not_ready(resource: GraphMailSubscription, _: datetime) -> Found | None:
     if resource.status.says(ConditionType.READY, "True"):
         return None
@@ -122,6 +129,7 @@ CHECKS: tuple[Callable[[GraphMailSubscription, datetime], Found | None], ...] = 
     _suspended,
     _untouched,
     _expired_unnoticed,
+    _observed,
     _not_ready,
     _overdue,
     _ready_but,

@@ -13,15 +13,18 @@ from graphmail.database.errors import (
     StatementFailed,
 )
 from graphmail.database.listen import Told, listen
+from graphmail.database.mailbox_states import REMOVED, MailboxState, StateKey
 from graphmail.database.migrate import MigrationReport, MigrationSettings, migrate
 from graphmail.database.orphans import Holdings, Sighting
 from graphmail.database.outcomes import Fenced, Recorded, RowFate, TokenFate
 from graphmail.database.pool import PoolSettings
+from graphmail.database.renewal_requests import Progress, RenewalRequest, RequestState
 from graphmail.database.schema import Schema
 
 __all__ = [
     "CLAIM_TIME",
     "OVERLAP",
+    "REMOVED",
     "RENEWING_ACTIONS",
     "RETAINED",
     "Abandoned",
@@ -34,18 +37,23 @@ __all__ = [
     "Discovery",
     "Fenced",
     "Holdings",
+    "MailboxState",
     "MigrationError",
     "MigrationReport",
     "MigrationSettings",
     "PeerChange",
     "PoolSettings",
+    "Progress",
     "Recorded",
     "Refusal",
     "RefusalReason",
+    "RenewalRequest",
+    "RequestState",
     "RowFate",
     "Schema",
     "SchemaError",
     "Sighting",
+    "StateKey",
     "StatementFailed",
     "TokenFate",
     "Told",

@@ -1,6 +1,6 @@
 """The room's front: one object for everything that the operator asks of Postgres, and tells it."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,18 +13,22 @@ from graphmail.database import (
     delivery,
     discovery,
     grants,
+    mailbox_states,
     orphans,
     outcomes,
+    renewal_requests,
     tokens,
     triggers,
 )
 from graphmail.database.abandoned import Abandoned
 from graphmail.database.claims import CLAIM_TIME, Claim, Refusal
 from graphmail.database.discovery import Discovery, PeerChange
+from graphmail.database.mailbox_states import MailboxState
 from graphmail.database.migrations import required_version
 from graphmail.database.orphans import Holdings, Sighting
 from graphmail.database.outcomes import Fenced, Recorded
 from graphmail.database.pool import Pool, PoolSettings
+from graphmail.database.renewal_requests import Progress, RenewalRequest
 from graphmail.database.schema import Schema
 from graphmail.database.session import Session
 from graphmail.provider import Credential, Outcome, ProviderKey, ProviderState, RotatedTokens
@@ -181,3 +185,19 @@ class Database:
     async def orphans_seen(self, subscriptions: Collection[str]) -> dict[str, datetime]:
         """Since when these have been seen as orphans; those that have not are absent."""
         return await orphans.seen(self._session, subscriptions)
+
+    async def mailbox_states(self, namespace: str) -> list[MailboxState]:
+        """What the operator of that namespace has told of its mailboxes for the product's pages."""
+        return await mailbox_states.read(self._session, namespace)
+
+    async def tell_mailbox_states(self, states: Sequence[MailboxState]) -> None:
+        """Tell the product's pages how these mailboxes stand, in one statement."""
+        await mailbox_states.write(self._session, states)
+
+    async def open_renewal_requests(self) -> list[RenewalRequest]:
+        """The renewals that rows ask for and that are not finished, the oldest first."""
+        return await renewal_requests.open_requests(self._session)
+
+    async def advance_renewal_requests(self, made: Sequence[Progress]) -> None:
+        """Write down what became of these requests, in one statement; what is finished stays as it is."""
+        await renewal_requests.advance(self._session, made)

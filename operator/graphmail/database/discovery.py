@@ -41,6 +41,8 @@ class Discovery:
     providers: tuple[Provider, ...]
     as_of: datetime
     """The database's clock: the next `changed_since`."""
+    requested: bool
+    """Somebody asks for a renewal by a row of `graphmail.renewal_requests`."""
     peer_changes: Mapping[ProviderKey, PeerChange]
     """Of these providers, those whose subscription somebody else wrote."""
 
@@ -49,10 +51,14 @@ _FOREIGN = """s.recorded_at IS NOT NULL AND (
   nullif(c.webhook_subscription_id, '') IS DISTINCT FROM s.subscription_id OR c.webhook_expires_at IS DISTINCT FROM s.expires_at)"""
 
 # What an outcome of ours wrote last is no change: outcomes stamp the row and our own table with one moment (`recorded_at`).
-# `clock` makes one row at least, so that one query tells the time as well. Tenants join everywhere: Citus distributes by them.
+# `clock` makes one row at least, so that one query tells the time, and of requests, as well. Tenants join everywhere: Citus distributes
+# by them.
 _PROVIDERS = """
-SELECT clock.as_of, f.*
-FROM (SELECT statement_timestamp() AS as_of) clock
+SELECT clock.as_of, f.*, clock.requested
+FROM (
+  SELECT statement_timestamp() AS as_of,
+         EXISTS (SELECT FROM graphmail.renewal_requests WHERE state = 'queued' AND finished_at IS NULL) AS requested
+) clock
 LEFT JOIN LATERAL (
   SELECT p.tenant::text, p.id::text, p.mailbox, coalesce(p.is_active, false), {pause_reason}, {polling}, c.folder_filters::text,
          nullif(c.webhook_subscription_id, ''), {expires_at}, {fingerprint}, {notified_at}, {updated_at},
@@ -110,7 +116,7 @@ async def providers(session: Session, changed_since: datetime | None) -> Discove
         found.append(provider)
         if row[13]:
             foreign[provider.key] = _peer_change(provider, row)
-    return Discovery(providers=tuple(found), as_of=rows[0][0], peer_changes=foreign)
+    return Discovery(providers=tuple(found), as_of=rows[0][0], requested=rows[0][-1], peer_changes=foreign)
 
 
 def _provider(row: Row) -> Provider:
@@ -133,6 +139,7 @@ def _provider(row: Row) -> Provider:
         reference,
         app,
         directory,
+        _,
     ) = row
     return Provider(
         key=ProviderKey(tenant, provider_id),

@@ -84,6 +84,22 @@ def grant_statements(schema: Schema, role: str) -> list[sql.Composed]:
     return [need.grant(role) for need in needs(schema)]
 
 
+_ASKED = ("tenant", "provider_id", "requested_by", "reason")
+"""What whoever asks for a renewal writes; all else is the operator's."""
+
+
+def pages_statements(role: str) -> list[sql.Composed]:
+    """The statements that let a role of the product's own pages see how mailboxes stand, and ask for renewals; nothing else of ours."""
+    requests = f"{OWN_SCHEMA}.renewal_requests"
+    wanted = (
+        Need(OWN_SCHEMA, ("USAGE",), kind="SCHEMA"),
+        Need(f"{OWN_SCHEMA}.subscriptions", ("SELECT",)),
+        Need(requests, ("SELECT",)),
+        Need(requests, ("INSERT",), _ASKED),
+    )
+    return [need.grant(role) for need in wanted]
+
+
 # A privilege on the whole table counts for each of its columns, and the other way round.
 _MISSING = """
 SELECT needed.privilege || ' on ' || needed.name || CASE WHEN needed.field = '' THEN '' ELSE '.' || needed.field END

@@ -16,7 +16,7 @@ from graphmail.database.errors import (
     is_passing,
     translate,
 )
-from graphmail.database.grants import grant_statements
+from graphmail.database.grants import grant_statements, pages_statements
 from graphmail.database.migrations import numbered, script
 from graphmail.database.pool import PoolSettings, Row, connection_string
 from graphmail.database.schema import OWN_SCHEMA, PROVIDERS
@@ -61,6 +61,7 @@ class MigrationReport:
     """Triggers, as `name on table`, added to the product's tables."""
     removed_triggers: tuple[str, ...] = ()
     granted_to: str | None = None
+    granted_pages_to: str | None = None
 
     @property
     def changed(self) -> bool:
@@ -82,6 +83,7 @@ async def migrate(
     standalone: bool = False,
     notify_trigger: bool | None = None,
     grant_to: str | None = None,
+    grant_pages_to: str | None = None,
     settings: MigrationSettings | None = None,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     say: Say = _quiet,
@@ -95,6 +97,7 @@ async def migrate(
         standalone: create minimal tables where the product's are missing.
         notify_trigger: whether triggers on the product's tables tell of changes; None: leave them as they are.
         grant_to: a role that may run the operator afterwards; see `grants`.
+        grant_pages_to: a role of the product's own pages: it may read how mailboxes stand, and ask for renewals.
         settings: patience.
         pause: waits between two attempts.
         say: told about each attempt that must be repeated.
@@ -113,6 +116,8 @@ async def migrate(
     triggers = await _triggers(run, wanted=notify_trigger) if notify_trigger is not None else ()
     if grant_to is not None:
         await run.step("privileges", _Grant(grant_to))
+    if grant_pages_to is not None:
+        await run.step("privileges of the product's pages", _Grant(grant_pages_to, pages=True))
     return MigrationReport(
         applied=applied,
         created_tables=created,
@@ -120,6 +125,7 @@ async def migrate(
         added_triggers=triggers if notify_trigger else (),
         removed_triggers=() if notify_trigger else triggers,
         granted_to=grant_to,
+        granted_pages_to=grant_pages_to,
     )
 
 
@@ -243,10 +249,13 @@ async def _distribute(connection: AsyncConnection[Row]) -> tuple[str, ...]:
 @dataclass(frozen=True, slots=True)
 class _Grant:
     role: str
+    pages: bool = False
+    """For the product's own pages, in place of an operator."""
 
     async def __call__(self, connection: AsyncConnection[Row]) -> tuple[str, ...]:
         try:
-            for statement in grant_statements(await read_schema(connection), self.role):
+            schema = await read_schema(connection)
+            for statement in pages_statements(self.role) if self.pages else grant_statements(schema, self.role):
                 await connection.execute(statement)
         except psycopg.errors.UndefinedObject:
             raise MigrationError(f"there is no role {self.role}: make it first, with CREATE ROLE") from None

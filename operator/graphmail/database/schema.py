@@ -17,7 +17,15 @@ HEALTH_SEQUENCE = "email_provider_health_id_seq"
 """Numbers the health table's rows, where its id is a serial."""
 
 OWN_SCHEMA = "graphmail"
-OWN_TABLES = ("claims", "provider_state", "abandoned", "folder_subscriptions", "orphans")
+OWN_TABLES = (
+    "claims",
+    "provider_state",
+    "abandoned",
+    "folder_subscriptions",
+    "orphans",
+    "mailbox_states",
+    "renewal_requests",
+)
 
 HEALTH_COLUMNS = (
     "is_healthy",

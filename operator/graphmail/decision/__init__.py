@@ -4,9 +4,10 @@ Only this package decides what is due (design, rule 14): SQL feeds the mirror, a
 """
 
 from graphmail.decision.checks import adoption_pending, decide, notification_is_news, suspended_before
+from graphmail.decision.observing import as_the_row_says
 from graphmail.decision.steps import Step, next_step
-from graphmail.decision.times import JITTER_SHARE, renewal_time, verification_time
-from graphmail.decision.words import CALLS_GRAPH, NEEDS_STORES, Action, Decision, Known, Policy, Reason
+from graphmail.decision.times import JITTER_SHARE, planned_renewal, renewal_time, verification_time
+from graphmail.decision.words import CALLS_GRAPH, NEEDS_STORES, Action, Decision, Known, Mode, Policy, Reason
 
 __all__ = [
     "CALLS_GRAPH",
@@ -15,13 +16,16 @@ __all__ = [
     "Action",
     "Decision",
     "Known",
+    "Mode",
     "Policy",
     "Reason",
     "Step",
     "adoption_pending",
+    "as_the_row_says",
     "decide",
     "next_step",
     "notification_is_news",
+    "planned_renewal",
     "renewal_time",
     "suspended_before",
     "verification_time",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from graphmail.decision.times import interval_end, renewal_time, verification_time
-from graphmail.decision.words import NEEDS_STORES, Action, Decision, Known, Policy, Reason
+from graphmail.decision.words import NEEDS_STORES, Action, Decision, Known, Mode, Policy, Reason
 from graphmail.resource import CredentialSource, DeletionPolicy, GraphMailSubscription, SuspendPolicy
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.model import write_time
@@ -102,6 +102,22 @@ def _without_stores(case: _Case, decision: Decision) -> Decision:
     return case.decision(Action.NOTHING, Reason.STORE_AWAY, message, case.now + min(_STORE_PAUSE, case.policy.tick))
 
 
+def _not_served(case: _Case) -> Decision | None:
+    """A tenant that is not served (any more): nothing is done for it, and its subscriptions are left as they are."""
+    resource = case.resource
+    if resource.spec.credentials.source is not CredentialSource.PROVIDER_ROW or case.policy.serves(
+        resource.spec.tenant
+    ):
+        return None
+    if resource.metadata.deletion_timestamp is not None:
+        return case.decision(
+            Action.RELEASE, Reason.NOT_SERVED, "deleted; the subscription of a tenant that is not served stays"
+        )
+    return case.decision(
+        Action.NOTHING, Reason.NOT_SERVED, "GRAPHMAIL_TENANTS does not name the tenant: nothing is done"
+    )
+
+
 def _deleted(case: _Case) -> Decision | None:
     resource = case.resource
     if resource.metadata.deletion_timestamp is None:
@@ -162,6 +178,18 @@ def suspended_before(resource: GraphMailSubscription) -> bool:
     """The status still tells of a suspension that the spec does not ask for any more."""
     ready = resource.status.condition(ConditionType.READY)
     return ready is not None and ready.reason == Reason.SUSPENDED.value and not resource.spec.suspend
+
+
+def _observed_before(case: _Case) -> Decision | None:
+    """The status still tells what would be done: now Graph is asked how the subscription stands, if nothing else is due."""
+    ready = case.resource.status.condition(ConditionType.READY)
+    if ready is None or ready.reason != Reason.OBSERVING.value or case.resource.status.subscription_id is None:
+        return None
+    if _due(case) is not None or case.policy.mode is Mode.OBSERVE:
+        return None
+    return case.decision(
+        Action.VERIFY, Reason.VERIFICATION_DUE, "no longer observing: Graph is asked whether the subscription lives"
+    )
 
 
 def _unblocked(case: _Case) -> Decision | None:
@@ -369,6 +397,7 @@ def _nothing(case: _Case) -> Decision:
 Checks = tuple[Callable[[_Case], Decision | None], ...]
 
 CHECKS: Checks = (
+    _not_served,
     _deleted,
     _suspended,
     _requested,
@@ -379,6 +408,7 @@ CHECKS: Checks = (
     _adoption,
     _backoff,
     _resumed,
+    _observed_before,
     _missing,
     _interrupted,
     _unknown_expiry,
@@ -392,5 +422,5 @@ CHECKS: Checks = (
 )
 """In this order; the first that answers wins."""
 
-UNWANTED_CHECKS: Checks = (_deleted, _left_to_expire, _blocked, _backoff, _removed)
+UNWANTED_CHECKS: Checks = (_not_served, _deleted, _left_to_expire, _blocked, _backoff, _removed)
 """The same for a folder that is not to be watched any more."""

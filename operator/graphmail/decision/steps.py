@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from graphmail.decision.checks import decide, decide_unwanted
-from graphmail.decision.words import Action, Decision, Known, Policy
+from graphmail.decision.observing import as_the_row_says, observed
+from graphmail.decision.times import planned_renewal
+from graphmail.decision.words import Action, Decision, Known, Mode, Policy, Reason
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.folders import unwanted_folders, view, wanted_folders
 
@@ -28,6 +30,28 @@ def next_step(resource: GraphMailSubscription, *, now: datetime, policy: Policy,
         policy: the operator's settings.
         known: what this process knows beside the resource, for each folder.
     """
+    step = _chosen(resource, now=now, policy=policy, known=known)
+    if policy.mode is Mode.OBSERVE:
+        return _observed(resource, step, now=now, policy=policy, known=known)
+    planned = resource.status.next_renewal_time
+    if step.decision.reason is not Reason.UP_TO_DATE or planned in {None, planned_renewal(resource, policy)}:
+        return step
+    message = "the next renewal is planned anew: a setting, or the lookahead, has changed"
+    return step._replace(decision=Decision(Action.REPORT, Reason.STATUS_OUTDATED, message, step.decision.again_at))
+
+
+def _observed(
+    resource: GraphMailSubscription, step: Step, *, now: datetime, policy: Policy, known: Callable[[str], Known]
+) -> Step:
+    """To tell of the step, in place of doing it."""
+    first = resource.spec.folders[0]
+    adopted = as_the_row_says(resource, known(first))
+    later = _step(adopted, first, decide, now=now, policy=policy, known=known).decision
+    decision = observed(resource, step.decision, later, now=now, policy=policy, known=known(first))
+    return step._replace(decision=decision)
+
+
+def _chosen(resource: GraphMailSubscription, *, now: datetime, policy: Policy, known: Callable[[str], Known]) -> Step:
     wanted = wanted_folders(resource, several=policy.several_folders)
     steps = [_step(resource, folder, decide, now=now, policy=policy, known=known) for folder in wanted]
     if _covered(resource, wanted[0], now) or resource.metadata.deletion_timestamp is not None or resource.spec.suspend:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from graphmail.decision.words import Known, Policy
 from graphmail.resource import GraphMailSubscription
+from graphmail.resource.folders import view, wanted_folders
 
 JITTER_SHARE = 0.1
 """The largest part of a granted lifetime by which jitter makes a renewal earlier."""
@@ -21,7 +22,7 @@ def renewal_time(resource: GraphMailSubscription, policy: Policy) -> datetime | 
     status = resource.status
     if status.expiration_time is None:
         return None
-    margin = resource.spec.look_ahead_time or policy.look_ahead
+    margin = resource.spec.look_ahead_time or policy.look_ahead_of(resource.spec.tenant)
     tick = policy.tick
     jitter = (resource.spec.lifetime_time or policy.lifetime) * JITTER_SHARE
     granted = _granted(resource)
@@ -32,6 +33,15 @@ def renewal_time(resource: GraphMailSubscription, policy: Policy) -> datetime | 
     due = max(status.expiration_time, _EARLIEST) - margin - tick - jitter * _fraction(resource)
     due = min(due, interval_end(resource, policy) or due)
     return due.replace(microsecond=0)
+
+
+def planned_renewal(resource: GraphMailSubscription, policy: Policy) -> datetime | None:
+    """The earliest renewal of its folders; None while it is suspended, or where there is nothing to renew."""
+    if resource.spec.suspend:
+        return None
+    folders = wanted_folders(resource, several=policy.several_folders)
+    planned = (renewal_time(view(resource, folder), policy) for folder in folders)
+    return min((moment for moment in planned if moment is not None), default=None)
 
 
 def verification_time(resource: GraphMailSubscription, policy: Policy, known: Known) -> datetime | None:

@@ -1,9 +1,18 @@
 """The words of a decision: what can be done, why, and what is known when it is decided."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
+
+
+class Mode(StrEnum):
+    """Whether the operator does what it decides."""
+
+    ACT = "act"
+    OBSERVE = "observe"
+    """It only says what it would do (docs/rollout.md)."""
 
 
 class Action(StrEnum):
@@ -64,6 +73,8 @@ class Reason(StrEnum):
     VERIFICATION_DUE = "VerificationDue"
     ATTEMPT_FAILED = "AttemptFailed"
     STATUS_OUTDATED = "StatusOutdated"
+    OBSERVING = "Observing"
+    NOT_SERVED = "NotServed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,19 @@ class Policy:
     """Renew when the last renewal is older than this, whatever the expiry; None: off."""
     several_folders: bool = False
     """Every folder is subscribed, not only the first: the consumer knows the ids of all of them (design, rule 12)."""
+    mode: Mode = Mode.ACT
+    tenants: frozenset[str] | None = None
+    """The product's tenants whose rows are served; None: all."""
+    tenant_look_aheads: Mapping[str, timedelta] = field(default_factory=dict, hash=False)
+    """In place of `look_ahead`, by tenant."""
+
+    def serves(self, tenant: str) -> bool:
+        """Whether the rows of that tenant are served."""
+        return self.tenants is None or tenant in self.tenants
+
+    def look_ahead_of(self, tenant: str) -> timedelta:
+        """The lookahead of that tenant's resources, where they do not say."""
+        return self.tenant_look_aheads.get(tenant, self.look_ahead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +124,9 @@ class Known:
     """An outcome waits to be written to Postgres."""
     notified_at: datetime | None = None
     """When a notification last arrived, as far as known; told in the status at most hourly."""
+    row_subscription_id: str | None = None
+    """The subscription that the provider's row names, as the mirror last read it; only where the operator observes."""
+    row_expires_at: datetime | None = None
     notification_url: str | None = None
     """The URL that Graph should deliver to, with our marker."""
 
@@ -111,3 +138,5 @@ class Decision(NamedTuple):
     reason: Reason
     message: str
     again_at: datetime
+    would: Action | None = None
+    """What would be done at Graph, where the operator only observes; None: nothing, or it acts."""

@@ -225,7 +225,7 @@ class Election:
         if not self._candidate.leading:
             self._decide(error)
             return
-        _log.warning("the API server refuses to renew the lease", error=str(error))
+        _log.warning("the API server refuses to renew the lease", error=str(error), remedy=error.grant)
 
     def _without_answer(self) -> None:
         if not self._candidate.leading:

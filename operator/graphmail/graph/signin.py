@@ -73,13 +73,16 @@ class SignIn:
         verify: bool | str | None = None,
         login: Login | None = None,
         expires_soon: Callable[[str, datetime], None] | None = None,
+        signed_in: Callable[[str, str, datetime | None], None] | None = None,
     ) -> None:
         """`login_base_url`: `https://login.microsoftonline.com` or another cloud's. `verify`: see `Login`; an own one replaces both.
-        `expires_soon`: told of a certificate that ends within 30 days, by a name for people, at each sign-in with it."""
+        `expires_soon`: told of a certificate that ends within 30 days, by a name for people, at each sign-in with it. `signed_in`: told at
+        each sign-in of the app's client id, the place of its secret or certificate, and when that ends, where it says so."""
         self._resource = graph_resource(graph_base_url)
         self._clock = clock
         self._login = login or Login(login_base_url, verify=verify, clock=clock)
         self._expires_soon = expires_soon
+        self._signed_in = signed_in
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="sign-in")
         self._flights: Flights[_Kept] = Flights()
         self._apps: dict[_AppKey, _Kept] = {}
@@ -217,6 +220,8 @@ class SignIn:
 
     def _tell_of_expiry(self, grant: Grant, credential: Credential) -> None:
         ends = grant.proof_expires_at
+        if self._signed_in is not None:
+            self._signed_in(credential.client_id, credential.place, ends)
         if self._expires_soon is not None and ends is not None and ends - self._clock() <= EXPIRES_SOON:
             self._expires_soon(f"{grant.proof} of app {credential.client_id}, in {credential.place}", ends)
 

@@ -48,6 +48,10 @@ class Template:
     """Mirror polling rows suspended."""
     fingerprint: Callable[[Provider], str] = _of_row
     """Of a row's credential, with the file that it names. Asked only for a resource that waits for a credential."""
+    tenants: frozenset[str] | None = None
+    """The product's tenants that are served; None: all."""
+    observe: bool = False
+    """Nothing is written to the product's tables, and no subscription's resource is deleted."""
 
 
 def desired(

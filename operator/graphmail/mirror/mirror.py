@@ -54,6 +54,7 @@ class Mirror:
 
     Args:
         clock: the time at Graph, for the moment at which a resource was first seen.
+        requested: told when a row asks for a renewal.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Mirror:
         template: Template,
         clock: Callable[[], datetime],
         noticed: Callable[[Entry], None],
+        requested: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._cluster = cluster
@@ -78,10 +80,14 @@ class Mirror:
         self._template = template
         self._clock = clock
         self._noticed = noticed
+        self._requested = requested
         self._as_of: datetime | None = None
         self._read_at = 0.0
         self._listed_at: float | None = None
+        self._forbidden: dict[bool, ClusterError] = {}
+        """Whether what we lack the right to write is new: the others of its kind need not be tried."""
         self._peers: dict[ProviderKey, PeerChange] = {}
+        self._unknown_tenants: frozenset[str] = frozenset()
         self.compared = asyncio.Event()
         """Set once the first full comparison is done."""
         self._limit = asyncio.Semaphore(_AT_ONCE)
@@ -107,7 +113,8 @@ class Mirror:
             except ClusterUnavailable:
                 self._stores.lost(Store.KUBERNETES)
             except (DatabaseError, ClusterError) as error:
-                _log.error("the mirror could not do its work, and tries again", error=str(error))
+                remedy = error.grant if isinstance(error, ClusterError) else None
+                _log.error("the mirror could not do its work, and tries again", error=str(error), remedy=remedy)
             await changes.rest(max(0.1, poll_seconds - (time.monotonic() - started)), asked_at=started)
 
     async def compare(self, *, confirm_deletions: bool = False) -> Compared:
@@ -115,20 +122,26 @@ class Mirror:
         if self._listed_at is None or time.monotonic() - self._listed_at >= _LIST_SECONDS:
             await self._list()
         discovery = await self._read(since=None)
-        applied = await self._apply_all(discovery.providers)
+        rows = self._served(discovery.providers)
+        applied = await self._apply_all(rows)
+        self._tell_of_requests(discovery)
         deleted, withheld = await self._delete_rowless(discovery.providers, confirmed=confirm_deletions)
         self._as_of = discovery.as_of
-        await self._mark_delivering(discovery.providers)
-        self._metrics.mirror_read(discovery.as_of, len(discovery.providers))
+        if not self._template.observe:
+            await self._mark_delivering(rows)
+        self._tell_of_unknown_tenants(discovery.providers)
+        self._metrics.mirror_read(discovery.as_of, len(rows))
         self._metrics.mirror_blocked(withheld)
         self.compared.set()
-        return Compared(len(discovery.providers), applied, deleted, withheld)
+        return Compared(len(rows), applied, deleted, withheld)
 
     async def follow(self, *, everything: bool = False) -> int:
         """The cheap question: which rows have changed since the last time, or all of them. Returns how many resources were applied."""
         discovery = await self._read(since=None if everything else self._as_of)
-        applied = await self._apply_all(discovery.providers)
+        applied = await self._apply_all(self._served(discovery.providers))
+        self._tell_of_requests(discovery)
         self._as_of = discovery.as_of
+        self._metrics.mirror_read(discovery.as_of)
         return applied
 
     async def _read(self, since: datetime | None) -> Discovery:
@@ -137,6 +150,22 @@ class Mirror:
         self._stores.back(Store.POSTGRES)
         self._tell_of_peers(discovery)
         return discovery
+
+    def _served(self, rows: Sequence[Provider]) -> Sequence[Provider]:
+        """Those of the tenants that are served (`GRAPHMAIL_TENANTS`)."""
+        served = self._template.tenants
+        return rows if served is None else [row for row in rows if row.key.tenant in served]
+
+    def _tell_of_requests(self, discovery: Discovery) -> None:
+        if discovery.requested:
+            self._requested()
+
+    def _tell_of_unknown_tenants(self, rows: Sequence[Provider]) -> None:
+        """A tenant that is named and has no row may be misspelt: told when the set of them changes."""
+        unknown = (self._template.tenants or frozenset()) - {row.key.tenant for row in rows}
+        if unknown != self._unknown_tenants and unknown:
+            _log.warning("GRAPHMAIL_TENANTS names tenants without a Microsoft provider", tenants=sorted(unknown))
+        self._unknown_tenants = unknown
 
     def _tell_of_peers(self, discovery: Discovery) -> None:
         """Somebody else writes ids or expiries: the product's own renewal loop must be off (design, rule 15). Each change is told once."""
@@ -171,6 +200,7 @@ class Mirror:
     # --- rows to resources -------------------------------------------------------------------------------------------
 
     async def _apply_all(self, rows: Iterable[Provider]) -> int:
+        self._forbidden.clear()
         bodies = [(row, body) for row in rows if (body := self._needed(row)) is not None]
         outcomes = await asyncio.gather(*(self._apply(row, body) for row, body in bodies), return_exceptions=True)
         for outcome in outcomes:
@@ -184,6 +214,7 @@ class Mirror:
         if entry is None:
             return desired(row, None, self._template, taken=self._taken(row))
         self._tell_of_arrival(entry, row)
+        self._tell_of_named(entry, row)
         entry.spends_as = (sys.intern(row.app), sys.intern(row.directory)) if row.app else None
         if entry.resource.metadata.deletion_timestamp is not None:
             return None
@@ -215,19 +246,33 @@ class Mirror:
         if notification_is_news(entry.resource, entry.notified_at):
             self._noticed(entry)
 
+    def _tell_of_named(self, entry: Entry, row: Provider) -> None:
+        """Whoever only observes has the row's word for what there is at Graph."""
+        named = (row.subscription_id, row.expires_at)
+        if self._template.observe and entry.named != named:
+            entry.named = named
+            self._noticed(entry)
+
     async def _apply(self, row: Provider, body: Body) -> bool:
+        new = self._fleet.get(self._name(row)) is None
         async with self._limit:
+            if new in self._forbidden:
+                raise self._forbidden[new]
             try:
                 applied = await self._applied(body)
             except ClusterUnavailable:
                 raise
             except ClusterError as error:
+                if error.missing_right is not None:
+                    self._forbidden[new] = error
+                    raise
                 _log.error(
                     "the API server refuses the resource of a provider's row: mend the row",
                     tenant=row.key.tenant, provider=row.key.provider_id, mailbox=row.mailbox, error=str(error),
                 )  # fmt: skip
                 return False
         entry, news = self._fleet.observe(applied, now=self._clock())
+        self._tell_of_named(entry, row)
         if news:
             self._noticed(entry)
         return True
@@ -248,27 +293,36 @@ class Mirror:
     # --- resources without rows --------------------------------------------------------------------------------------
 
     async def _delete_rowless(self, rows: Sequence[Provider], *, confirmed: bool) -> tuple[int, int]:
-        names, by_key = {self._name(row) for row in rows}, {row.key: row for row in rows}
-        mirrored = [resource for resource in self._fleet.resources() if _is_mirrored(resource)]
+        names, by_key = {self._name(row) for row in self._served(rows)}, {row.key: row for row in rows}
+        mirrored = [resource for resource in self._fleet.resources() if self._may_go(resource)]
         doomed = [
             resource
             for resource in mirrored
             if resource.metadata.name not in names and not self._waits_for_successor(by_key.get(key_of(resource)))
         ]
-        rowless = [resource for resource in doomed if key_of(resource) not in by_key]
+        # Of a tenant that is not served only the resource goes, and nothing happens at Graph: there is nothing to guard.
+        rowless = [resource for resource in doomed if key_of(resource) not in by_key and self._serves(resource)]
         if not confirmed and _too_many(len(rowless), len(mirrored), rows):
             _log.error(
                 "too many rows are gone at once; their resources are kept. If that is right, run: graphmail mirror --confirm-deletions",
                 missing=len(rowless), mirrored=len(mirrored),
             )  # fmt: skip
-            doomed = [resource for resource in doomed if key_of(resource) in by_key]
+            doomed = [resource for resource in doomed if resource not in rowless]
         for resource in doomed:
             await self._cluster.delete(resource.metadata.name, uid=resource.metadata.uid)
         return len(doomed), 0 if confirmed else len(rowless) - sum(resource in rowless for resource in doomed)
 
+    def _serves(self, resource: GraphMailSubscription) -> bool:
+        return self._template.tenants is None or resource.spec.tenant in self._template.tenants
+
+    def _may_go(self, resource: GraphMailSubscription) -> bool:
+        """Whoever only observes keeps what tells of a subscription: only who acts can delete that at Graph as well."""
+        keeps = self._template.observe and self._serves(resource) and resource.status.subscription_id is not None
+        return _is_mirrored(resource) and not keeps
+
     def _waits_for_successor(self, row: Provider | None) -> bool:
         """The provider has another mailbox now: the old one is kept until the new one is covered, or needs no cover."""
-        if row is None or pause(row, self._template) is not None:
+        if row is None or not self._served([row]) or pause(row, self._template) is not None:
             return False
         successor = self._fleet.get(self._name(row))
         ready = successor.resource.status.condition(ConditionType.READY) if successor else None

@@ -42,6 +42,7 @@ class EventReason(StrEnum):
     NOTIFICATION_ENDPOINT_FAILED = "NotificationEndpointFailed"
     PEER_ACTIVE = "PeerActive"
     ABANDONED = "Abandoned"
+    OBSERVED = "Observed"
 
     @property
     def type(self) -> Literal["Normal", "Warning"]:

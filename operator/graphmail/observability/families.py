@@ -24,6 +24,18 @@ EXPIRATION = Family(
 RENEWAL_DUE = Family(
     "graphmail_subscription_renewal_timestamp_seconds", "gauge", "When the subscription will be renewed.", MAILBOX
 )
+UNREADY = Family(
+    "graphmail_subscription_unready_timestamp_seconds",
+    "gauge",
+    "Since when the mailbox is not ready, by its state and the reason; absent while it is ready.",
+    (*MAILBOX, "state", "reason"),
+)
+NOTIFICATION = Family(
+    "graphmail_subscription_notification_timestamp_seconds",
+    "gauge",
+    "When a notification last arrived, as far as known; absent until one has.",
+    MAILBOX,
+)
 READY = Family(
     "graphmail_subscription_ready", "gauge", "1 while the resource's condition Ready is True, else 0.", MAILBOX
 )
@@ -33,8 +45,55 @@ FAILURES = Family(
 SUBSCRIPTIONS = Family(
     "graphmail_subscriptions",
     "gauge",
-    "Resources by state: each is counted once, as suspended, stalled (a person must act), awaiting_credentials, ready or not_ready.",
+    "Resources by state: each is counted once, as deleting, suspended, stalled (a person must act), awaiting_credentials, ready or "
+    "not_ready.",
     ("state",),
+)
+
+TENANT = ("namespace", "tenant")
+"""The labels of what is told of each tenant of the product."""
+TENANT_SUBSCRIPTIONS = Family(
+    "graphmail_tenant_subscriptions",
+    "gauge",
+    "Resources of the tenant by state and reason; a kind that the tenant has none of is absent.",
+    (*TENANT, "state", "reason"),
+)
+TENANT_UNREADY = Family(
+    "graphmail_tenant_unready_timestamp_seconds",
+    "gauge",
+    "Since when a mailbox of the tenant is not ready, the longest of each state and reason.",
+    (*TENANT, "state", "reason"),
+)
+TENANT_EXPIRATION = Family(
+    "graphmail_tenant_expiration_timestamp_seconds",
+    "gauge",
+    "The earliest expiry among the tenant's mailboxes that are to be covered.",
+    TENANT,
+)
+TENANT_RENEWAL = Family(
+    "graphmail_tenant_renewal_timestamp_seconds",
+    "gauge",
+    "The earliest planned renewal among them.",
+    TENANT,
+)
+TENANT_NOTIFICATION = Family(
+    "graphmail_tenant_notification_timestamp_seconds",
+    "gauge",
+    "The latest notification among them; absent until one has arrived.",
+    TENANT,
+)
+TENANT_FAILURES = Family(
+    "graphmail_tenant_consecutive_failures", "gauge", "The most failed attempts in a row among them.", TENANT
+)
+OF_MAILBOXES = (EXPIRATION, RENEWAL_DUE, READY, UNREADY, NOTIFICATION, FAILURES)
+"""What is told of each mailbox, unless GRAPHMAIL_METRICS_PER_MAILBOX is false."""
+OF_TENANTS = (
+    TENANT_SUBSCRIPTIONS,
+    TENANT_UNREADY,
+    TENANT_EXPIRATION,
+    TENANT_RENEWAL,
+    TENANT_NOTIFICATION,
+    TENANT_FAILURES,
 )
 
 RENEWALS = Family(
@@ -69,6 +128,16 @@ PEER_CHANGES = Family(
     "graphmail_peer_changes_total", "counter", "Subscription ids or expiries that appeared in Postgres without us."
 )
 
+OBSERVED = Family(
+    "graphmail_observed_actions_total",
+    "counter",
+    "Actions that would have been done, each counted when the status first told of it; only with GRAPHMAIL_MODE=observe.",
+    ("action",),
+)
+OBSERVING = Family(
+    "graphmail_observing", "gauge", "1 while the operator only observes (GRAPHMAIL_MODE=observe), 0 while it acts."
+)
+
 REQUESTS = Family(
     "graphmail_graph_requests_total",
     "counter",
@@ -80,6 +149,16 @@ REQUEST_SECONDS = Family(
     "histogram",
     "Time from sending a request to Graph to its answer, without waiting for quota.",
     ("route", "method"),
+)
+REQUESTS_WAITING = Family(
+    "graphmail_graph_requests_waiting", "gauge", "Requests that wait for their turn in Graph's quota."
+)
+REQUESTS_ALLOWED = Family(
+    "graphmail_graph_requests_allowed_per_second",
+    "gauge",
+    "Requests a second that the quota allows, by kind of request (write, read, list, reauthorize) and by whom Graph counts: an app over "
+    "all tenants, or an app in one Entra tenant.",
+    ("scope", "kind"),
 )
 CLOCK_SKEW = Family(
     "graphmail_clock_skew_seconds",
@@ -110,6 +189,22 @@ LEADER = Family(
     "gauge",
     "1 while this process holds the lease, or acts without one, else 0.",
 )
+HEARTBEAT = Family(
+    "graphmail_heartbeat_timestamp_seconds", "gauge", "When the event loop last moved, to a second or two."
+)
+TICK = Family(
+    "graphmail_last_tick_timestamp_seconds",
+    "gauge",
+    "When a mailbox's timer last ticked, or this process began to act; absent in a standby.",
+)
+TICK_INTERVAL = Family("graphmail_tick_interval_seconds", "gauge", "How often each mailbox's timer ticks, as set.")
+CERTIFICATE = Family(
+    "graphmail_certificate_expiration_timestamp_seconds",
+    "gauge",
+    "When the certificate that an app signs in with expires, by the app and the place of the certificate. Only what was signed in with "
+    "in the last 24 hours is told.",
+    ("client_id", "place"),
+)
 TASKS = Family(
     "graphmail_asyncio_tasks",
     "gauge",
@@ -119,11 +214,9 @@ EVENTS_DROPPED = Family("graphmail_events_dropped_total", "counter", "Events not
 BUILD_INFO = Family("graphmail_build_info", "gauge", "Always 1; the label says which version runs.", ("version",))
 
 FAMILIES: tuple[Family, ...] = (
-    EXPIRATION,
-    RENEWAL_DUE,
-    READY,
-    FAILURES,
+    *OF_MAILBOXES,
     SUBSCRIPTIONS,
+    *OF_TENANTS,
     RENEWALS,
     RECONCILE_ERRORS,
     GAPS,
@@ -132,8 +225,12 @@ FAMILIES: tuple[Family, ...] = (
     ORPHANS_FOUND,
     ORPHANS_DELETED,
     PEER_CHANGES,
+    OBSERVED,
+    OBSERVING,
     REQUESTS,
     REQUEST_SECONDS,
+    REQUESTS_WAITING,
+    REQUESTS_ALLOWED,
     CLOCK_SKEW,
     MIRROR_SUCCESS,
     MIRROR_ROWS,
@@ -141,6 +238,10 @@ FAMILIES: tuple[Family, ...] = (
     UNSYNCED,
     STORE_UP,
     LEADER,
+    HEARTBEAT,
+    TICK,
+    TICK_INTERVAL,
+    CERTIFICATE,
     TASKS,
     EVENTS_DROPPED,
     BUILD_INFO,

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -26,6 +27,13 @@ ACTIONS = ("create", "renew", "recreate", "replace", "verify", "adopt", "delete"
 _LATENCIES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
+DEFECT = "Defect"
+"""The reason of what no part of ours may do; its series exists from the start, so that the first one is seen."""
+
+CERTIFICATE_TOLD_SECONDS = 86_400.0
+"""How long a certificate is told of after the last sign-in with it: one that is used no more calls for nobody."""
+
+
 class Store(StrEnum):
     """What the operator keeps things in."""
 
@@ -43,21 +51,45 @@ class _LateGauge:
 
     def set(self, value: float) -> None:
         if self._gauge is None:
-            self._gauge = Gauge(self._family.name, self._family.help, registry=None)
+            self._appear(lambda gauge: gauge.set(value))
+        else:
             self._gauge.set(value)
-            self._registry.register(self._gauge)
-        self._gauge.set(value)
+
+    def set_function(self, read: Callable[[], float]) -> None:
+        """Asked at each scrape, on the scrape's thread."""
+        self._appear(lambda gauge: gauge.set_function(read))
+
+    def _appear(self, fill: Callable[[Gauge], None]) -> None:
+        """Filled before it is first seen."""
+        gauge = Gauge(self._family.name, self._family.help, registry=None)
+        fill(gauge)
+        self._registry.register(gauge)
+        self._gauge = gauge
 
 
 class Metrics:
     """Counts what the operator does. Each instance has a registry of its own; its methods may be called on any thread.
 
     Making one turns off prometheus-client's `_created` series for the process: they would double the number of series for nobody.
+
+    Args:
+        per_mailbox: each mailbox has series of its own; else only its tenant has.
+        clock: seconds that never go back, of what is forgotten after a while.
     """
 
-    def __init__(self, subscriptions: Subscriptions, version: str) -> None:
+    def __init__(
+        self,
+        subscriptions: Subscriptions,
+        version: str,
+        *,
+        per_mailbox: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         cast("Callable[[], None]", disable_created_metrics)()
         self._subscriptions = subscriptions
+        self._per_mailbox = per_mailbox
+        self._clock = clock
+        self._certificates: dict[tuple[str, str], float] = {}
         self.registry = CollectorRegistry()
         """All but what is told of each mailbox."""
         self._renewals = self._counter(families.RENEWALS)
@@ -68,11 +100,15 @@ class Metrics:
         self._orphans_found = self._counter(families.ORPHANS_FOUND)
         self._orphans_deleted = self._counter(families.ORPHANS_DELETED)
         self._peer_changes = self._counter(families.PEER_CHANGES)
+        self._observed = self._counter(families.OBSERVED)
+        self._observing = self._gauge(families.OBSERVING)
         self._requests = self._counter(families.REQUESTS)
         latency = families.REQUEST_SECONDS
         self._latency = Histogram(
             latency.name, latency.help, latency.labels, buckets=_LATENCIES, registry=self.registry
         )
+        self._waiting = self._gauge(families.REQUESTS_WAITING)
+        self._allowed = self._gauge(families.REQUESTS_ALLOWED)
         self._skew = _LateGauge(families.CLOCK_SKEW, self.registry)
         self._mirror_success = _LateGauge(families.MIRROR_SUCCESS, self.registry)
         self._mirror_rows = _LateGauge(families.MIRROR_ROWS, self.registry)
@@ -80,12 +116,17 @@ class Metrics:
         self._unsynced = self._gauge(families.UNSYNCED)
         self._store_up = self._gauge(families.STORE_UP)
         self._leader = self._gauge(families.LEADER)
+        self._heartbeat = _LateGauge(families.HEARTBEAT, self.registry)
+        self._tick = _LateGauge(families.TICK, self.registry)
+        self._tick_interval = _LateGauge(families.TICK_INTERVAL, self.registry)
+        self._certificate = self._gauge(families.CERTIFICATE)
         self._tasks = self._gauge(families.TASKS)
         self._events_dropped = self._counter(families.EVENTS_DROPPED)
         self._gauge(families.BUILD_INFO).labels(version).set(1)
         for action in ACTIONS:
             for outcome in ("success", "failure"):
                 self._renewals.labels(action, outcome)
+        self._errors.labels(DEFECT)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -98,7 +139,9 @@ class Metrics:
 
     def render(self) -> bytes:
         """All metrics, in Prometheus' text format (version 0.0.4)."""
-        return fleet_text(self._subscriptions()).encode() + generate_latest(self.registry)
+        self._forget_certificates()
+        text = fleet_text(self._subscriptions(), per_mailbox=self._per_mailbox)
+        return text.encode() + generate_latest(self.registry)
 
     def request(self, route: str, method: str, code: int | str, seconds: float) -> None:
         """A call to Graph has ended: `code` is its status, or `error` when there was no answer."""
@@ -134,14 +177,32 @@ class Metrics:
         """An id or expiry appeared in Postgres without us."""
         self._peer_changes.inc()
 
+    def observed(self, action: str) -> None:
+        """That would have been done, if the operator did not only observe."""
+        self._observed.labels(action).inc()
+
+    def observing(self, *, only: bool) -> None:
+        """Whether the operator only observes."""
+        self._observing.set(float(only))
+
+    def requests_waiting(self, requests: int) -> None:
+        """So many requests wait for their turn in Graph's quota now."""
+        self._waiting.set(requests)
+
+    def requests_allowed(self, kind: str, *, app: float, tenant: float) -> None:
+        """So many requests of this kind a second are allowed for an app, and for an app in one Entra tenant."""
+        self._allowed.labels("app", kind).set(app)
+        self._allowed.labels("tenant", kind).set(tenant)
+
     def clock_skew(self, offset: timedelta) -> None:
         """Graph's clock less ours."""
         self._skew.set(offset.total_seconds())
 
-    def mirror_read(self, at: datetime, rows: int) -> None:
-        """The mirror has read Postgres at this time, and there are this many providers."""
+    def mirror_read(self, at: datetime, rows: int | None = None) -> None:
+        """The mirror has read Postgres at this time, and there are this many providers; None: it read only what has changed."""
         self._mirror_success.set(at.timestamp())
-        self._mirror_rows.set(rows)
+        if rows is not None:
+            self._mirror_rows.set(rows)
 
     def mirror_blocked(self, deletions: int) -> None:
         """So many deletions wait for a person's confirmation now."""
@@ -158,6 +219,37 @@ class Metrics:
     def leader(self, holds: Callable[[], bool]) -> None:
         """Whether this process holds the lease is asked at each scrape, on the scrape's thread: also of an event loop that hangs."""
         self._leader.set_function(lambda: float(holds()))
+
+    def heartbeat(self, age: Callable[[], float]) -> None:
+        """Seconds since the event loop last moved are asked for at each scrape, on the scrape's thread: also of a loop that hangs."""
+        self._heartbeat.set_function(lambda: time.time() - age())
+
+    def ticked(self) -> None:
+        """A mailbox's timer has ticked, or timers may begin to."""
+        self._tick.set(time.time())
+
+    def tick_interval(self, interval: timedelta) -> None:
+        """How often each timer ticks."""
+        self._tick_interval.set(interval.total_seconds())
+
+    def certificate(self, client_id: str, place: str, ends: datetime | None) -> None:
+        """An app has signed in with a certificate that ends then; None: with something that does not say when it ends."""
+        key = (client_id, place)
+        if ends is None:
+            self._drop_certificate(key)
+            return
+        self._certificates[key] = self._clock()
+        self._certificate.labels(*key).set(ends.timestamp())
+
+    def _drop_certificate(self, key: tuple[str, str]) -> None:
+        if self._certificates.pop(key, None) is not None:
+            self._certificate.remove(*key)
+
+    def _forget_certificates(self) -> None:
+        forgotten = self._clock() - CERTIFICATE_TOLD_SECONDS
+        for key, used_at in list(self._certificates.items()):
+            if used_at < forgotten:
+                self._drop_certificate(key)
 
     def tasks(self, loop: asyncio.AbstractEventLoop) -> None:
         """The tasks of that loop are counted at each scrape, on the scrape's thread."""

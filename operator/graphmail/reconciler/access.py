@@ -8,7 +8,7 @@ import secrets
 from dataclasses import replace
 
 from graphmail.backoff import Pace
-from graphmail.cluster import Cluster
+from graphmail.cluster import Cluster, ClusterError
 from graphmail.database import Claim, Database
 from graphmail.fleet import Access, key_of
 from graphmail.graph import MAX_CLIENT_STATE
@@ -27,12 +27,14 @@ class NoAccess(Exception):
     Attributes:
         verdict: what the conditions say of it.
         observed: fingerprint of the credential that was found, empty when there is none.
+        unreadable: it may be there and unchanged, but we lack the right to read it.
     """
 
-    def __init__(self, verdict: Verdict, observed: str = "") -> None:
+    def __init__(self, verdict: Verdict, observed: str = "", *, unreadable: bool = False) -> None:
         super().__init__(verdict.message)
         self.verdict = verdict
         self.observed = observed
+        self.unreadable = unreadable
 
 
 class AccessDesk:
@@ -139,7 +141,16 @@ class AccessDesk:
 
     async def _of_secret(self, resource: GraphMailSubscription) -> tuple[Credential, str | None]:
         name = resource.spec.credentials.secret_name or ""
-        secret = await self._cluster.secret(name)
+        try:
+            secret = await self._cluster.secret(name)
+        except ClusterError as error:
+            if error.missing_right is None:
+                raise
+            message = (
+                f"the operator may not read Secret {name} in namespace {resource.metadata.namespace}: name it in the chart's value "
+                f"rbac.credentialSecrets, or {error.grant}"
+            )
+            raise NoAccess(awaiting_credentials(message), unreadable=True) from error
         if secret is None:
             message = f"Secret {name} does not exist in namespace {resource.metadata.namespace}: create it"
             raise NoAccess(awaiting_credentials(message))

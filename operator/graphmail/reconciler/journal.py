@@ -26,8 +26,8 @@ from graphmail.resource.names import ANNOTATION_DELETION, OPERATOR
 from graphmail.stores import Stores
 
 _log = structlog.get_logger("graphmail.journal")
-_FORBIDDEN, _CONFLICT = 403, 409
-"""A right is missing; somebody has written since (Kubernetes API conventions, "Concurrency control and consistency")."""
+_CONFLICT = 409
+"""Somebody has written since (Kubernetes API conventions, "Concurrency control and consistency")."""
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=15)
 """Between tries to write a status that is refused (a missing right, a webhook): it doubles, since a whole fleet may be refused."""
 
@@ -198,7 +198,7 @@ class Journal:
         entry.write_at = self._now() + pause
         entry.refusals += 1
         tell = _log.error if entry.refusals == 1 else _log.debug
-        remedy = "grant the rights of docs/security.md" if error.status == _FORBIDDEN else None
+        remedy = error.grant
         tell(f"the API server refuses the status: {consequence}", error=str(error), remedy=remedy)
 
     async def write_unchanged(self, entry: Entry, status: Status) -> bool:

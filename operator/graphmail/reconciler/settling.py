@@ -8,7 +8,7 @@ import structlog
 
 from graphmail.backoff import Pace, retry_delay
 from graphmail.database import Claim, Database, DatabaseError
-from graphmail.decision import Policy, Step, suspended_before
+from graphmail.decision import Decision, Known, Policy, Step, as_the_row_says, suspended_before
 from graphmail.fleet import Entry
 from graphmail.graph import MicrosoftError
 from graphmail.observability.events import EventReason
@@ -18,7 +18,7 @@ from graphmail.reconciler.hands import Hands
 from graphmail.reconciler.journal import Announcer, Journal
 from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.signed_in import SignedIn
-from graphmail.reconciler.status import Surroundings, status_after, status_intending, status_reported
+from graphmail.reconciler.status import Surroundings, status_after, status_intending, status_observed, status_reported
 from graphmail.resource import GraphMailSubscription, Status
 from graphmail.resource.folders import is_first
 
@@ -70,6 +70,18 @@ class Settling:
         """Bring the status up to date without any work; False when the API server could not be told."""
         await self._journal.write_status(entry, status_reported(entry.resource, self._around(entry)))
         return not entry.unwritten
+
+    async def observe(self, entry: Entry, decision: Decision) -> bool:
+        """Tell in the status what would be done; False when the API server could not be told."""
+        resource = entry.resource
+        adopted = as_the_row_says(resource, Known(row_subscription_id=entry.named[0], row_expires_at=entry.named[1]))
+        await self._journal.write_status(entry, status_observed(resource, adopted, decision, self._around(entry)))
+        if entry.unwritten:
+            return False
+        if decision.would is not None:
+            self._metrics.observed(decision.would.value)
+            self._announce(resource, EventReason.OBSERVED, decision.message, routine=True)
+        return True
 
     async def intend(self, entry: Entry, step: Step) -> bool:
         """Write down that a replacement begins which has to delete first; False when that was not possible."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from graphmail.backoff import Pace
-from graphmail.decision import Policy, Reason, renewal_time
+from graphmail.decision import Decision, Policy, Reason, planned_renewal
 from graphmail.reconciler.result import Deed, Result
 from graphmail.resource import FolderState, FolderSubscription, GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType, Wanted, set_conditions
@@ -107,6 +107,24 @@ def status_reported(resource: GraphMailSubscription, around: Surroundings) -> St
     return _finish(resource, status, wanted, around)
 
 
+def status_observed(
+    resource: GraphMailSubscription, adopted: GraphMailSubscription, decision: Decision, around: Surroundings
+) -> Status:
+    """The status of a resource for which nothing is done: what would be done, and when.
+
+    Args:
+        adopted: the resource as the row says. Its subscription is not put into the status: it was not looked up at Graph.
+    """
+    rows = arranged(resource, resource.status.subscriptions, several=around.policy.several_folders)
+    status = resource.status.model_copy(update={"subscriptions": rows})
+    wanted = [Wanted(ConditionType.READY, "Unknown", Reason.OBSERVING.value, decision.message)]
+    planned = planned_renewal(adopted, around.policy)
+    expires_at = adopted.status.expiration_time
+    return _finish(resource, status, wanted, around).model_copy(
+        update={"next_renewal_time": planned, "expiration_time": expires_at}
+    )
+
+
 def _finish(resource: GraphMailSubscription, status: Status, wanted: list[Wanted], around: Surroundings) -> Status:
     notified = around.notified_at or status.last_notification_time
     wanted.append(_delivering(notified))
@@ -120,19 +138,9 @@ def _finish(resource: GraphMailSubscription, status: Status, wanted: list[Wanted
             "expiration_time": first.expiration_time,
         }
     )
-    return status.model_copy(update={"next_renewal_time": _planned(resource, status, around.policy)})
-
-
-def _planned(resource: GraphMailSubscription, status: Status, policy: Policy) -> datetime | None:
-    """The earliest renewal of its folders; None while it is suspended, or where there is nothing to renew."""
-    if resource.spec.suspend:
-        return None
-    resource = resource.model_copy(update={"status": status})
-    planned = (
-        renewal_time(view(resource, folder), policy)
-        for folder in wanted_folders(resource, several=policy.several_folders)
+    return status.model_copy(
+        update={"next_renewal_time": planned_renewal(resource.model_copy(update={"status": status}), around.policy)}
     )
-    return min((moment for moment in planned if moment is not None), default=None)
 
 
 def _row(folder: str, result: Result) -> FolderSubscription:

@@ -9,7 +9,7 @@ from functools import partial
 
 import structlog
 
-from graphmail.cluster import ClusterUnavailable
+from graphmail.cluster import ClusterError, ClusterUnavailable
 from graphmail.database import Claim, Database, DatabaseUnavailable
 from graphmail.decision import Action, Known, Policy, Reason, Step, adoption_pending, next_step
 from graphmail.election import Standing
@@ -88,6 +88,7 @@ class Reconciler:
         self._slots = asyncio.Semaphore(at_once)
         self._batch = batch
         self._now = now
+        self._told_of_no_get = False
 
     def decide(self, entry: Entry) -> Step:
         """What is to be done for that mailbox now, and for which of its folders."""
@@ -102,6 +103,8 @@ class Reconciler:
                 unwritten=entry.unwritten and paused_until is None,
                 unsynced=entry.unsynced is not None or entry.row_emptied,
                 notified_at=entry.notified_at,
+                row_subscription_id=entry.named[0],
+                row_expires_at=entry.named[1],
                 notification_url=entry.resource.spec.notification_url,
             )
 
@@ -161,7 +164,11 @@ class Reconciler:
     async def _report(self, entry: Entry, step: Step) -> None:
         before = entry.resource.status.condition(ConditionType.READY)
         async with self._slots:
-            if not await self._settling.report(entry):
+            if step.decision.reason is Reason.OBSERVING:
+                reported = await self._settling.observe(entry, step.decision)
+            else:
+                reported = await self._settling.report(entry)
+            if not reported:
                 raise Later(entry.write_at)
         newly = before is None or before.reason != Reason.SUSPENDED.value
         if step.decision.reason is Reason.SUSPENDED and newly:
@@ -286,10 +293,22 @@ class Reconciler:
         except ClusterUnavailable:
             self._stores.lost(Store.KUBERNETES)
             return
+        except ClusterError as error:
+            self._without_a_look(error)
+            return
+        self._told_of_no_get = False
         if body is None or body["metadata"]["uid"] != metadata.uid:
             self._fleet.forget(metadata.name, metadata.uid)
         else:
             self._fleet.observe(body, now=self._now())
+
+    def _without_a_look(self, error: ClusterError) -> None:
+        """What exists is kept alive with what the watch has shown: a create still needs an intent, which an outdated status cannot get."""
+        tell = _log.debug if self._told_of_no_get else _log.error
+        self._told_of_no_get = True
+        tell(
+            "a resource cannot be read before work on it; the watch is relied on", error=str(error), remedy=error.grant
+        )
 
     def _named_by_row(self, entry: Entry, step: Step, access: Access) -> Step:
         """What the row names is looked up first, also where the mirror has not asked for it yet.
@@ -347,7 +366,7 @@ class Reconciler:
         return claim, access
 
     async def _access(self, entry: Entry, claim: Claim | None = None) -> Access:
-        """What signs in. What was used last carries on while its store is away, and when the row of a deleted resource is gone.
+        """What signs in. What was used last carries on while it cannot be read again, and when the row of a deleted resource is gone.
 
         Raises:
             NoAccess: there is none.
@@ -357,9 +376,12 @@ class Reconciler:
             return entry.access
         try:
             entry.access = await self._desk.of(entry.resource, claim)
-        except NoAccess:
-            if entry.access is None or entry.resource.metadata.deletion_timestamp is None:
+        except NoAccess as missing:
+            leaving = entry.resource.metadata.deletion_timestamp is not None
+            if entry.access is None or not (leaving or missing.unreadable):
                 raise
+            if missing.unreadable:
+                _log.error("the credential in memory carries on until the next start", error=str(missing))
         except (DatabaseUnavailable, ClusterUnavailable) as error:
             self._stores.lost(Store.POSTGRES if isinstance(error, DatabaseUnavailable) else Store.KUBERNETES)
             if entry.access is None:

@@ -28,6 +28,13 @@ def contradictions(settings: Settings) -> Iterator[tuple[set[str], str]]:
             f"GRAPHMAIL_LIFETIME_MINUTES, which is {settings.lifetime / _MINUTE:g}"
         )
         yield {"MICROSOFT_EMAIL_RENEWAL_LOOKAHEAD_MINUTES", "GRAPHMAIL_LIFETIME_MINUTES"}, text
+    for tenant, look_ahead in (settings.tenant_look_aheads or {}).items():
+        if look_ahead >= settings.lifetime:
+            text = (
+                f"GRAPHMAIL_TENANT_LOOK_AHEAD_MINUTES is {look_ahead / _MINUTE:g} for tenant {tenant}: allowed is less than "
+                f"GRAPHMAIL_LIFETIME_MINUTES, which is {settings.lifetime / _MINUTE:g}"
+            )
+            yield {"GRAPHMAIL_TENANT_LOOK_AHEAD_MINUTES", "GRAPHMAIL_LIFETIME_MINUTES"}, text
     if settings.database_url is not None and settings.application_url is None:
         text = "APPLICATION_URL is not set: with GRAPHMAIL_DATABASE_URL it must be an https URL that Graph can reach"
         yield {"GRAPHMAIL_DATABASE_URL", "APPLICATION_URL"}, text

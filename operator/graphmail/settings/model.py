@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
 
-from graphmail.decision import Policy
+from graphmail.decision import Mode, Policy
 from graphmail.observability.logs import LogFormat, LogLevel
 from graphmail.provider import WorkloadIdentity
 from graphmail.settings.contradictions import contradictions
@@ -18,10 +18,12 @@ from graphmail.settings.values import (
     AbsolutePath,
     GraphUrl,
     HttpsUrl,
+    LookAheads,
     MetricsUrl,
     Namespace,
     Number,
     PostgresUrl,
+    Tenants,
     lower,
 )
 from graphmail.settings.variables import read_variables, setting
@@ -57,6 +59,18 @@ class Settings(BaseModel):
         "The namespace of the mirrored resources, which is the operator's own.",
         allowed="the name of a namespace",
         shown_default="the pod's own, else graphmail",
+    )
+    mode: Annotated[Mode, BeforeValidator(lower)] = setting(
+        "GRAPHMAIL_MODE",
+        Mode.ACT,
+        "`observe`: decide and report what would be done, and do nothing at Microsoft and in the product's tables (docs/rollout.md).",
+        allowed="act or observe",
+    )
+    tenants: Tenants | None = setting(
+        "GRAPHMAIL_TENANTS",
+        None,
+        "The product's tenants that are served; the others have no resources, and their subscriptions are left alone. Unset: all.",
+        allowed="the product's ids of tenants (UUIDs), parted by commas",
     )
     application_url: HttpsUrl | None = setting(
         "APPLICATION_URL",
@@ -114,6 +128,12 @@ class Settings(BaseModel):
         "MICROSOFT_EMAIL_RENEWAL_LOOKAHEAD_MINUTES",
         timedelta(minutes=1440),
         "A mirrored subscription is renewed at least this long before it expires. Shorter than the lifetime.",
+    )
+    tenant_look_aheads: LookAheads | None = setting(
+        "GRAPHMAIL_TENANT_LOOK_AHEAD_MINUTES",
+        None,
+        "The lookahead of single tenants of the product, in place of the one above. A resource's own `spec.lookAhead` goes before both.",
+        allowed="tenant=minutes, parted by commas: the product's id of a tenant (a UUID), each once, and minutes from 1 to 10,079",
     )
     failure_threshold: Annotated[int, Number(0, 1_000)] = setting(
         "MICROSOFT_EMAIL_RENEWAL_FAILURE_THRESHOLD",
@@ -260,6 +280,12 @@ class Settings(BaseModel):
         "The operator serves /metrics, /healthz and /readyz on this host and port (0: a free one).",
         allowed="http://host:port/metrics",
     )
+    metrics_per_mailbox: bool = setting(
+        "GRAPHMAIL_METRICS_PER_MAILBOX",
+        default=True,
+        description="Metrics of each mailbox, six series each. `false`: only the totals of each tenant, which the alerts then go by.",
+        allowed="true or false",
+    )
     log_format: Annotated[LogFormat, BeforeValidator(lower)] = setting(
         "GRAPHMAIL_LOG_FORMAT",
         "auto",
@@ -320,6 +346,9 @@ class Settings(BaseModel):
             verification_interval=self.verification_interval,
             renewal_interval=self.renewal_interval,
             several_folders=self.multi_folder,
+            mode=self.mode,
+            tenants=self.tenants,
+            tenant_look_aheads=self.tenant_look_aheads or {},
         )
 
     @property

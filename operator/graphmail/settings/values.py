@@ -1,13 +1,15 @@
 """The kinds of values that settings have, each read from text."""
 
 import re
+import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, GetCoreSchemaHandler, SecretStr, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, GetCoreSchemaHandler, SecretStr, StringConstraints
 from pydantic_core import CoreSchema, core_schema
 
 
@@ -112,3 +114,36 @@ HttpsUrl = Annotated[str, AfterValidator(_https_url)]
 GraphUrl = Annotated[str, AfterValidator(_graph_url)]
 MetricsUrl = Annotated[str, AfterValidator(_metrics_url)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
+
+
+def _tenant(text: str) -> str:
+    """The product's id of a tenant, as Postgres prints it."""
+    return str(uuid.UUID(text.strip()))
+
+
+def _tenants(value: object) -> object:
+    """Commas part them; what is not a text is a value already."""
+    if not isinstance(value, str):
+        return value
+    return frozenset(_tenant(name) for name in value.split(","))
+
+
+_LOOK_AHEAD = Number(1, 10_079, "minutes")
+
+
+def _look_aheads(value: object) -> object:
+    """`tenant=minutes`, parted by commas. A tenant that is named twice is refused, as nobody can tell what was meant."""
+    if not isinstance(value, str):
+        return value
+    found: dict[str, timedelta] = {}
+    for part in value.split(","):
+        name, equals, minutes = part.partition("=")
+        tenant = _tenant(name)
+        if not equals or tenant in found:
+            raise ValueError("not tenant=minutes, or the tenant is named twice")
+        found[tenant] = _LOOK_AHEAD.read(minutes.strip())
+    return found
+
+
+Tenants = Annotated[frozenset[str], BeforeValidator(_tenants)]
+LookAheads = Annotated[Mapping[str, timedelta], BeforeValidator(_look_aheads)]

@@ -8,7 +8,7 @@ import structlog
 
 from graphmail.cluster import ClusterError
 from graphmail.database import DatabaseError
-from graphmail.observability.metrics import Metrics
+from graphmail.observability.metrics import DEFECT, Metrics
 from graphmail.stores import Stores
 from graphmail.sweep.strays import Fate
 from graphmail.sweep.sweeper import Sweeper
@@ -70,7 +70,7 @@ class Rounds:
         except Exception:
             # A defect of ours must not end the care for mailboxes: it is told, counted, and tried again.
             _log.exception("the sweep failed unexpectedly; it is tried again")
-            self._metrics.reconcile_error("Defect")
+            self._metrics.reconcile_error(DEFECT)
         return again
 
     async def _sweep(self) -> timedelta:

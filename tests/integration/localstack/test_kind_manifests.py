@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from localstack.controlplane import ControlPlane
+from support.helm import Helm, environment, load, named, pod_specs
 
 ROOT = Path(__file__).parents[3]
 KIND = ROOT / "hack" / "kind"
-MANIFESTS = ["postgres.yaml", "microsoft.yaml", "operator.yaml"]
+MANIFESTS = ["postgres.yaml", "microsoft.yaml", "prometheus.yaml"]
+
+
+@pytest.fixture(scope="module")
+def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    return Helm(tmp_path_factory.mktemp("helm"))
 
 
 @pytest.fixture
@@ -30,34 +36,41 @@ def test_the_api_server_accepts_it_to_the_last_field(
     assert "deployment.apps/" in accepted
 
 
-@pytest.mark.parametrize(
-    ("question", "answer"),
-    [
-        ("list graphmailsubscriptions.graphmail.dev", "yes"),
-        ("patch graphmailsubscriptions.graphmail.dev --subresource=status", "yes"),
-        ("get secrets", "yes"),
-        ("create events", "yes"),
-        ("create leases.coordination.k8s.io", "yes"),
-        ("patch leases.coordination.k8s.io", "yes"),
-        ("delete leases.coordination.k8s.io", "no"),
-        ("get namespaces/graphmail", "yes"),
-        ("list secrets", "no"),
-        ("get namespaces/default", "no"),
-        ("create pods", "no"),
-        ("list graphmailsubscriptions.graphmail.dev --all-namespaces", "no"),
-    ],
-)
-def test_the_operator_may_do_its_work_and_no_more(
-    question: str, answer: str, control_plane: ControlPlane, graphmail_namespace: str
+def test_the_api_server_accepts_what_the_chart_makes_of_its_values(
+    control_plane: ControlPlane, graphmail_namespace: str, helm: Helm
 ) -> None:
-    control_plane.run_kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-    control_plane.run_kubectl("apply", "-f", str(KIND / "operator.yaml"))
-    kubeconfig = control_plane.service_account_kubeconfig(graphmail_namespace, "graphmail-operator")
-    asked = subprocess.run(
-        [control_plane.kubectl, f"--kubeconfig={kubeconfig}", "auth", "can-i", *question.split()],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "KUBECACHEDIR": str(control_plane.state_dir / "kubectl-cache")},
-        check=False,
-    )
-    assert asked.stdout.strip() == answer, asked.stderr
+    rendered = helm.template("--values", KIND / "operator-values.yaml", release="graphmail-operator")
+    strictly = ["--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-o", "name"]
+    accepted = control_plane.run_kubectl("apply", *strictly, "-f", "-", stdin=yaml.safe_dump_all(rendered))
+    assert len(accepted.split()) == len(rendered)
+
+
+def test_the_chart_and_the_manifests_speak_of_the_same_things(helm: Helm) -> None:
+    rendered = helm.template("--values", KIND / "operator-values.yaml", release="graphmail-operator")
+    secret, *others = yaml.safe_load_all((KIND / "postgres.yaml").read_text())
+    settings = load(environment(rendered, {"GRAPHMAIL_DATABASE_URL": secret["stringData"]["url"]}))
+    others += yaml.safe_load_all((KIND / "microsoft.yaml").read_text())
+    services = {
+        f"{each['metadata']['name']}.{each['metadata']['namespace']}.svc:{port['port']}"
+        for each in others
+        if each["kind"] == "Service"
+        for port in each["spec"]["ports"]
+    }
+    assert settings.database_url is not None
+    urls = [settings.database_url.get_secret_value(), settings.graph_base_url, str(settings.application_url)]
+    assert {urlsplit(url).netloc.rpartition("@")[2] for url in urls} <= services
+    open_ports = {
+        port["port"]
+        for rule in named(rendered, "NetworkPolicy", "operator")["spec"]["egress"]
+        for port in rule["ports"]
+    }
+    assert {int(service.rpartition(":")[2]) for service in services} <= open_ports
+    for _, spec in pod_specs(rendered):
+        assert all(each["image"] == "graphmail-operator:dev" for each in spec["containers"])
+
+
+def test_prometheus_asks_for_the_service_and_the_port_of_the_chart(helm: Helm) -> None:
+    service = named(helm.template("--values", KIND / "operator-values.yaml", release="graphmail-operator"), "Service")
+    discovery = yaml.safe_load((KIND / "prometheus.yml").read_text())["scrape_configs"][0]["dns_sd_configs"][0]
+    assert discovery["names"] == [f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc"]
+    assert discovery["port"] == service["spec"]["ports"][0]["port"]

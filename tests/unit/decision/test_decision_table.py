@@ -270,6 +270,36 @@ LIVING: Rows = {
         Action.REPLACE,
         Reason.SUBSCRIPTION_OUTDATED,
     ),
+    "a tenant that is not served is left alone, also where it expires": (
+        given(policy={"tenants": frozenset({"t2"})}, status=ENDING),
+        Action.NOTHING,
+        Reason.NOT_SERVED,
+    ),
+    "its deleted resource goes, and its subscription stays": (
+        given(policy={"tenants": frozenset({"t2"})}, deleted=True),
+        Action.RELEASE,
+        Reason.NOT_SERVED,
+    ),
+    "a resource with a Secret is no row of a tenant": (
+        given(policy={"tenants": frozenset({"t2"})}, spec=IN_SECRET, status=ENDING),
+        Action.RENEW,
+        Reason.WITHIN_LOOK_AHEAD,
+    ),
+    "a tenant's own lookahead counts": (
+        given(policy={"tenant_look_aheads": {"t1": timedelta(hours=6)}}, status=ENDING),
+        Action.NOTHING,
+        Reason.UP_TO_DATE,
+    ),
+    "a resource's own lookahead goes before its tenant's": (
+        given(policy={"tenant_look_aheads": {"t1": timedelta(hours=6)}}, spec={"lookAhead": "24h"}, status=ENDING),
+        Action.RENEW,
+        Reason.WITHIN_LOOK_AHEAD,
+    ),
+    "who acts again after observing asks Graph": (
+        given(conditions=[("Ready", "Unknown", "Observing")]),
+        Action.VERIFY,
+        Reason.VERIFICATION_DUE,
+    ),
     "so is one that was made before the lifecycle URL": (
         given(row={"changeTypes": ["created"]}, spec={"lifecycleNotificationURL": "https://app.example.com/life"}),
         Action.REPLACE,
@@ -321,7 +351,7 @@ def test_decision_follows_the_design(
 
 
 def test_every_reason_that_can_be_decided_for_one_folder_has_a_row() -> None:
-    assert {reason for _, _, reason in EVERY.values()} == set(Reason) - {Reason.FOLDER_REMOVED}
+    assert {reason for _, _, reason in EVERY.values()} == set(Reason) - {Reason.FOLDER_REMOVED, Reason.OBSERVING}
 
 
 def test_every_action_has_a_row() -> None:

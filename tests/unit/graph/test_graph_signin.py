@@ -123,6 +123,26 @@ async def test_a_certificate_that_ends_within_a_month_is_told_of_at_each_sign_in
     assert told == [("the certificate …3F9A of app app-1, in the provider's row", START + timedelta(days=30))] * 2
 
 
+async def test_each_sign_in_tells_of_which_app_it_was_and_when_its_certificate_ends(login: FakeLogin) -> None:
+    told: list[tuple[str, str, datetime | None]] = []
+
+    def tell(client_id: str, place: str, ends: datetime | None) -> None:
+        told.append((client_id, place, ends))
+
+    async with SignIn(
+        "https://login.example.com", "https://graph.example.com/v1.0", clock=lambda: login.moment, login=login,
+        signed_in=tell,
+    ) as sign_in:  # fmt: skip
+        login.proof_expires_at = START + timedelta(days=300)
+        await sign_in.token(APP)
+        await sign_in.token(APP)
+        login.proof_expires_at = None
+        await sign_in.token(replace(APP, directory="d-2"))
+
+    place = "the provider's row"
+    assert told == [("app-1", place, START + timedelta(days=300)), ("app-1", place, None)]
+
+
 async def test_an_app_s_token_is_used_until_shortly_before_it_expires(sign_in: SignIn, login: FakeLogin) -> None:
     await sign_in.token(APP)
     login.moment = START + HOUR - timedelta(minutes=5, seconds=1)

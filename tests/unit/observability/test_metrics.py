@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from graphmail.observability.exposition import State
-from graphmail.observability.families import FAMILIES, MAILBOX, markdown_table
+from graphmail.observability.families import FAMILIES, MAILBOX, TENANT, markdown_table
 from graphmail.observability.metrics import ACTIONS, Metrics, Store
+from graphmail.observability.standing import State
 from graphmail.resource import GraphMailSubscription
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "observability.md"
@@ -22,13 +22,18 @@ EXPIRY = datetime(2026, 12, 1, 9, 30, 15, tzinfo=UTC)
 
 
 def resource(
-    mailbox: str = "anna@contoso.com", *, suspend: bool = False, status: dict[str, Any] | None = None
+    mailbox: str = "anna@contoso.com",
+    *,
+    tenant: str = "acme",
+    suspend: bool = False,
+    status: dict[str, Any] | None = None,
+    **metadata: str,
 ) -> GraphMailSubscription:
     return GraphMailSubscription.parse(
         {
-            "metadata": {"name": "anna-1", "namespace": "mail", "uid": "u"},
+            "metadata": {"name": "anna-1", "namespace": "mail", "uid": "u"} | metadata,
             "spec": {
-                "tenant": "acme",
+                "tenant": tenant,
                 "providerID": "p-7",
                 "mailbox": mailbox,
                 "notificationURL": "https://app.example.com/hook",
@@ -122,6 +127,17 @@ def test_each_resource_is_counted_in_exactly_one_state(
     assert counted == {each.value: 3.0 if each is state else 0.0 for each in State}
 
 
+def test_a_resource_that_is_being_deleted_is_counted_as_that_whatever_else_it_says() -> None:
+    gone = resource(
+        suspend=True, status={"conditions": [condition("Ready", "True")]}, deletionTimestamp="2026-11-25T00:00:00Z"
+    )
+    metrics = metrics_of([gone])
+    assert value(metrics, "graphmail_subscriptions", state="deleting") == 1
+    deleted = datetime(2026, 11, 25, tzinfo=UTC).timestamp()
+    unready = {**LABELS, "state": "deleting", "reason": "Deleting"}
+    assert value(metrics, "graphmail_subscription_unready_timestamp_seconds", **unready) == deleted
+
+
 @hypothesis.settings(deadline=None)
 @given(
     mailbox=st.text(
@@ -190,6 +206,16 @@ def test_what_was_measured_before_is_replaced() -> None:
     assert value(metrics, "graphmail_postgres_unsynced") == 7
 
 
+def test_what_the_quota_allows_and_what_waits_for_it_is_told() -> None:
+    metrics = Metrics(list, "1")
+    metrics.requests_allowed("write", app=100.0, tenant=25.0)
+    metrics.requests_waiting(3)
+    allowed = samples(metrics)["graphmail_graph_requests_allowed_per_second"]
+    assert ({"scope": "app", "kind": "write"}, 100.0) in allowed
+    assert ({"scope": "tenant", "kind": "write"}, 25.0) in allowed
+    assert value(metrics, "graphmail_graph_requests_waiting") == 3
+
+
 def test_a_gap_is_counted_with_its_length() -> None:
     metrics = metrics_of()
     metrics.gap(timedelta(seconds=1.5))
@@ -222,18 +248,30 @@ def test_the_processs_own_metrics_are_there_too() -> None:
 
 def exercised() -> Metrics:
     """Metrics of which every series has been touched."""
-    status = {"expirationTime": "2026-12-01T09:30:15Z", "nextRenewalTime": "2026-11-30T01:00:00Z"}
+    status = {
+        "expirationTime": "2026-12-01T09:30:15Z",
+        "nextRenewalTime": "2026-11-30T01:00:00Z",
+        "lastNotificationTime": "2026-11-29T00:00:00Z",
+        "conditions": [condition("Ready", "False")],
+    }
     metrics = metrics_of([resource(status=status)])
+    metrics.heartbeat(lambda: 0.5)
+    metrics.ticked()
+    metrics.tick_interval(timedelta(minutes=15))
+    metrics.certificate("app-1", "the provider's row", EXPIRY)
     metrics.request("subscriptions", "POST", 201, 0.1)
     metrics.renewal("create", succeeded=True)
     metrics.reconcile_error("Throttled")
     metrics.gap(timedelta(seconds=1))
     metrics.abandoned()
     metrics.peer_change()
+    metrics.observed("renew")
+    metrics.observing(only=True)
     metrics.clock_skew(timedelta())
     metrics.mirror_read(EXPIRY, 1)
     metrics.mirror_blocked(0)
     metrics.unsynced(0)
+    metrics.requests_allowed("write", app=100.0, tenant=25.0)
     metrics.store(Store.POSTGRES, up=True)
     metrics.event_dropped()
     return metrics
@@ -255,6 +293,7 @@ def test_each_metric_is_named_by_prometheus_rules() -> None:
         assert family.name.endswith("_total") == (family.kind == "counter")
         assert not {"le", "quantile", "job", "instance"} & set(family.labels)
         assert family.help.endswith(".")
+    assert TENANT == ("namespace", "tenant")
     assert MAILBOX == ("namespace", "name", "tenant", "provider_id", "mailbox")
 
 

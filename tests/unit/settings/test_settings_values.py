@@ -245,3 +245,49 @@ def test_the_installations_mark_is_the_same_for_one_namespace_and_differs_betwee
     assert first == load().installation_for("5b1c7e0a-1") != second
     assert load(GRAPHMAIL_INSTALLATION=first).installation == first
     assert load(GRAPHMAIL_INSTALLATION="mine").installation_for("5b1c7e0a-1") == "mine"
+
+
+ACME, OTHER = "2f1f9d5a-0f5b-4c58-9d7e-0a6f6c2a4b11", "7b1d0a52-6d36-4b0a-8f0c-5a8f4c1f2e22"
+
+
+def test_tenants_are_read_as_postgres_prints_them() -> None:
+    settings = Settings.load({"GRAPHMAIL_TENANTS": f" {ACME.upper()} ,{OTHER}"})
+    assert settings.policy.tenants == {ACME, OTHER}
+    assert not settings.policy.serves("3c9a8f0e-0000-4000-8000-000000000000")
+
+
+def test_without_a_list_every_tenant_is_served() -> None:
+    assert Settings.load({}).policy.serves(ACME)
+
+
+def test_a_lookahead_counts_for_its_tenant_alone() -> None:
+    settings = Settings.load({"GRAPHMAIL_TENANT_LOOK_AHEAD_MINUTES": f"{ACME}=720, {OTHER}=1440"})
+    minutes = [settings.policy.look_ahead_of(tenant) / timedelta(minutes=1) for tenant in (ACME, OTHER, "another")]
+    assert minutes == [720, 1440, 1440]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GRAPHMAIL_TENANTS", "acme"),
+        ("GRAPHMAIL_TENANTS", f"{ACME},"),
+        ("GRAPHMAIL_TENANT_LOOK_AHEAD_MINUTES", ACME),
+        ("GRAPHMAIL_TENANT_LOOK_AHEAD_MINUTES", f"{ACME}=0"),
+        ("GRAPHMAIL_TENANT_LOOK_AHEAD_MINUTES", f"{ACME}=720,{ACME}=1440"),
+        ("GRAPHMAIL_MODE", "watch"),
+    ],
+)
+def test_a_wrong_roll_out_is_refused_with_what_is_allowed(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} is '{value}': allowed is "):
+        Settings.load({name: value})
+
+
+def test_a_tenants_lookahead_is_less_than_the_lifetime() -> None:
+    with pytest.raises(SettingsError, match=f"is 800 for tenant {ACME}: allowed is less than GRAPHMAIL_LIFETIME"):
+        Settings.load(
+            {
+                "GRAPHMAIL_TENANT_LOOK_AHEAD_MINUTES": f"{ACME}=800",
+                "GRAPHMAIL_LIFETIME_MINUTES": "700",
+                "MICROSOFT_EMAIL_RENEWAL_LOOKAHEAD_MINUTES": "60",
+            }
+        )

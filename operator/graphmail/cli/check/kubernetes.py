@@ -34,6 +34,8 @@ TELLING = (Right("patch", PLURAL, GROUP, "status"), Right("create", "events"), R
 SECRETS = Right("get", "secrets")
 ELECTING = tuple(Right(verb, "leases", "coordination.k8s.io") for verb in ("get", "create", "patch"))
 NAMESPACE = Right("get", "namespaces")
+NEEDED = (*WATCHING, *MIRRORING, *TELLING, SECRETS, *ELECTING, NAMESPACE)
+"""All that the operator may need; which of it depends on the settings, and on the Secrets that resources name."""
 
 
 def rights(settings: Settings) -> list[Right]:
@@ -73,7 +75,10 @@ async def _resources(ground: Ground, cluster: Cluster, settings: Settings) -> As
     read = {resource.spec.credentials.secret_name for resource in ground.resources} - {None}
     missing += await _refused(cluster, [(SECRETS, str(name)) for name in sorted(map(str, read))])
     if missing:
-        remedy = "grant it with a Role and a RoleBinding, or check with the operator's own credentials"
+        remedy = (
+            "grant it with a Role and a RoleBinding (docs/security.md; Secrets by the chart's value rbac.credentialSecrets), "
+            "or check with the operator's own credentials"
+        )
         yield failed("rights", f"missing in namespace {settings.namespace}: {', '.join(missing)}", remedy)
     else:
         yield ok("rights", f"all {len(wanted) + len(read)} that the operator needs in namespace {settings.namespace}")

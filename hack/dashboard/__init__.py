@@ -1,0 +1,1 @@
+"""The dashboard for Grafana, generated: what each panel asks, and how it looks."""

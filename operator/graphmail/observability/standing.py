@@ -1,0 +1,77 @@
+"""How a mailbox stands, in one state and one reason: what metrics count, and what alerts ask for. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from graphmail.decision import Reason
+from graphmail.resource import GraphMailSubscription
+from graphmail.resource.conditions import ConditionType
+from graphmail.resource.model import Condition
+
+
+class State(StrEnum):
+    """The states that resources are counted by; the first that holds is the one."""
+
+    DELETING = "deleting"
+    SUSPENDED = "suspended"
+    STALLED = "stalled"
+    AWAITING_CREDENTIALS = "awaiting_credentials"
+    READY = "ready"
+    NOT_READY = "not_ready"
+
+
+PENDING = "Pending"
+"""The reason of a mailbox that the operator has not looked at yet."""
+DELETING = "Deleting"
+"""The reason of a mailbox whose resource is deleted, and is being let go."""
+OTHERS_MUST_ACT = frozenset({"ReauthorizationRequired", "MailboxNotEnabled"})
+"""Stalled for these reasons, a mailbox waits for its owner or its administrator: nobody on call can bring its cover back."""
+_LEFT_ALONE = frozenset({State.DELETING, State.SUSPENDED, State.AWAITING_CREDENTIALS})
+
+
+class Standing(NamedTuple):
+    """A mailbox's state, why it is so, and since when."""
+
+    state: State
+    reason: str
+    """A word of docs/observability.md: of the condition that says most."""
+    since: datetime | None
+    """When it began to be other than ready; None while it is ready, and where nobody knows."""
+
+    @property
+    def expects_cover(self) -> bool:
+        """The operator, or whoever is on call, is to keep a subscription alive for it."""
+        if self.state is State.STALLED:
+            return self.reason not in OTHERS_MUST_ACT
+        return self.state not in _LEFT_ALONE
+
+
+def standing_of(resource: GraphMailSubscription) -> Standing:
+    """How that mailbox stands."""
+    if resource.metadata.deletion_timestamp is not None:
+        return Standing(State.DELETING, DELETING, resource.metadata.deletion_timestamp)
+    conditions = {condition.type: condition for condition in resource.status.conditions}
+    ready = conditions.get(ConditionType.READY)
+    since = ready.last_transition_time if ready is not None else resource.metadata.creation_timestamp
+    found = _without_work(resource, conditions)
+    if found is not None:
+        return Standing(*found, since)
+    if ready is None:
+        return Standing(State.NOT_READY, PENDING, since)
+    if ready.status == "True":
+        return Standing(State.READY, ready.reason, None)
+    return Standing(State.NOT_READY, ready.reason, since)
+
+
+def _without_work(resource: GraphMailSubscription, conditions: Mapping[str, Condition]) -> tuple[State, str] | None:
+    """State and reason, where the operator rightly makes no calls for it."""
+    if resource.spec.suspend:
+        return State.SUSPENDED, Reason.SUSPENDED.value
+    stalled, authorized = conditions.get(ConditionType.STALLED), conditions.get(ConditionType.AUTHORIZED)
+    if stalled is not None and stalled.status == "True":
+        return State.STALLED, stalled.reason
+    if authorized is not None and authorized.reason == Reason.AWAITING_CREDENTIALS.value:
+        return State.AWAITING_CREDENTIALS, authorized.reason
+    return None

@@ -1,0 +1,63 @@
+"""The totals of a tenant: what is told where a series for each mailbox would be too much, and what graphs of tenants are drawn from."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from graphmail.observability import families
+from graphmail.observability.families import Family
+from graphmail.observability.standing import Standing, State
+from graphmail.resource import Status
+
+Sample = tuple[Family, tuple[str, ...], int]
+"""A metric, the values of its labels, and its value."""
+
+
+@dataclass(slots=True)
+class Tenant:
+    """What is known of one tenant's mailboxes. Moments and failures are of those alone that are to be covered."""
+
+    counts: Counter[tuple[State, str]] = field(default_factory=Counter)
+    unready: dict[tuple[State, str], datetime] = field(default_factory=dict)
+    expiration: datetime | None = None
+    renewal: datetime | None = None
+    notification: datetime | None = None
+    failures: int = 0
+
+    def add(self, standing: Standing, status: Status, expiration: datetime | None, failures: int) -> None:
+        """One more mailbox of it."""
+        kind = (standing.state, standing.reason)
+        self.counts[kind] += 1
+        if standing.since is not None:
+            self.unready[kind] = _earlier(self.unready.get(kind), standing.since)
+        if not standing.expects_cover:
+            return
+        if expiration is not None:
+            self.expiration = _earlier(self.expiration, expiration)
+        if status.next_renewal_time is not None:
+            self.renewal = _earlier(self.renewal, status.next_renewal_time)
+        notified = status.last_notification_time
+        if notified is not None and (self.notification is None or notified > self.notification):
+            self.notification = notified
+        self.failures = max(self.failures, failures)
+
+    def samples(self, namespace: str, tenant: str) -> Iterator[Sample]:
+        """Its series."""
+        labels = (namespace, tenant)
+        for (state, reason), number in self.counts.items():
+            yield families.TENANT_SUBSCRIPTIONS, (*labels, state.value, reason), number
+        for (state, reason), since in self.unready.items():
+            yield families.TENANT_UNREADY, (*labels, state.value, reason), int(since.timestamp())
+        for family, moment in (
+            (families.TENANT_EXPIRATION, self.expiration),
+            (families.TENANT_RENEWAL, self.renewal),
+            (families.TENANT_NOTIFICATION, self.notification),
+        ):
+            if moment is not None:
+                yield family, labels, int(moment.timestamp())
+        yield families.TENANT_FAILURES, labels, self.failures
+
+
+def _earlier(known: datetime | None, moment: datetime) -> datetime:
+    return moment if known is None else min(known, moment)

@@ -1,0 +1,23 @@
+"""For the product's own pages, which read Postgres and not Kubernetes: how each mailbox stands, and renewals that a row asks for."""
+
+import asyncio
+from dataclasses import dataclass
+
+from graphmail.pages.requests import Requests
+from graphmail.pages.telling import Telling
+
+__all__ = ["Pages", "Requests", "Telling"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """All that is done for the product's pages."""
+
+    telling: Telling
+    requests: Requests
+
+    async def run(self) -> None:
+        """Until cancelled. Begun once every resource is known: what is not known yet counts as gone."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.telling.run(), name="states for the product's pages")
+            group.create_task(self.requests.run(), name="renewals that rows ask for")

@@ -1,0 +1,104 @@
+"""What the chart makes for the Prometheus operator and for Grafana."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.helm import CHART, Helm, Resource, named
+
+ALERTS = """
+groups:
+  - name: graphmail
+    rules:
+      - record: graphmail:mailboxes:count
+        expr: sum(graphmail_subscriptions)
+      - alert: GraphMailOne
+        expr: graphmail_leader == 0
+        labels: {severity: critical, team: unknown}
+        annotations:
+          summary: "{{ $labels.name }} of {{ $value | humanize }}"
+          runbook_url: https://example.com/blob/main/docs/runbook.md#graphmailone
+      - alert: GraphMailTwo
+        expr: graphmail_leader == 1
+        labels: {severity: warning}
+        annotations: {summary: two}
+  - name: graphmail-lone
+    rules:
+      - alert: GraphMailLone
+        expr: vector(1)
+"""
+
+
+@pytest.fixture(scope="module")
+def chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The chart with a few known alerts."""
+    copy = tmp_path_factory.mktemp("chart") / "graphmail-operator"
+    shutil.copytree(CHART, copy)
+    (copy / "alerts").mkdir(exist_ok=True)
+    (copy / "alerts" / "graphmail.yaml").write_text(ALERTS)
+    return copy
+
+
+def rule(helm: Helm, chart: Path, *arguments: str) -> Resource:
+    return named(
+        helm.template("--set", "metrics.prometheusRule.enabled=true", *arguments, chart=chart), "PrometheusRule"
+    )
+
+
+def test_nothing_of_it_is_made_unless_asked_for(helm: Helm) -> None:
+    kinds = {each["kind"] for each in helm.template()}
+    assert not kinds & {"ServiceMonitor", "PrometheusRule", "ConfigMap"}
+
+
+def test_the_alerts_are_taken_as_they_are_with_prometheus_s_own_templates(helm: Helm, chart: Path) -> None:
+    assert rule(helm, chart)["spec"] == yaml.safe_load(ALERTS)
+
+
+def test_alerts_can_be_left_out_and_a_group_without_rules_goes_with_them(helm: Helm, chart: Path) -> None:
+    left_out = "metrics.prometheusRule.disabledAlerts={GraphMailTwo,GraphMailLone}"
+    groups = rule(helm, chart, "--set", left_out)["spec"]["groups"]
+    assert [group["name"] for group in groups] == ["graphmail"]
+    assert [each.get("alert") for each in groups[0]["rules"]] == [None, "GraphMailOne"]
+
+
+def test_the_runbook_may_be_a_copy_at_another_place(helm: Helm, chart: Path) -> None:
+    groups = rule(helm, chart, "--set", "metrics.prometheusRule.runbookURL=https://wiki.example.com/mail")["spec"][
+        "groups"
+    ]
+    assert groups[0]["rules"][1]["annotations"]["runbook_url"] == "https://wiki.example.com/mail#graphmailone"
+    assert groups[0]["rules"][2]["annotations"] == {"summary": "two"}
+
+
+def test_labels_for_every_alert_go_before_the_alert_s_own(helm: Helm, chart: Path) -> None:
+    groups = rule(helm, chart, "--set", "metrics.prometheusRule.alertLabels.team=platform")["spec"]["groups"]
+    assert [each.get("labels") for group in groups for each in group["rules"]] == [
+        None,
+        {"severity": "critical", "team": "platform"},
+        {"severity": "warning", "team": "platform"},
+        {"team": "platform"},
+    ]
+
+
+def test_the_monitor_finds_the_service_and_its_port(helm: Helm) -> None:
+    rendered = helm.template(
+        "--set", "metrics.serviceMonitor.enabled=true", "--set", "metrics.serviceMonitor.namespace=mon"
+    )
+    monitor, service = named(rendered, "ServiceMonitor"), named(rendered, "Service")
+    assert monitor["metadata"]["namespace"] == "mon"
+    assert monitor["spec"]["namespaceSelector"]["matchNames"] == [service["metadata"]["namespace"]]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert monitor["spec"]["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
+
+
+def test_the_dashboard_is_the_file_of_the_chart_with_the_label_of_grafana_s_sidecar(helm: Helm, tmp_path: Path) -> None:
+    dashboard = {"title": "Mail", "panels": [{"legend": "{{tenant}}"}]}
+    copy = tmp_path / "graphmail-operator"
+    shutil.copytree(CHART, copy)
+    (copy / "dashboards").mkdir(exist_ok=True)
+    (copy / "dashboards" / "graphmail.json").write_text(json.dumps(dashboard, indent=2))
+    rendered = named(helm.template("--set", "metrics.dashboard.enabled=true", chart=copy), "ConfigMap")
+    assert json.loads(rendered["data"]["graphmail.json"]) == dashboard
+    assert rendered["metadata"]["labels"]["grafana_dashboard"] == "1"

@@ -1,0 +1,58 @@
+"""Every setting of the operator is a value of the chart, with the same default and the same limits."""
+
+from pathlib import Path
+
+import pytest
+
+from chart.__main__ import CHART, generated
+from chart.values import read_values
+from graphmail.settings import unknown_variables, variables
+from support.helm import VALUE_FILES, Helm, environment, load
+
+EVERYTHING = CHART / "ci" / "everything-values.yaml"
+WITHOUT_A_VALUE = {"GRAPHMAIL_SIMULATED_CLOCK_FILE": "for simulations only"}
+"""Settings that an installation has no use for, and why."""
+NAMED_ELSEWHERE = {"GRAPHMAIL_NAMESPACE": "the release's namespace"}
+"""Settings that no value's comment names, and what they are made from."""
+URL = "postgresql://graphmail@postgres.example.com/desk"
+SECRETS = {"GRAPHMAIL_DATABASE_URL": URL, "GRAPHMAIL_DATABASE_DIRECT_URL": URL}
+
+
+def test_every_setting_reaches_the_pod_when_its_value_is_set(helm: Helm) -> None:
+    given = environment(helm.template("-f", EVERYTHING), SECRETS)
+    missing = {variable.name for variable in variables()} - given.keys() - WITHOUT_A_VALUE.keys()
+    assert not missing, f"no value of the chart sets {missing}: add one to values.yaml and _settings.tpl"
+
+
+def test_every_value_of_that_file_differs_from_the_operator_s_default(helm: Helm) -> None:
+    given = environment(helm.template("-f", EVERYTHING), SECRETS)
+    settings, defaults = load(given), load({})
+    same = [
+        field.validation_alias
+        for name, field in type(settings).model_fields.items()
+        if field.validation_alias in given and getattr(settings, name) == getattr(defaults, name)
+    ]
+    # The first is the namespace of the release, and several pods need the other.
+    assert same == ["GRAPHMAIL_NAMESPACE", "GRAPHMAIL_LEADER_ELECTION"]
+
+
+def test_the_comment_of_a_value_names_its_setting() -> None:
+    named = {value.variable for value in read_values((CHART / "values.yaml").read_text()) if value.variable}
+    settings = {variable.name for variable in variables()}
+    assert settings - named == WITHOUT_A_VALUE.keys() | NAMED_ELSEWHERE.keys()
+
+
+def test_the_defaults_are_those_of_the_operator(helm: Helm) -> None:
+    assert load(environment(helm.template())) == load({})
+
+
+@pytest.mark.parametrize("values", VALUE_FILES, ids=lambda path: path.stem)
+def test_the_operator_takes_the_settings_of_each_documented_installation(values: Path, helm: Helm) -> None:
+    given = environment(helm.template("-f", values), SECRETS)
+    load(given)
+    assert not unknown_variables(given)
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=path.name) for path in generated()])
+def test_what_is_generated_of_the_chart_is_up_to_date(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == generated()[path], "run `make chart`"
