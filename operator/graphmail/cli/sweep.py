@@ -18,6 +18,7 @@ from graphmail.cli.output import Column, OutputFormat, Screen, count
 from graphmail.cli.page import Page
 from graphmail.cli.spans import human, when
 from graphmail.database import Database
+from graphmail.decision import Mode
 from graphmail.graph import Budget, GraphClient, SignIn
 from graphmail.observability.metrics import Metrics
 from graphmail.provider import CredentialKind
@@ -77,6 +78,8 @@ async def _sweep(
 ) -> int:
     settings = read_settings(PAGE, namespace=namespace)
     screen = Screen.of_process()
+    if settings.mode is Mode.OBSERVE and not dry_run:
+        raise CommandFailed("GRAPHMAIL_MODE is observe, so nothing is deleted: say --dry-run to see what would be")
     async with _opened(settings, Target(settings.namespace, kubeconfig, context)) as sweeping:
         with screen.progress("asking Graph for its lists ..."):
             look = await sweeping.look()

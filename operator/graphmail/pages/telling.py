@@ -20,6 +20,7 @@ LOOK_SECONDS = 1.0
 """Between two looks at the memory, which ask nobody where nothing has changed."""
 READ_AGAIN_SECONDS = 15 * 60.0
 """What somebody else has changed there is found out and mended after this."""
+REFUSED_SECONDS = 15.0
 AT_ONCE = 500
 """Mailboxes in one statement."""
 
@@ -32,22 +33,26 @@ class Telling:
         self._fleet = fleet
         self._stores = stores
         self._namespace = namespace
-        self._written: dict[StateKey, MailboxState] = {}
         self._read_at: float | None = None
-        self._seen: dict[str, tuple[GraphMailSubscription, MailboxState | None]] = {}
+        self._written: dict[StateKey, MailboxState] = {}
+        """As Postgres has it."""
+        self._seen: dict[str, tuple[GraphMailSubscription, StateKey | None]] = {}
+        """The resources of the last look, by name, and the mailbox that each is about."""
+        self._unwritten: dict[StateKey, MailboxState] = {}
 
     async def run(self, *, look_seconds: float = LOOK_SECONDS) -> None:
-        """Tell until cancelled. While Postgres is away nothing is lost: what it holds is compared again."""
+        """Tell until cancelled. While Postgres is away nothing is lost: what it misses is written when it is back."""
         while True:
+            pause = look_seconds
             if self._stores.up(Store.POSTGRES):
                 try:
                     await self.tell()
                 except DatabaseUnavailable:
                     self._stores.lost(Store.POSTGRES)
                 except DatabaseError as error:
-                    _log.error("Postgres refuses what the product's pages show", error=str(error))
-                    await asyncio.sleep(READ_AGAIN_SECONDS / 60)
-            await asyncio.sleep(look_seconds)
+                    _log.error("Postgres refuses what the product's pages show, and is asked again", error=str(error))
+                    pause = REFUSED_SECONDS
+            await asyncio.sleep(pause)
 
     async def tell(self) -> int:
         """Write what has changed. Returns for how many mailboxes.
@@ -56,36 +61,67 @@ class Telling:
             DatabaseError: Postgres could not be asked, or refused.
         """
         if self._read_at is None or time.monotonic() - self._read_at >= READ_AGAIN_SECONDS:
-            self._written = {state.key: state for state in await self._database.mailbox_states(self._namespace)}
-            self._read_at = time.monotonic()
-        changed = self._changed()
-        for start in range(0, len(changed), AT_ONCE):
-            await self._write(changed[start : start + AT_ONCE])
-        return len(changed)
+            await self._read()
+        await self._look()
+        count = len(self._unwritten)
+        while self._unwritten:
+            await self._write(list(self._unwritten.values())[:AT_ONCE])
+        return count
+
+    async def _read(self) -> None:
+        """All that was told is compared anew."""
+        self._written = {state.key: state for state in await self._database.mailbox_states(self._namespace)}
+        self._read_at = time.monotonic()
+        self._seen, self._unwritten = {}, {}
+        await self._look()
+        standing = {key for _, key in self._seen.values()}
+        for key in self._written.keys() - standing:
+            self._remove(key)
+
+    async def _look(self) -> None:
+        """A resource that is the very one of the last look has nothing new to tell."""
+        looked = 0
+        for entry in self._fleet:
+            name, resource = entry.resource.metadata.name, entry.resource
+            before = self._seen.get(name)
+            if before is not None and before[0] is resource:
+                continue
+            self._note(name, resource)
+            looked += 1
+            if looked % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        if len(self._seen) > len(self._fleet):
+            self._let_go([name for name in self._seen if self._fleet.get(name) is None])
+
+    def _note(self, name: str, resource: GraphMailSubscription) -> None:
+        state = account(resource)
+        self._seen[name] = (resource, None if state is None else state.key)
+        if state is None:
+            return
+        if self._written.get(state.key) == state:
+            self._unwritten.pop(state.key, None)
+        else:
+            self._unwritten[state.key] = state
+
+    def _let_go(self, names: Sequence[str]) -> None:
+        for name in names:
+            _, key = self._seen.pop(name)
+            if key is not None:
+                self._remove(key)
+
+    def _remove(self, key: StateKey) -> None:
+        told = self._written.get(key)
+        if told is None:
+            self._unwritten.pop(key, None)
+        else:
+            self._unwritten[key] = replace(told, state=REMOVED, what_to_do="", next_renewal_at=None)
 
     async def _write(self, states: Sequence[MailboxState]) -> None:
         await self._database.tell_mailbox_states(states)
         for state in states:
+            if self._unwritten.get(state.key) is state:
+                del self._unwritten[state.key]
             if state.state == REMOVED:
                 self._written.pop(state.key, None)
             else:
                 self._written[state.key] = state
-
-    def _changed(self) -> list[MailboxState]:
-        standing = self._standing()
-        changed = [state for key, state in standing.items() if self._written.get(key) != state]
-        gone = [state for key, state in self._written.items() if key not in standing]
-        return changed + [replace(state, state=REMOVED, what_to_do="", next_renewal_at=None) for state in gone]
-
-    def _standing(self) -> dict[StateKey, MailboxState]:
-        """Of each mailbox. A resource that is the very one of the last look is not read again."""
-        seen, standing = {}, {}
-        for entry in self._fleet:
-            name, resource = entry.resource.metadata.name, entry.resource
-            before = self._seen.get(name)
-            told = before if before is not None and before[0] is resource else (resource, account(resource))
-            seen[name] = told
-            if told[1] is not None:
-                standing[told[1].key] = told[1]
-        self._seen = seen
-        return standing

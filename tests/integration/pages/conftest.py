@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from integration.operator.conftest import crd, endpoint, simulator, stage
+from integration.cli.conftest import crd, endpoint, graphmail, simulator, stage
 from support.pages import Pages, open_pages
 from support.stage import Stage
 
-__all__ = ["crd", "endpoint", "pages", "simulator", "stage"]
+__all__ = ["crd", "endpoint", "graphmail", "pages", "simulator", "stage"]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import uuid
 from datetime import UTC, datetime
 
+from graphmail.database import migrate
 from support.pages import Pages
 from support.stage import Stage
 from support.waiting import eventually
@@ -76,3 +77,27 @@ async def test_to_wait_for_quota_is_no_failure(stage: Stage, pages: Pages) -> No
         await eventually(lambda: "waiting for Graph's quota" in pages.answer(request)["message"], "told to wait")
         assert pages.answer(request)["state"] == "running"
         await pages.answered(request, "done")
+
+
+async def test_with_notifications_a_row_is_taken_up_long_before_the_next_poll(stage: Stage, pages: Pages) -> None:
+    await migrate(stage.product.url, notify_trigger=True)
+    row = stage.add_app_only()
+    slow = {"GRAPHMAIL_MIRROR_POLL_SECONDS": "300", "GRAPHMAIL_MIRROR_COMPARE_SECONDS": "3600"}
+    async with stage.operator(GRAPHMAIL_MIRROR_NOTIFY="true", **slow):
+        await stage.ready(row)
+        await pages.answered(pages.ask(row), "done")
+
+
+async def test_two_operators_that_both_act_renew_once(stage: Stage, pages: Pages) -> None:
+    rows = [stage.add_app_only() for _ in range(3)]
+    async with (
+        stage.operator(GRAPHMAIL_LEADER_ELECTION="false"),
+        stage.operator(GRAPHMAIL_LEADER_ELECTION="false"),
+    ):
+        for row in rows:
+            await stage.ready(row)
+        before = [stage.calls(row, "patch") for row in rows]
+        requests = [pages.ask(row) for row in rows]
+        for request in requests:
+            await pages.answered(request, "done")
+    assert [stage.calls(row, "patch") - count for row, count in zip(rows, before, strict=True)] == [1, 1, 1]

@@ -1,5 +1,5 @@
-"""The stage of the whole operator's tests."""
+"""The stage of the whole operator's tests, and the command as a person types it."""
 
-from integration.operator.conftest import crd, endpoint, simulator, stage
+from integration.cli.conftest import crd, endpoint, graphmail, simulator, stage
 
-__all__ = ["crd", "endpoint", "simulator", "stage"]
+__all__ = ["crd", "endpoint", "graphmail", "simulator", "stage"]
