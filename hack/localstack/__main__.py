@@ -24,7 +24,9 @@ def main() -> None:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     tools = commands.add_parser("tools", help="build what is needed into the cache")
-    tools.add_argument("--tests", action="store_true", help="also what only the tests need: Helm, Prometheus, Alertmanager")
+    tools.add_argument(
+        "--tests", action="store_true", help="also what only the tests need: Helm, Prometheus, Alertmanager"
+    )
     up = commands.add_parser("up", help="start both; nothing happens when they run")
     up.add_argument("--fresh", action="store_true", help="throw away the data of an earlier run")
     down = commands.add_parser("down", help="stop both")
