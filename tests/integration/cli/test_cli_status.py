@@ -12,7 +12,7 @@ async def test_a_covered_mailbox_is_ready_and_says_when_it_expires(stage: Stage,
         await stage.ready(row)
         ran = (await graphmail("status")).check()
     header, line = ran.out.splitlines()
-    assert header.split() == ["MAILBOX", "READY", "EXPIRES", "NEXT", "RENEWAL", "FAILURES", "WHY"]
+    assert header.split() == ["MAILBOX", "READY", "EXPIRES", "NEXT", "RENEWAL", "FAILURES", "NEXT", "STEP", "WHY"]
     assert line.split()[:4] == [row.address, "yes", "in", "6d22h"]
 
 
