@@ -45,8 +45,8 @@ FAILURES = Family(
 SUBSCRIPTIONS = Family(
     "graphmail_subscriptions",
     "gauge",
-    "Resources by state: each is counted once, as deleting, suspended, stalled (a person must act), awaiting_credentials, ready or "
-    "not_ready.",
+    "Resources by state: each is counted once, as deleting, suspended, stalled (a person must act), awaiting_credentials, observed "
+    "(the operator only observes), ready or not_ready.",
     ("state",),
 )
 

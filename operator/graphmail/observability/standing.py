@@ -18,6 +18,7 @@ class State(StrEnum):
     SUSPENDED = "suspended"
     STALLED = "stalled"
     AWAITING_CREDENTIALS = "awaiting_credentials"
+    OBSERVED = "observed"
     READY = "ready"
     NOT_READY = "not_ready"
 
@@ -28,7 +29,7 @@ DELETING = "Deleting"
 """The reason of a mailbox whose resource is deleted, and is being let go."""
 OTHERS_MUST_ACT = frozenset({"ReauthorizationRequired", "MailboxNotEnabled"})
 """Stalled for these reasons, a mailbox waits for its owner or its administrator: nobody on call can bring its cover back."""
-_LEFT_ALONE = frozenset({State.DELETING, State.SUSPENDED, State.AWAITING_CREDENTIALS})
+_LEFT_ALONE = frozenset({State.DELETING, State.SUSPENDED, State.AWAITING_CREDENTIALS, State.OBSERVED})
 
 
 class Standing(NamedTuple):
@@ -60,6 +61,8 @@ def standing_of(resource: GraphMailSubscription) -> Standing:
         return Standing(*found, since)
     if ready is None:
         return Standing(State.NOT_READY, PENDING, since)
+    if ready.reason == Reason.OBSERVING.value:
+        return Standing(State.OBSERVED, ready.reason, since)
     if ready.status == "True":
         return Standing(State.READY, ready.reason, None)
     return Standing(State.NOT_READY, ready.reason, since)

@@ -75,6 +75,7 @@ def series(*fleet: GraphMailSubscription, per_mailbox: bool = True) -> dict[str,
     [
         ((), False, ("not_ready", "Pending", at(1))),
         ([condition("Ready", "False", "FolderNotFound", 3)], False, ("not_ready", "FolderNotFound", at(3))),
+        ([condition("Ready", "Unknown", "Observing", 4)], False, ("observed", "Observing", at(4))),
         (REVOKED, False, ("stalled", "ReauthorizationRequired", at(5))),
         (REVOKED, True, ("suspended", "Suspended", at(5))),
         (
