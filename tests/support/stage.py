@@ -138,9 +138,9 @@ class Stage:
 
     def share(self, row: Row, tenant: str) -> Row:
         """The same mailbox, as a provider of another tenant of the product."""
-        refresh_token = self.consent(row.mailbox)[1]
+        grant, refresh_token = self.consent(row.mailbox)
         provider = self.product.add_provider(tenant, row.address, self._credential() | {"refresh_token": refresh_token})
-        return Row(provider, tenant, row.address, row.mailbox)
+        return Row(provider, tenant, row.address, row.mailbox, grant=grant)
 
     def consent_anew(self, row: Row) -> None:
         """The mailbox's user signs in again in the product."""
