@@ -219,7 +219,11 @@ async def test_who_comes_back_to_a_lease_that_another_one_has_taken_meanwhile_st
                 assert not us.election.holds()
                 assert not us.outcome
                 gate.open()
-                assert await us.loses() == "the lease is lost: it is held by third"
+                # Its renewal is refused, and the next look would show why; the thread that watches the time may be quicker.
+                assert await us.loses() in {
+                    "the lease is lost: it is held by third",
+                    "the lease is lost: it was not renewed in time",
+                }
 
 
 async def test_an_event_loop_that_hangs_while_the_api_server_is_away_loses_too(polls: Polls, tmp_path: Path) -> None:
