@@ -26,6 +26,8 @@ from graphmail.resource.names import GROUP, PLURAL, VERSION
 _SERVICE_ACCOUNT_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 _USERS_OWN = "~/.kube/config"
 _APPLY = "application/apply-patch+yaml"
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+_UNPRINTABLE = re.compile("[\x7f-\x9f\ufeff\ufffe\uffff]")
 _MERGE = "application/merge-patch+json"
 _PAGE = 500
 _TRIES = 4
@@ -363,7 +365,7 @@ class Cluster:
     ) -> dict[str, Any]:
         if self._session is None:
             raise RuntimeError("the cluster client is used outside its context")
-        data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
+        data = None if body is None else encoded(body)
         headers = {"Accept": "application/json", "Content-Type": content_type}
         try:
             async with self._session.request(
@@ -375,6 +377,17 @@ class Cluster:
             raise ClusterUnavailable(
                 0, type(error).__name__, f"the API server {self.server} cannot be reached"
             ) from error
+
+
+def encoded(body: Mapping[str, Any]) -> bytes:
+    """JSON that the API server can read as YAML, too, as it does with what is applied.
+
+    YAML knows no pairs of surrogates, so that a character beyond U+FFFF stands as it is, and takes no control character that is not escaped.
+    Half a pair, as Microsoft's texts may hold, is no character at all.
+    """
+    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    text = _HALF_PAIR.sub("\ufffd", text)
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
 def _review(api_version: str, kind: str, **content: Any) -> dict[str, Any]:

@@ -112,6 +112,16 @@ async def test_an_annotation_of_the_mirrors_that_somebody_has_written_is_taken_a
         assert await stage.covered_once(row) == before["subscriptionID"]
 
 
+async def test_a_request_in_whatever_characters_is_answered(stage: Stage) -> None:
+    row = stage.add_app_only()
+    async with stage.operator(**SOON):
+        await stage.ready(row)
+        stage.request_renewal(row, "\u00fc\u20ac\U0001d538\x7f")
+        await stage.status_of(
+            row, lambda status: status["lastHandledRenewal"] == "\u00fc\u20ac\U0001d538\x7f", "answered"
+        )
+
+
 def annotations(stage: Stage, name: str) -> set[str]:
     resource = stage.resource(name)
     assert resource is not None

@@ -1,8 +1,11 @@
 """When a call of the API server is worth another try, and how soon."""
 
-import pytest
+import json
 
-from graphmail.cluster import ClusterError, ClusterUnavailable, _worth_another_try, read_answer
+import pytest
+import yaml
+
+from graphmail.cluster import ClusterError, ClusterUnavailable, _worth_another_try, encoded, read_answer
 
 
 @pytest.mark.parametrize(
@@ -35,3 +38,13 @@ def test_a_right_that_is_missing_is_named_and_a_webhook_s_refusal_is_none() -> N
     assert rbac.missing_right == "patch things/status"
     assert "the right to patch things/status " in (rbac.grant or "")
     assert webhook.missing_right is webhook.grant is None
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [("\u00fc\u20ac\U0001d538", None), ('\x7f\x85\ufeff\uffff "\\\n', None), ("half \ud835", "half \ufffd")],
+)
+def test_what_is_sent_reads_alike_as_json_and_as_yaml(text: str, read: str | None) -> None:
+    expected = {"message": text if read is None else read}
+    assert json.loads(encoded({"message": text})) == expected
+    assert yaml.safe_load(encoded({"message": text})) == expected
