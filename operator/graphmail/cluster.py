@@ -382,7 +382,7 @@ class Cluster:
 def encoded(body: Mapping[str, Any]) -> bytes:
     """JSON that the API server can read as YAML, too, as it does with what is applied.
 
-    YAML knows no pairs of surrogates, so that a character beyond U+FFFF stands as it is, and takes no control character that is not escaped.
+    YAML knows no pairs of surrogates, so that a character beyond U+FFFF stands as it is; control characters are escaped.
     Half a pair, as Microsoft's texts may hold, is no character at all.
     """
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
