@@ -139,9 +139,9 @@ class Operator:
             "ready kubernetes": self._ready("kubernetes", kopf_ready),
         }
         if self.sweep is not None:
-            parts["sweep"] = self._sweep(self.sweep, kopf_ready)
+            parts["sweep"] = self._once_all_is_known(self.sweep.run, kopf_ready)
         if self.pages is not None:
-            parts["pages"] = self._pages(self.pages, kopf_ready)
+            parts["pages"] = self._once_all_is_known(self.pages.run, kopf_ready)
         if self.mirror is not None:
             parts["ready mirror"] = self._ready("mirror", self.mirror.compared)
             changes, listens_at = Changes(), settings.listens_at
@@ -174,19 +174,12 @@ class Operator:
         await event.wait()
         self.parts.readiness.set_ready(part)
 
-    async def _sweep(self, sweep: Rounds, kopf_ready: asyncio.Event) -> None:
-        """Only when every resource is known: what is not known yet owns nothing."""
+    async def _once_all_is_known(self, run: Callable[[], Awaitable[None]], kopf_ready: asyncio.Event) -> None:
+        """For what takes a resource that is not known yet for one that is gone."""
         await kopf_ready.wait()
         if self.mirror is not None:
             await self.mirror.compared.wait()
-        await sweep.run()
-
-    async def _pages(self, pages: Pages, kopf_ready: asyncio.Event) -> None:
-        """Only when every resource is known."""
-        await kopf_ready.wait()
-        if self.mirror is not None:
-            await self.mirror.compared.wait()
-        await pages.run()
+        await run()
 
     async def _gauges(self) -> None:
         parts = self.parts
