@@ -53,6 +53,10 @@ class Template:
     observe: bool = False
     """Nothing is written to the product's tables, and no subscription's resource is deleted."""
 
+    def serves(self, tenant: str) -> bool:
+        """Whether the rows of that tenant are served."""
+        return self.tenants is None or tenant in self.tenants
+
 
 def desired(
     provider: Provider,

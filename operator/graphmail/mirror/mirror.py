@@ -24,9 +24,9 @@ from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Metrics, Store
 from graphmail.provider import Provider, ProviderKey
 from graphmail.reconciler.journal import Announcer
-from graphmail.resource import CredentialSource, GraphMailSubscription
+from graphmail.resource import GraphMailSubscription
 from graphmail.resource.conditions import ConditionType
-from graphmail.resource.names import LABEL_MANAGED_BY, MIRROR, resource_name
+from graphmail.resource.names import MIRROR, resource_name
 from graphmail.stores import Stores
 
 _log = structlog.get_logger("graphmail.mirror")
@@ -153,8 +153,7 @@ class Mirror:
 
     def _served(self, rows: Sequence[Provider]) -> Sequence[Provider]:
         """Those of the tenants that are served (`GRAPHMAIL_TENANTS`)."""
-        served = self._template.tenants
-        return rows if served is None else [row for row in rows if row.key.tenant in served]
+        return [row for row in rows if self._template.serves(row.key.tenant)]
 
     def _tell_of_requests(self, discovery: Discovery) -> None:
         if discovery.requested:
@@ -301,7 +300,11 @@ class Mirror:
             if resource.metadata.name not in names and not self._waits_for_successor(by_key.get(key_of(resource)))
         ]
         # Of a tenant that is not served only the resource goes, and nothing happens at Graph: there is nothing to guard.
-        rowless = [resource for resource in doomed if key_of(resource) not in by_key and self._serves(resource)]
+        rowless = [
+            resource
+            for resource in doomed
+            if key_of(resource) not in by_key and self._template.serves(resource.spec.tenant)
+        ]
         if not confirmed and _too_many(len(rowless), len(mirrored), rows):
             _log.error(
                 "too many rows are gone at once; their resources are kept. If that is right, run: graphmail mirror --confirm-deletions",
@@ -312,17 +315,15 @@ class Mirror:
             await self._cluster.delete(resource.metadata.name, uid=resource.metadata.uid)
         return len(doomed), 0 if confirmed else len(rowless) - sum(resource in rowless for resource in doomed)
 
-    def _serves(self, resource: GraphMailSubscription) -> bool:
-        return self._template.tenants is None or resource.spec.tenant in self._template.tenants
-
     def _may_go(self, resource: GraphMailSubscription) -> bool:
         """Whoever only observes keeps what tells of a subscription: only who acts can delete that at Graph as well."""
-        keeps = self._template.observe and self._serves(resource) and resource.status.subscription_id is not None
-        return _is_mirrored(resource) and not keeps
+        told = resource.status.subscription_id is not None
+        keeps = self._template.observe and self._template.serves(resource.spec.tenant) and told
+        return resource.mirrored and resource.metadata.deletion_timestamp is None and not keeps
 
     def _waits_for_successor(self, row: Provider | None) -> bool:
         """The provider has another mailbox now: the old one is kept until the new one is covered, or needs no cover."""
-        if row is None or not self._served([row]) or pause(row, self._template) is not None:
+        if row is None or not self._template.serves(row.key.tenant) or pause(row, self._template) is not None:
             return False
         successor = self._fleet.get(self._name(row))
         ready = successor.resource.status.condition(ConditionType.READY) if successor else None
@@ -340,14 +341,6 @@ class Mirror:
             return False
         subscribed = entry.resource.status.subscription_id is not None
         return subscribed and row.last_notification_at > entry.resource.metadata.creation_timestamp
-
-
-def _is_mirrored(resource: GraphMailSubscription) -> bool:
-    return (
-        resource.metadata.labels.get(LABEL_MANAGED_BY) == MIRROR
-        and resource.spec.credentials.source is CredentialSource.PROVIDER_ROW
-        and resource.metadata.deletion_timestamp is None
-    )
 
 
 def _too_many(rowless: int, mirrored: int, rows: Sequence[Provider]) -> bool:

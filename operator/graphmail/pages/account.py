@@ -5,9 +5,9 @@ from enum import StrEnum
 
 from graphmail.database import MailboxState
 from graphmail.decision import Reason
-from graphmail.resource import CredentialSource, GraphMailSubscription
+from graphmail.resource import GraphMailSubscription
 from graphmail.resource.conditions import ConditionType
-from graphmail.resource.names import ANNOTATION_PAUSED, LABEL_MANAGED_BY, MIRROR
+from graphmail.resource.names import ANNOTATION_PAUSED
 
 
 class State(StrEnum):
@@ -48,7 +48,7 @@ REMEDIES = {
 def account(resource: GraphMailSubscription) -> MailboxState | None:
     """How that mailbox stands; None for a resource that mirrors no row of the product."""
     spec, status = resource.spec, resource.status
-    if not _is_mirrored(resource):
+    if not _mirrors_the_product(resource):
         return None
     state = state_of(resource)
     told = status.condition(ConditionType.STALLED) or status.condition(ConditionType.READY)
@@ -100,13 +100,9 @@ def what_to_do(resource: GraphMailSubscription, state: State, reason: str) -> st
     return REMEDIES.get(reason, "") if state in {State.UNCOVERED, State.FAILING} else ""
 
 
-def _is_mirrored(resource: GraphMailSubscription) -> bool:
+def _mirrors_the_product(resource: GraphMailSubscription) -> bool:
     """The product's keys are UUIDs: anything else was written by hand."""
-    if resource.metadata.labels.get(LABEL_MANAGED_BY) != MIRROR:
-        return False
-    if resource.spec.credentials.source is not CredentialSource.PROVIDER_ROW:
-        return False
-    return all(_is_uuid(name) for name in (resource.spec.tenant, resource.spec.provider_id))
+    return resource.mirrored and all(map(_is_uuid, (resource.spec.tenant, resource.spec.provider_id)))
 
 
 def _is_uuid(name: str) -> bool:

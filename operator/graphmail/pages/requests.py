@@ -15,8 +15,7 @@ from graphmail.fleet import Entry, Fleet, key_of
 from graphmail.observability.metrics import Store
 from graphmail.pages.judgement import FEW, WAIT, Move, judge, judge_absent, now_is
 from graphmail.provider import ProviderKey
-from graphmail.resource import CredentialSource
-from graphmail.resource.names import ANNOTATION_RENEW, LABEL_MANAGED_BY, MIRROR
+from graphmail.resource.names import ANNOTATION_RENEW
 from graphmail.stores import Stores
 
 _log = structlog.get_logger("graphmail.pages")
@@ -91,10 +90,12 @@ class Requests:
         if self._stores.away:
             return
         fresh = await self._read()
+        entries = self._entries()
         under_way: dict[ProviderKey, str] = {}
-        made, asked = [], {}
+        made: list[Progress] = []
+        asked: dict[ProviderKey, str] = {}
         for request in sorted(self._open.values(), key=lambda request: request.state is RequestState.QUEUED):
-            move = await self._move(request, under_way.get(request.key), fresh=fresh)
+            move = await self._move(request, entries.get(request.key), under_way.get(request.key), fresh=fresh)
             value = move.annotate or (move.progress.answer_to if move.progress is not None else None)
             if value is not None:
                 under_way.setdefault(request.key, value)
@@ -104,7 +105,7 @@ class Requests:
                 asked[request.key] = move.annotate
         await self._advance(made)
         for key, value in asked.items():
-            await self._annotate(key, value)
+            await self._annotate(entries[key], value)
 
     async def _advance(self, made: Sequence[Progress]) -> None:
         if made:
@@ -128,8 +129,7 @@ class Requests:
             raise
         return True
 
-    async def _move(self, request: RenewalRequest, under_way: str | None, *, fresh: bool) -> Move:
-        entry = self._entry(request.key)
+    async def _move(self, request: RenewalRequest, entry: Entry | None, under_way: str | None, *, fresh: bool) -> Move:
         if entry is not None:
             return judge(
                 request,
@@ -144,10 +144,18 @@ class Requests:
         exists = await self._database.provider_state(request.key) is not None
         return judge_absent(request, exists=exists, policy=self._policy, now=self._now())
 
-    def _entry(self, key: ProviderKey) -> Entry | None:
-        """The provider's resource: the newest, where it moves from one mailbox to another."""
-        found = [entry for entry in self._fleet if key_of(entry.resource) == key and _is_mirrored(entry)]
-        return max(found, key=lambda entry: str(entry.resource.metadata.creation_timestamp), default=None)
+    def _entries(self) -> dict[ProviderKey, Entry]:
+        """The resources of the providers that are asked for: the newest, where one moves from one mailbox to another.
+
+        One pass over the memory, however many requests there are.
+        """
+        wanted = {request.key for request in self._open.values()}
+        found: dict[ProviderKey, Entry] = {}
+        for entry in self._fleet:
+            key = key_of(entry.resource)
+            if key in wanted and entry.resource.mirrored and (key not in found or _made(entry) > _made(found[key])):
+                found[key] = entry
+        return found
 
     def _advanced(self, progress: Progress) -> None:
         request = self._open[progress.id]
@@ -163,11 +171,8 @@ class Requests:
         else:
             self._open[progress.id] = now_is(request, progress)
 
-    async def _annotate(self, key: ProviderKey, value: str) -> None:
+    async def _annotate(self, entry: Entry, value: str) -> None:
         """Ask at the resource, unless somebody has changed it since it was judged."""
-        entry = self._entry(key)
-        if entry is None:
-            return
         metadata = entry.resource.metadata
         patch = {"resourceVersion": metadata.resource_version, "annotations": {ANNOTATION_RENEW: value}}
         try:
@@ -182,7 +187,5 @@ class Requests:
             self._noticed(entry)
 
 
-def _is_mirrored(entry: Entry) -> bool:
-    resource = entry.resource
-    by_mirror = resource.metadata.labels.get(LABEL_MANAGED_BY) == MIRROR
-    return by_mirror and resource.spec.credentials.source is CredentialSource.PROVIDER_ROW
+def _made(entry: Entry) -> str:
+    return str(entry.resource.metadata.creation_timestamp)

@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import to_jsonable_python
 
 from graphmail.resource import duration
+from graphmail.resource.names import LABEL_MANAGED_BY, MIRROR
 
 IDENTIFIER = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
 """What is valid as a label's value, since tenant and provider are labels too."""
@@ -413,6 +414,12 @@ class GraphMailSubscription(_Part):
         except ValidationError:
             status = Status()
         return cls(metadata=metadata, spec=spec, status=status)
+
+    @property
+    def mirrored(self) -> bool:
+        """The mirror has made it, from a provider's row."""
+        made = self.metadata.labels.get(LABEL_MANAGED_BY) == MIRROR
+        return made and self.spec.credentials.source is CredentialSource.PROVIDER_ROW
 
     @property
     def key(self) -> str:
