@@ -6,33 +6,31 @@ import os
 import random
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from typing import Any
 
-import kopf
 import structlog
 
 from graphmail.clock import Clock, clock_of
 from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable, load_configuration
 from graphmail.database import Database, DatabaseError, DatabaseUnavailable
 from graphmail.decision import Mode, Policy
-from graphmail.election import Election, Standing
+from graphmail.election import Standing
 from graphmail.engine import Engine
 from graphmail.fleet import Fleet
 from graphmail.graph import Budget, GraphClient, SignIn
 from graphmail.graph.spending import CallKind
-from graphmail.handlers import kopf_settings, register
 from graphmail.leading import election_for, lead
-from graphmail.mirror import Changes, Listener, Mirror, Template
+from graphmail.mirror import Mirror, Template
 from graphmail.observability.events import EventBook
 from graphmail.observability.health import Heartbeat, Readiness
 from graphmail.observability.metrics import Metrics, Store
 from graphmail.observability.probes import AddressError, ProbeServer, probe_app
+from graphmail.operating import Operator, Parts
 from graphmail.pages import Pages, Requests, Telling
 from graphmail.poster import Poster
 from graphmail.reconciler import (
@@ -51,12 +49,7 @@ from graphmail.sweep import Rounds, SweepTools, sweeper
 
 _log = structlog.get_logger("graphmail")
 
-STOP_SECONDS = 20.0
-"""What running work gets at the end; below the pod's grace period."""
-DRAIN_SECONDS = 3.0
-"""What the events that are left get after it."""
 _WAIT_SECONDS = 2.0
-_GAUGE_SECONDS = 5.0
 
 
 class StartError(Exception):
@@ -71,148 +64,6 @@ def utc_now() -> datetime:
 def holder_name() -> str:
     """This process in claims: the pod's name, or the host's and the process's, and a random part."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What is opened before the rest is made from it."""
-
-    holder: str
-    """This process, in claims and events."""
-    clock: Clock
-    """Of rows, tokens, and all that is about Graph."""
-    fleet: Fleet
-    metrics: Metrics
-    readiness: Readiness
-    cluster: Cluster
-    database: Database | None
-    graph: GraphClient
-    signin: SignIn
-    election: Election | None
-    """None: this process acts in any case."""
-
-
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """The parts that run."""
-
-    settings: Settings
-    parts: Parts
-    engine: Engine
-    mirror: Mirror | None
-    stores: Stores
-    poster: Poster
-    sweep: Rounds | None
-    pages: Pages | None
-    """None without Postgres."""
-
-    async def run(self, stop: asyncio.Event, claim_signals: Callable[[], None]) -> None:
-        """Work until told to stop. A part that ends by a defect ends the whole: the pod's restart is cheap and harmless.
-
-        Cancelled, it stops at once, and abandons running work.
-        """
-        self.parts.metrics.ticked()
-        ready, released = asyncio.Event(), asyncio.Event()
-        stop_seconds, drain_seconds = STOP_SECONDS, DRAIN_SECONDS
-        async with asyncio.TaskGroup() as group:
-            helpers = [group.create_task(part, name=name) for name, part in self._helpers(ready).items()]
-            watching = group.create_task(self._watch(released, ready, claim_signals), name="kopf")
-            try:
-                await _first_of(stop, watching)
-                _log.info("stopping: running work is finished, nothing more is begun")
-            except asyncio.CancelledError:
-                stop_seconds = drain_seconds = 0.0
-                raise
-            finally:
-                await self.engine.stop(stop_seconds)
-                await self.poster.drain(drain_seconds)
-                for helper in helpers:
-                    helper.cancel()
-                released.set()
-
-    def _helpers(self, kopf_ready: asyncio.Event) -> dict[str, Coroutine[Any, Any, None]]:
-        settings = self.settings
-        parts: dict[str, Coroutine[Any, Any, None]] = {
-            "stores": self.stores.watch(),
-            "events": self.poster.run(),
-            "gauges": self._gauges(),
-            "ready kubernetes": self._ready("kubernetes", kopf_ready),
-        }
-        if self.sweep is not None:
-            parts["sweep"] = self._once_all_is_known(self.sweep.run, kopf_ready)
-        if self.pages is not None:
-            parts["pages"] = self._once_all_is_known(self.pages.run, kopf_ready)
-        if self.mirror is not None:
-            parts["ready mirror"] = self._ready("mirror", self.mirror.compared)
-            changes, listens_at = Changes(), settings.listens_at
-            parts["mirror"] = self.mirror.run(
-                poll_seconds=settings.mirror_poll.total_seconds(),
-                compare_seconds=settings.mirror_compare.total_seconds(),
-                changes=changes,
-            )
-            if listens_at is not None:
-                parts["listener"] = Listener(listens_at, changes).run()
-        return parts
-
-    async def _watch(self, stop: asyncio.Event, ready: asyncio.Event, claim_signals: Callable[[], None]) -> None:
-        """Kopf at work. It takes SIGTERM and SIGINT for itself when it starts: they are claimed back."""
-        cluster = self.parts.cluster
-        async with cluster.new_session() as session:
-            connection = kopf.AiohttpSession(server=cluster.server, aiohttp_session=session)
-            tasks = await kopf.spawn_tasks(
-                registry=register(self.engine, connection, tick_seconds=self.settings.tick.total_seconds()),
-                settings=kopf_settings(),
-                standalone=True,
-                namespaces=[cluster.namespace],
-                stop_flag=stop,
-                ready_flag=ready,
-            )
-            claim_signals()
-            await kopf.run_tasks(tasks, ignored=_Everyone())
-
-    async def _ready(self, part: str, event: asyncio.Event) -> None:
-        await event.wait()
-        self.parts.readiness.set_ready(part)
-
-    async def _once_all_is_known(self, run: Callable[[], Awaitable[None]], kopf_ready: asyncio.Event) -> None:
-        """For what takes a resource that is not known yet for one that is gone."""
-        await kopf_ready.wait()
-        if self.mirror is not None:
-            await self.mirror.compared.wait()
-        await run()
-
-    async def _gauges(self) -> None:
-        parts = self.parts
-        while True:
-            parts.metrics.clock_skew(parts.graph.clock_offset)
-            parts.metrics.requests_waiting(parts.graph.budget.waiting)
-            parts.metrics.unsynced(sum(entry.unsynced is not None for entry in parts.fleet))
-            await asyncio.sleep(_GAUGE_SECONDS)
-
-
-class _Everyone(Collection[asyncio.Task[Any]]):
-    """Holds every task, so that Kopf, when it stops, waits for its own root tasks only.
-
-    It takes whatever else was begun after its start for its own, and would cancel it after 5 seconds: running looks among it (Kopf 1.45).
-    """
-
-    def __contains__(self, _: object) -> bool:
-        return True
-
-    def __iter__(self) -> Iterator[asyncio.Task[Any]]:
-        return iter(asyncio.all_tasks())
-
-    def __len__(self) -> int:
-        return len(asyncio.all_tasks())
-
-
-async def _first_of(stop: asyncio.Event, watching: asyncio.Task[None]) -> None:
-    """Until told to stop, or until Kopf has ended by itself."""
-    told = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait({told, watching}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        told.cancel()
 
 
 async def serve(settings: Settings, stop: asyncio.Event, claim_signals: Callable[[], None] = lambda: None) -> None:
