@@ -5,9 +5,10 @@ The messages of the conditions explain; this says whose turn it is. The words fo
 
 from datetime import datetime
 
-from graphmail.cli.situation import PENDING, SILENT, SUBSCRIBED, Ready, Situation
+from graphmail.cli.situation import PENDING, SILENT, Ready, Situation
 from graphmail.cli.spans import when
 from graphmail.decision import Reason
+from graphmail.resource.answers import SUBSCRIBED
 from graphmail.resource.names import ANNOTATION_PAUSED
 
 NOBODY = "nothing"

@@ -34,7 +34,11 @@ class Run:
     def of(cls, selection: Selection, begun: datetime) -> Self:
         """A run with a value that nothing else has."""
         scope = ("tenant" if selection.tenant else "all") if selection.bulk else ""
-        begun = begun.astimezone(UTC).replace(microsecond=0)
+        return cls.begun_at(begun.astimezone(UTC).replace(microsecond=0), scope)
+
+    @classmethod
+    def begun_at(cls, begun: datetime, scope: str) -> Self:
+        """The run of that scope that began then, with a value that nothing else has."""
         prefix = f"{BULK_PREFIX}{scope}/" if scope else ""
         return cls(begun, scope, f"{prefix}{begun:%Y-%m-%dT%H:%M:%SZ}/{secrets.token_hex(3)}")
 
@@ -57,8 +61,7 @@ def unfinished(resources: Iterable[GraphMailSubscription], new: Run, now: dateti
     moments = [begun for match in found if (begun := _begun(match["begun"])) and now - begun < RESUMABLE]
     if not moments:
         return None
-    begun = max(moments)
-    run = Run(begun, new.scope, f"{BULK_PREFIX}{new.scope}/{begun:%Y-%m-%dT%H:%M:%SZ}/{secrets.token_hex(3)}")
+    run = Run.begun_at(max(moments), new.scope)
     served = (one for one in resources if not one.spec.suspend and one.metadata.deletion_timestamp is None)
     return None if all(renewed_since(one, run) for one in served) else run
 

@@ -24,6 +24,8 @@ from graphmail.cli.status import STYLES, why
 from graphmail.cli.watching import listed
 from graphmail.cluster import Cluster, ClusterError
 from graphmail.resource import CredentialSource, FolderSubscription, GraphMailSubscription
+from graphmail.resource.answers import THROTTLED
+from graphmail.resource.conditions import ConditionType
 from graphmail.resource.model import write_time
 from graphmail.resource.names import ANNOTATION_ADOPT, ANNOTATION_RENEW
 
@@ -136,7 +138,8 @@ def _waits(resource: GraphMailSubscription, now: datetime) -> Lines:
     if state.pending_create_time is not None:
         yield "for the answer to a create that is not known", both(state.pending_create_time, now)
     if state.next_attempt_time is not None and state.next_attempt_time > now:
-        throttled = (ready := state.condition("Ready")) is not None and ready.reason == "Throttled"
+        ready = state.condition(ConditionType.READY)
+        throttled = ready is not None and ready.reason == THROTTLED
         yield "for Graph's quota" if throttled else "before it is tried again", both(state.next_attempt_time, now)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from graphmail.cli.output import Screen
-from graphmail.cli.situation import Situation, situation
+from graphmail.cli.situation import Situation, situation, sorted_situations
 from graphmail.cli.watching import SUBSCRIPTIONS, Change, changes
 from graphmail.cluster import Cluster
 from graphmail.resource import GraphMailSubscription
@@ -111,7 +111,7 @@ async def _redraw(book: Book, feed: AsyncIterator[list[Change]], screen: Screen,
         while not taking.done():
             changed.clear()
             now = datetime.now(UTC)
-            found = sorted((situation(one, now) for one in book.resources.values()), key=lambda one: one.order)
+            found = sorted_situations(book.resources.values(), now)
             screen.clear()
             draw(found, now)
             screen.say(f"{now.astimezone():%H:%M:%S}, as it changes; Ctrl-C ends it")

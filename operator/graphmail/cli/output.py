@@ -117,10 +117,6 @@ class Screen:
         if self._terminal:
             self._out.write(CLEAR_PAGE)
 
-    def flush(self) -> None:
-        """Let the reader have what was written so far."""
-        self._out.flush()
-
     def table(self, columns: Sequence[Column[T]], rows: Sequence[T]) -> None:
         """Rows as a table on a terminal that is wide enough, as one block a row on a narrow one, and as whole lines in a pipe."""
         cells = [[_printable(column.read(row)) or "-" for column in columns] for row in rows]

@@ -4,16 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from graphmail.cli.situation import SUBSCRIBED
 from graphmail.cli.spans import when
 from graphmail.cluster import Cluster, ClusterError
 from graphmail.resource import GraphMailSubscription
-from graphmail.resource.conditions import ConditionType
+from graphmail.resource.answers import complaint, is_throttled, went_well
 from graphmail.resource.names import ANNOTATION_RENEW
 
 _TRIES = 5
-THROTTLED = "Throttled"
-"""The reason of a Ready condition while Graph, or the budget for it, asks to wait."""
 
 
 class Fate(StrEnum):
@@ -96,15 +93,13 @@ def answer(resource: GraphMailSubscription, value: str, now: datetime) -> Outcom
     if status.last_handled_renewal != value:
         return None
     name, mailbox = resource.metadata.name, resource.spec.mailbox
-    ready, stalled = status.condition(ConditionType.READY), status.condition(ConditionType.STALLED)
-    if ready is not None and ready.reason == SUBSCRIBED and ready.status == "True" and status.next_attempt_time is None:
+    if went_well(status):
         expires, renewal = when(status.expiration_time, now), when(status.next_renewal_time, now)
         return Outcome(name, mailbox, Fate.RENEWED, f"expires {expires}, next renewal {renewal}")
-    said = stalled or ready
-    if said is not None and said.reason == THROTTLED and status.next_attempt_time is not None:
+    if is_throttled(status) and status.next_attempt_time is not None:
         message = f"the operator tries again by itself {when(status.next_attempt_time, now)}"
         return Outcome(name, mailbox, Fate.QUEUED, message)
-    message = f"{said.reason}: {said.message}" if said is not None else "the status does not say why"
+    message = complaint(status)
     if status.next_attempt_time is not None:
         message += f"; the operator tries again {when(status.next_attempt_time, now)}"
     return Outcome(name, mailbox, Fate.FAILED, message)

@@ -4,7 +4,7 @@ The resource's conditions say most of it. What they cannot say is that nobody wr
 under a status that still says Ready, or a renewal that is long due, means that the operator is not running.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,6 +12,7 @@ from enum import StrEnum
 from graphmail.cli.spans import human
 from graphmail.decision import Reason
 from graphmail.resource import GraphMailSubscription
+from graphmail.resource.answers import SUBSCRIBED
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.names import ANNOTATION_PAUSED
 
@@ -19,9 +20,6 @@ OVERDUE = timedelta(minutes=30)
 """A renewal that is due for longer than this, without a failure, was not noticed by anybody: twice the default tick."""
 SILENT = timedelta(minutes=2)
 """A resource that stands untouched for longer than this was not noticed either."""
-SUBSCRIBED = "Subscribed"
-"""The reason of a Ready condition that needs no explanation."""
-
 PENDING = "Pending"
 """The reason that is shown while the operator has not looked at a mailbox yet."""
 
@@ -149,3 +147,8 @@ def _said(resource: GraphMailSubscription) -> tuple[str, str]:
 
 def _joined(*texts: str) -> str:
     return "; ".join(text for text in texts if text)
+
+
+def sorted_situations(resources: Iterable[GraphMailSubscription], now: datetime) -> list[Situation]:
+    """How they stand, trouble first."""
+    return sorted((situation(resource, now) for resource in resources), key=lambda one: one.order)

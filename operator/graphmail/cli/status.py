@@ -1,7 +1,7 @@
 """`graphmail status`: how the mailboxes stand, for people who have just been woken up."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -18,9 +18,8 @@ from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOpti
 from graphmail.cli.output import Column, Screen, TableFormat, count
 from graphmail.cli.page import Page
 from graphmail.cli.selection import Selection, selected
-from graphmail.cli.situation import Ready, Situation, situation
+from graphmail.cli.situation import Ready, Situation, sorted_situations
 from graphmail.cli.spans import read_moment, when
-from graphmail.resource import GraphMailSubscription
 from graphmail.resource.model import write_time
 
 PAGE = Page(
@@ -127,11 +126,6 @@ async def _status(
             await live(cluster, screen, lambda found, now: draw(found, now=now), wish.wants)
         resources = await selected(cluster, wish.selection)
     show(sorted_situations(resources, datetime.now(UTC)), wish, datetime.now(UTC), screen, settings.namespace)
-
-
-def sorted_situations(resources: Iterable[GraphMailSubscription], now: datetime) -> list[Situation]:
-    """How they stand, trouble first."""
-    return sorted((situation(resource, now) for resource in resources), key=lambda one: one.order)
 
 
 def show(found: Sequence[Situation], wish: Wish, now: datetime, screen: Screen, namespace: str) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from graphmail.database import Progress, RenewalRequest, RequestState
 from graphmail.decision import Mode, Policy
 from graphmail.resource import GraphMailSubscription
+from graphmail.resource.answers import complaint, is_throttled, speaks, went_well
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.names import ANNOTATION_PAUSED, ANNOTATION_RENEW, BULK_PREFIX
 
@@ -17,7 +18,6 @@ FEW = 20
 """More requests than this at once are renewed after what is due anyway, as `graphmail renew --all` is."""
 LEFT_TO_OTHERS = timedelta(minutes=10)
 """A request for a tenant that is not served may be another operator's; after this it is nobody's."""
-SUBSCRIBED, THROTTLED = "Subscribed", "Throttled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +103,11 @@ def _answered_since(request: RenewalRequest, resource: GraphMailSubscription, pe
 
 def _answer(request: RenewalRequest, resource: GraphMailSubscription) -> Move:
     status = resource.status
-    ready, stalled = status.condition(ConditionType.READY), status.condition(ConditionType.STALLED)
-    if ready is not None and (ready.reason, ready.status) == (SUBSCRIBED, "True") and status.next_attempt_time is None:
+    ready, said = status.condition(ConditionType.READY), speaks(status)
+    if ready is not None and went_well(status):
         return Move(Progress(request.id, RequestState.DONE, ready.message, expires_at=status.expiration_time))
-    said = stalled or ready
-    message = f"{said.reason}: {said.message}" if said is not None else "the status does not say why"
-    if said is not None and said.reason == THROTTLED:
+    message = complaint(status)
+    if said is not None and is_throttled(status):
         message = f"waiting for Graph's quota: {said.message}"
         return WAIT if request.message == message else Move(Progress(request.id, RequestState.RUNNING, message))
     if status.next_attempt_time is not None:

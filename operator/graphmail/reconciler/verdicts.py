@@ -6,6 +6,7 @@ from graphmail.backoff import Pace
 from graphmail.decision import Reason
 from graphmail.graph import Meaning, MicrosoftError
 from graphmail.reconciler.result import Verdict
+from graphmail.resource.answers import THROTTLED
 
 REASONS: dict[Meaning, str] = {
     Meaning.GONE: "SubscriptionLost",
@@ -14,7 +15,7 @@ REASONS: dict[Meaning, str] = {
     Meaning.ENDPOINT: "NotificationEndpointFailed",
     Meaning.PERMISSION: "PermissionMissing",
     Meaning.UNAUTHORIZED: "TokenRefused",
-    Meaning.THROTTLED: "Throttled",
+    Meaning.THROTTLED: THROTTLED,
     Meaning.QUOTA_FULL: "SubscriptionQuotaFull",
     Meaning.TRANSIENT: "GraphUnavailable",
     Meaning.CEILING: "LifetimeRefused",
