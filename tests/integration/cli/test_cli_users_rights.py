@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from graphmail.cli import build
 from support.command import Graphmail
 from support.stage import Stage
+from support.waiting import eventually
 
 GMS, EVENTS = "graphmailsubscriptions.graphmail.dev", "events"
 Right = tuple[str, str]
@@ -57,12 +58,12 @@ async def typed(stage: Stage, variables: Mapping[str, str], *arguments: str) -> 
 
 async def allowed(stage: Stage, variables: Mapping[str, str], *arguments: str) -> Result:
     """The API server knows of new rights a moment after they were given."""
-    for _ in range(20):
+
+    async def works() -> Result | None:
         result = await typed(stage, variables, *arguments)
-        if result.exit_code == 0:
-            return result
-        await asyncio.sleep(0.1)
-    return result
+        return result if result.exit_code == 0 else None
+
+    return await eventually(works, f"{arguments} works with these rights")
 
 
 async def test_the_documented_rights_suffice_and_the_missing_one_is_named(
@@ -96,13 +97,13 @@ async def eventually_refused(
 ) -> None:
     """The command fails, and its only line names the right. An authorizer may know of a right for a moment longer."""
     wanted = f"somebody lacks the right to {missing[0]} {missing[1]} in namespace {stage.namespace}: "
-    for _ in range(20):
+
+    async def refused() -> Result | None:
         result = await typed(stage, variables, *arguments)
-        if result.exit_code == 1 and wanted in result.stderr:
-            assert result.stderr.count("\n") == 1, f"{name}: {result.stderr}"
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"{name} without {missing}: {result.exit_code} {result.output}")
+        return result if result.exit_code == 1 and wanted in result.stderr else None
+
+    result = await eventually(refused, f"{name} without {missing} is refused in those words")
+    assert result.stderr.count("\n") == 1, f"{name}: {result.stderr}"
 
 
 async def test_a_watch_that_is_not_allowed_names_the_right(stage: Stage) -> None:
