@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from graphmail import operating
 from graphmail.handlers import kopf_settings
 from graphmail.resource.names import PLURAL
 from localstack.controlplane import ControlPlane
@@ -257,5 +258,5 @@ async def proxy(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """The proxy, with the operator led through it; what a test asks for itself goes past it."""
     async with ApiProxy(stage.control_plane) as serving:
         monkeypatch.setenv("KUBECONFIG", str(serving.kubeconfig(tmp_path)))
-        monkeypatch.setattr("graphmail.runtime.kopf_settings", _patient)
+        monkeypatch.setattr(operating, "kopf_settings", _patient)
         yield serving
