@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 from graphsim.directory import Folder, Mailbox, Message
@@ -12,6 +13,8 @@ from graphsim.timestamps import graph_timestamp, parse_graph_timestamp
 
 _DEFAULT_TOP = 10
 _LARGEST_TOP = 1_000
+_NEWEST_FIRST, _OLDEST_FIRST = "receiveddatetime desc", "receiveddatetime asc"
+_ALWAYS_SHOWN = frozenset({"@odata.etag", "id"})
 _RECEIVED_AFTER = re.compile(r"receivedDateTime (ge|gt) (\S+)", re.IGNORECASE)
 
 
@@ -44,14 +47,14 @@ async def folder(call: GraphCall) -> Reply:
 async def messages(call: GraphCall) -> Reply:
     """GET …/messages: of all folders, the newest first."""
     mailbox = _open_mailbox(call)
-    return _collection(call, "messages", _newest(call, list(mailbox.messages)))
+    return _collection(call, "messages", _page(call, list(mailbox.messages)))
 
 
 async def folder_messages(call: GraphCall) -> Reply:
     """GET …/mailFolders/{folder}/messages, the newest first."""
     mailbox = _open_mailbox(call)
     found = _named_folder(call, mailbox)
-    return _collection(call, "messages", _newest(call, [one for one in mailbox.messages if one.folder_id == found.id]))
+    return _collection(call, "messages", _page(call, [one for one in mailbox.messages if one.folder_id == found.id]))
 
 
 def _open_mailbox(call: GraphCall) -> Mailbox:
@@ -67,10 +70,34 @@ def _named_folder(call: GraphCall, mailbox: Mailbox) -> Folder:
     return found
 
 
-def _newest(call: GraphCall, found: list[Message]) -> list[dict[str, Any]]:
+def _page(call: GraphCall, found: list[Message]) -> list[dict[str, Any]]:
     earliest = _earliest_second(call.query.get("$filter", ""))
-    newest_first = sorted((one for one in found if int(one.received_at) >= earliest), key=lambda one: -one.received_at)
-    return [_message_body(message) for message in newest_first[: _top(call)]]
+    selected = _selected(call.query.get("$select", ""))
+    in_order = sorted(
+        (one for one in found if int(one.received_at) >= earliest),
+        key=lambda one: one.received_at,
+        reverse=_newest_first(call.query.get("$orderby", "")),
+    )
+    return [selected(_message_body(message)) for message in in_order[: _top(call)]]
+
+
+def _newest_first(text: str) -> bool:
+    """Read `$orderby`: by `receivedDateTime`, down (also when nothing is said) or up, is all that is known here."""
+    wanted = " ".join(text.lower().split())
+    if wanted in {"", _NEWEST_FIRST}:
+        return True
+    if wanted in {_OLDEST_FIRST, _OLDEST_FIRST.removesuffix(" asc")}:
+        return False
+    raise GraphError(400, "BadRequest", f"Invalid $orderby '{text}': only receivedDateTime is known.")
+
+
+def _selected(text: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Read `$select`: what narrows a message to the named fields; Graph shows the id in any case."""
+    names = {name.strip() for name in text.split(",")} - {""}
+    if not names:
+        return lambda body: body
+    kept = names | _ALWAYS_SHOWN
+    return lambda body: {name: value for name, value in body.items() if name in kept}
 
 
 def _earliest_second(text: str) -> int:

@@ -133,13 +133,40 @@ async def test_mail_is_read_newest_first(graph, ann, house):
     for number in range(3):
         graph.simulator.clock.advance(60)
         world.receive_message(house.ann, "inbox" if number else "archive", f"number {number}")
-    newest = await ann.call("GET", "/me/mailFolders('inbox')/messages?$top=1&$select=receivedDateTime")
+    newest = await ann.call("GET", "/me/mailFolders('inbox')/messages?$top=1")
     assert [one["subject"] for one in newest.body["value"]] == ["number 2"]
     assert newest.body["value"][0]["receivedDateTime"] == "2026-11-24T12:03:00Z"
     everything = await graph.call("GET", f"/users/{house.ann.user_id}/messages")
     assert [one["subject"] for one in everything.body["value"]] == ["number 2", "number 1", "number 0"]
     later = await ann.call("GET", "/me/messages?$filter=receivedDateTime gt 2026-11-24T12:02:00Z")
     assert [one["subject"] for one in later.body["value"]] == ["number 2"]
+
+
+NEWEST = "messages?$top=1&$select=receivedDateTime&$orderby=receivedDateTime desc"
+
+
+@pytest.mark.parametrize("folder", ["mailFolders/inbox", "mailFolders('inbox')"])
+async def test_the_moment_of_the_newest_message_is_one_narrow_call(graph, ann, house, folder):
+    asked = [(ann, "/me"), (graph, f"/users/{house.ann.user_id}"), (graph, f"/users/{house.ann.upn}")]
+    assert [(await one.call("GET", f"{path}/{folder}/{NEWEST}")).body["value"] for one, path in asked] == [[]] * 3
+    for name in ("inbox", "inbox", "archive"):
+        graph.simulator.clock.advance(60)
+        newest = graph.simulator.world.receive_message(house.ann, name)
+        if name == "inbox":
+            expected = newest.id
+    for one, path in asked:
+        (shown,) = (await one.call("GET", f"{path}/{folder}/{NEWEST}")).body["value"]
+        assert sorted(shown) == ["@odata.etag", "id", "receivedDateTime"]
+        assert (shown["id"], shown["receivedDateTime"]) == (expected, "2026-11-24T12:02:00Z")
+
+
+async def test_mail_is_read_oldest_first_when_asked_and_in_no_other_order(graph, ann, house):
+    for number in range(2):
+        graph.simulator.clock.advance(60)
+        graph.simulator.world.receive_message(house.ann, subject=f"number {number}")
+    oldest = await ann.call("GET", "/me/messages?$orderby=receivedDateTime")
+    assert [one["subject"] for one in oldest.body["value"]] == ["number 0", "number 1"]
+    assert (await ann.call("GET", "/me/messages?$orderby=subject")).status == 400
 
 
 async def test_the_signed_in_user_and_the_folders_are_shown(ann, house):
