@@ -3,12 +3,14 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, TypeVar
 
 import httpx
 from pydantic import BaseModel
 
+from graphsim import control_mail_models as c
 from graphsim import control_models as m
 from graphsim import control_run_models as r
 from graphsim.grants import RevocationReason
@@ -96,7 +98,7 @@ class SimulatorControl:
         return self._one(m.MailboxView, "POST", "/mailboxes", m.NewMailbox(tenant=tenant, upn=upn, **fields))
 
     def change_mailbox(self, mailbox: str, **fields: Any) -> m.MailboxView:
-        """Change a mailbox; `fields` as in MailboxChange: enabled, add_folders, denied_clients."""
+        """Change a mailbox; `fields` as in MailboxChange: enabled, add_folders, denied_clients, delivery_delay_seconds."""
         return self._one(m.MailboxView, "PATCH", "/mailboxes", m.MailboxChange(mailbox=mailbox, **fields))
 
     def grants(self) -> list[m.GrantView]:
@@ -115,9 +117,12 @@ class SimulatorControl:
         client_id: str | None = None,
         grant_id: str | None = None,
         reason: RevocationReason = "revoked",
+        removes: bool | None = None,
     ) -> int:
-        """End the grants of a mailbox (of one app, when named) or one by id; answer how many."""
-        body = m.GrantRevocation(mailbox=mailbox, client_id=client_id, grant_id=grant_id, reason=reason)
+        """End the grants of a mailbox (of one app, when named) or one by id, and with `removes` the subscriptions; answer how many."""
+        body = m.GrantRevocation(
+            mailbox=mailbox, client_id=client_id, grant_id=grant_id, reason=reason, removes=removes
+        )
         return self._one(m.Removed, "POST", "/grants/revoke", body).count
 
     # -- subscriptions, messages, coverage -----------------------------------------------------------------------
@@ -144,6 +149,10 @@ class SimulatorControl:
         """Let a live subscription vanish silently."""
         self._one(m.Removed, "POST", f"/subscriptions/{subscription_id}/drop")
 
+    def remove_subscription(self, subscription_id: str) -> None:
+        """End a live subscription as Graph does when it removes one: its lifecycle URL is told."""
+        self._one(m.Removed, "POST", f"/subscriptions/{subscription_id}/remove")
+
     def send_message(self, mailbox: str, *, folder: str = "inbox", subject: str = "A message") -> m.MessageView:
         """Let a message arrive; the answer says what came of the first attempt at each endpoint."""
         body = m.NewMessage(mailbox=mailbox, folder=folder, subject=subject)
@@ -164,6 +173,61 @@ class SimulatorControl:
         named = None if mailboxes is None else list(mailboxes)
         body = m.WatchChange(mailboxes=named, watched=watched, folders=list(folders))
         return self._one(m.Removed, "POST", "/coverage/watch", body).count
+
+    # -- traffic, lifecycle, silent death ------------------------------------------------------------------------
+
+    def start_traffic(
+        self, *, mailbox: str | None = None, tenant: str | None = None, **rhythm: Any
+    ) -> list[c.StreamView]:
+        """Let mail arrive by itself; `rhythm` as in NewTraffic: folder, seed, profile, per_week, utc_offset_hours."""
+        body = m.NewTraffic(mailbox=mailbox, tenant=tenant, **rhythm)
+        return self._sent(c.StreamView, "/traffic", body)
+
+    def traffic(self, *, mailbox: str | None = None, tenant: str | None = None) -> list[c.StreamView]:
+        """Ask for the mail that arrives by itself."""
+        return self._many(c.StreamView, "/traffic", m.MailboxFilter(mailbox=mailbox, tenant=tenant))
+
+    def stop_traffic(self, *, mailbox: str | None = None, tenant: str | None = None) -> int:
+        """Let no more mail arrive by itself; answer in how many folders."""
+        return self._one(m.Removed, "DELETE", "/traffic", m.MailboxFilter(mailbox=mailbox, tenant=tenant)).count
+
+    def delivered(
+        self, *, since: datetime | None = None, mailbox: str | None = None, tenant: str | None = None
+    ) -> list[c.DeliveredView]:
+        """Ask when the last notification was taken, of all folders or of those that got one after `since`."""
+        which = c.DeliveredFilter(since=since, mailbox=mailbox, tenant=tenant)
+        return self._many(c.DeliveredView, "/delivered", which)
+
+    def endpoints(self) -> list[c.EndpointView]:
+        """Ask how fast the endpoints answer, and to which of them notifications are dropped."""
+        return self._many(c.EndpointView, "/endpoints")
+
+    def send_lifecycle(self, *items: c.LifecycleOrder | Mapping[str, Any]) -> list[c.LifecycleDeliveryView]:
+        """Send lifecycle notifications, as in LifecycleOrder: event, and subscription or mailbox; those to one URL go together."""
+        orders = [one if isinstance(one, c.LifecycleOrder) else c.LifecycleOrder.model_validate(one) for one in items]
+        return self._sent(c.LifecycleDeliveryView, "/lifecycle", c.NewLifecycle(items=orders))
+
+    def lifecycle(self, *, mailbox: str | None = None, tenant: str | None = None) -> list[c.LifecycleDeliveryView]:
+        """Ask for the last lifecycle notifications and the attempts to deliver them."""
+        return self._many(c.LifecycleDeliveryView, "/lifecycle", m.MailboxFilter(mailbox=mailbox, tenant=tenant))
+
+    def reauthorizations(self, *, mailbox: str | None = None, tenant: str | None = None) -> c.ReauthorizationsView:
+        """Ask which reauthorizations were asked for, what satisfied them, and who did both within ten minutes."""
+        which = m.MailboxFilter(mailbox=mailbox, tenant=tenant)
+        return self._one(c.ReauthorizationsView, "GET", "/lifecycle/reauthorizations", which=which)
+
+    def silence(self, subscription: str | None = None, **which: Any) -> list[c.PlannedSilenceView]:
+        """Let subscriptions die silently; `which` as in NewSilence: mailbox, tenant, client_id, share, seed, within_hours."""
+        return self._sent(c.PlannedSilenceView, "/silence", c.NewSilence(subscription=subscription, **which))
+
+    def mend(self, subscription: str | None = None, **which: Any) -> int:
+        """Let silent subscriptions deliver again; `which` as in SubscriptionChoice: mailbox, tenant, client_id."""
+        body = c.SubscriptionChoice(subscription=subscription, **which)
+        return self._one(m.Removed, "POST", "/silence/mend", body).count
+
+    def silences(self, *, mailbox: str | None = None, tenant: str | None = None) -> c.SilenceView:
+        """Ask when silent deaths began and ended, and whether what clients replaced had been healthy."""
+        return self._one(c.SilenceView, "GET", "/silence", which=m.MailboxFilter(mailbox=mailbox, tenant=tenant))
 
     # -- faults, settings, clock, log ----------------------------------------------------------------------------
 
@@ -238,6 +302,9 @@ class SimulatorControl:
 
     def _many(self, view: type[_View], path: str, which: BaseModel | None = None) -> list[_View]:
         return [view.model_validate(one) for one in json.loads(self._send("GET", path, None, which))]
+
+    def _sent(self, view: type[_View], path: str, body: BaseModel) -> list[_View]:
+        return [view.model_validate(one) for one in json.loads(self._send("POST", path, body, None))]
 
     def _send(
         self, method: str, path: str, body: BaseModel | Mapping[str, Any] | None, which: BaseModel | None

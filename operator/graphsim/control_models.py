@@ -5,12 +5,16 @@ Times are ISO 8601 in UTC and simulated, unless a name says otherwise.
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from graphsim.app_keys import EXCHANGE_AUDIENCE
+from graphsim.deliveries import DeliveryState
 from graphsim.grants import RevocationReason
+from graphsim.rhythms import Profile
+from graphsim.settings import Delay
+from graphsim.subscriptions import EndReason
 
 
 class Model(BaseModel):
@@ -132,6 +136,9 @@ class MailboxChange(Model):
     enabled: bool | None = None
     add_folders: list[str] = []
     denied_clients: list[str] | None = Field(None, description="Apps that an access policy keeps out: client ids")
+    delivery_delay_seconds: Delay | None = Field(
+        None, description="Simulated seconds from a message to its notification, at least and at most"
+    )
 
 
 class FolderView(Model):
@@ -182,6 +189,7 @@ class GrantRevocation(Model):
     client_id: str | None = None
     grant_id: str | None = None
     reason: RevocationReason = "revoked"
+    removes: bool | None = Field(None, description="End the user's subscriptions, too; None: as the settings say")
 
 
 class NewSubscription(Model):
@@ -218,6 +226,7 @@ class SubscriptionView(Model):
     created_at: datetime
     renewals: int
     renewed_at: datetime | None
+    delivers: bool = Field(description="False: silently dead")
 
 
 class EndedView(Model):
@@ -227,7 +236,7 @@ class EndedView(Model):
     mailbox: str
     client_id: str
     ended_at: datetime
-    reason: Literal["expired", "deleted", "dropped"]
+    reason: EndReason
 
 
 class NewMessage(Model):
@@ -254,7 +263,7 @@ class DeliveryView(Model):
     mailbox: str
     url: str
     message_id: str
-    state: Literal["delivered", "retrying", "refused", "given-up"]
+    state: DeliveryState
     attempts: list[AttemptView]
 
 
@@ -311,6 +320,23 @@ class WatchChange(Model):
     folders: list[str] = []
 
 
+class MailboxFilter(Model):
+    """Which mailboxes an answer is about; None: all."""
+
+    mailbox: str | None = None
+    tenant: str | None = None
+
+
+class NewTraffic(MailboxFilter):
+    """Mail that arrives by itself in a folder of the chosen mailboxes; what is left out is drawn for each by the seed."""
+
+    folder: str = "inbox"
+    seed: int | None = Field(None, description="The same seed gives a mailbox of the same UPN the same mail")
+    profile: Profile | None = None
+    per_week: float | None = Field(None, ge=0, description="Mails a week on average; 0: none")
+    utc_offset_hours: float | None = Field(None, ge=-12, le=14)
+
+
 class Seed(Model):
     """A whole world in one body; it is added to what exists, in this order."""
 
@@ -319,6 +345,7 @@ class Seed(Model):
     mailboxes: list[NewMailbox] = []
     grants: list[NewGrant] = []
     subscriptions: list[NewSubscription] = []
+    traffic: list[NewTraffic] = []
     settings: dict[str, Any] = {}
 
 
@@ -330,13 +357,6 @@ class Seeded(Model):
     mailboxes: list[MailboxView]
     grants: list[GrantView]
     subscriptions: list[SubscriptionView]
-
-
-class MailboxFilter(Model):
-    """Which mailboxes an answer is about; None: all."""
-
-    mailbox: str | None = None
-    tenant: str | None = None
 
 
 class SubscriptionFilter(MailboxFilter):

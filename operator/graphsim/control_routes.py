@@ -14,6 +14,8 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from graphsim import control_mail as mail
+from graphsim import control_mail_models as c
 from graphsim import control_models as m
 from graphsim import control_run_models as r
 from graphsim import control_running as running
@@ -56,8 +58,20 @@ ROUTES: tuple[ControlRoute, ...] = (
     ControlRoute("POST", "/subscriptions", m.NewSubscription, world.add_subscription),
     ControlRoute("GET", "/subscriptions/ended", m.Nothing, world.list_ended),
     ControlRoute("POST", "/subscriptions/{id}/drop", m.ById, world.drop_subscription),
+    ControlRoute("POST", "/subscriptions/{id}/remove", m.ById, mail.remove_subscription),
+    ControlRoute("GET", "/silence", m.MailboxFilter, mail.show_silence),
+    ControlRoute("POST", "/silence", c.NewSilence, mail.silence),
+    ControlRoute("POST", "/silence/mend", c.SubscriptionChoice, mail.mend),
     ControlRoute("POST", "/messages", m.NewMessage, world.receive_message),
     ControlRoute("GET", "/deliveries", m.MailboxFilter, world.list_deliveries),
+    ControlRoute("GET", "/delivered", c.DeliveredFilter, mail.list_delivered),
+    ControlRoute("GET", "/endpoints", m.Nothing, mail.list_endpoints),
+    ControlRoute("GET", "/lifecycle", m.MailboxFilter, mail.list_lifecycle),
+    ControlRoute("POST", "/lifecycle", c.NewLifecycle, mail.send_lifecycle),
+    ControlRoute("GET", "/lifecycle/reauthorizations", m.MailboxFilter, mail.show_reauthorizations),
+    ControlRoute("GET", "/traffic", m.MailboxFilter, mail.list_traffic),
+    ControlRoute("POST", "/traffic", m.NewTraffic, mail.start_traffic),
+    ControlRoute("DELETE", "/traffic", m.MailboxFilter, mail.stop_traffic),
     ControlRoute("GET", "/coverage", m.MailboxFilter, world.show_coverage),
     ControlRoute("POST", "/coverage/watch", m.WatchChange, world.change_watch),
     ControlRoute("GET", "/faults", m.Nothing, running.list_faults),

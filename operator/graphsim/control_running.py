@@ -4,10 +4,10 @@ import json
 from itertools import islice
 from typing import Any
 
+from graphsim import control_mail, control_world
 from graphsim import control_models as m
 from graphsim import control_run_models as r
 from graphsim import control_views as views
-from graphsim import control_world
 from graphsim.calls import Call
 from graphsim.directory import UnknownObjectError
 from graphsim.errors import GraphError, SigninError
@@ -37,12 +37,14 @@ def health(runtime: Runtime, _body: m.Nothing) -> m.Health:
 
 
 def seed(runtime: Runtime, body: m.Seed) -> m.Seeded:
-    """Add a whole world: tenants, apps, mailboxes, grants, subscriptions and settings."""
+    """Add a whole world: tenants, apps, mailboxes, grants, subscriptions, traffic and settings."""
     tenants = [control_world.add_tenant(runtime, one) for one in body.tenants]
     apps = [control_world.add_app(runtime, one) for one in body.apps]
     mailboxes = [control_world.add_mailbox(runtime, one) for one in body.mailboxes]
     grants = [control_world.add_grant(runtime, one) for one in body.grants]
     subscriptions = [control_world.add_subscription(runtime, one) for one in body.subscriptions]
+    for one in body.traffic:
+        control_mail.start_traffic(runtime, one)
     if body.settings:
         change_settings(runtime, body.settings)
     return m.Seeded(tenants=tenants, apps=apps, mailboxes=mailboxes, grants=grants, subscriptions=subscriptions)
@@ -102,7 +104,7 @@ def show_settings(runtime: Runtime, _body: m.Nothing) -> SimulatorSettings:
 def change_settings(runtime: Runtime, body: dict[str, Any]) -> SimulatorSettings:
     """Change the named settings and leave the others; nothing changes when one of them is wrong (ValidationError)."""
     merged = SimulatorSettings.model_validate(runtime.world.settings.model_dump() | body)
-    runtime.world.settings = merged
+    runtime.world.change_settings(merged)
     return merged
 
 

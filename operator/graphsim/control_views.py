@@ -1,5 +1,6 @@
 """From the state of the world to the bodies of the control API. Secrets and tokens never pass through here."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from graphsim import control_models as m
@@ -7,9 +8,9 @@ from graphsim import control_run_models as r
 from graphsim.calls import Call
 from graphsim.clock import SimulatedClock
 from graphsim.coverage import Interval, Ledger, MailboxCoverage
+from graphsim.deliveries import Attempt, Delivery
 from graphsim.directory import App, Mailbox, Tenant
 from graphsim.grants import Grant
-from graphsim.notifications import Delivery
 from graphsim.subscriptions import WHOLE_MAILBOX, Ended, Subscription
 from graphsim.world import World
 
@@ -88,6 +89,7 @@ def subscription(source: Subscription, world: World) -> m.SubscriptionView:
         created_at=moment(source.created_at),
         renewals=source.renewals,
         renewed_at=None if source.renewed_at is None else moment(source.renewed_at),
+        delivers=source.delivers,
     )
 
 
@@ -110,11 +112,16 @@ def delivery(source: Delivery) -> m.DeliveryView:
         url=source.url,
         message_id=source.message_id,
         state=source.state,
-        attempts=[
-            m.AttemptView(at=moment(one.at), status=one.status, error=one.error, milliseconds=one.milliseconds)
-            for one in source.attempts
-        ],
+        attempts=attempts(source.attempts),
     )
+
+
+def attempts(source: Iterable[Attempt]) -> list[m.AttemptView]:
+    """Show the attempts to post something."""
+    return [
+        m.AttemptView(at=moment(one.at), status=one.status, error=one.error, milliseconds=one.milliseconds)
+        for one in source
+    ]
 
 
 def call(source: Call) -> r.CallView:

@@ -86,7 +86,7 @@ def add_mailbox(runtime: Runtime, body: m.NewMailbox) -> m.MailboxView:
 
 
 def change_mailbox(runtime: Runtime, body: m.MailboxChange) -> m.MailboxView:
-    """Change a mailbox: take it out of Exchange Online or back, add folders, keep apps out by policy."""
+    """Change a mailbox: take it out of Exchange Online or back, add folders, keep apps out by policy, delay notifications."""
     mailbox = runtime.world.directory.mailbox(body.mailbox)
     if body.enabled is not None:
         mailbox.enabled = body.enabled
@@ -94,13 +94,15 @@ def change_mailbox(runtime: Runtime, body: m.MailboxChange) -> m.MailboxView:
     mailbox.custom_folders.update(added)
     if body.denied_clients is not None:
         mailbox.denied_clients = set(body.denied_clients)
+    if body.delivery_delay_seconds is not None:
+        mailbox.delivery_delay = body.delivery_delay_seconds
     return views.mailbox(mailbox, runtime.world)
 
 
 def list_mailboxes(runtime: Runtime, body: m.MailboxFilter) -> list[m.MailboxView]:
     """Show mailboxes."""
     runtime.world.settle()
-    return [views.mailbox(mailbox, runtime.world) for mailbox in _mailboxes(runtime, body)]
+    return [views.mailbox(mailbox, runtime.world) for mailbox in chosen_mailboxes(runtime, body)]
 
 
 def add_grant(runtime: Runtime, body: m.NewGrant) -> m.GrantView:
@@ -125,7 +127,7 @@ def revoke_grants(runtime: Runtime, body: m.GrantRevocation) -> m.Removed:
     if not found:
         raise UnknownObjectError("no such grant: name a mailbox, or a grant_id")
     for grant in found:
-        world.revoke(grant, body.reason)
+        world.revoke(grant, body.reason, removes=body.removes)
     return m.Removed(count=len(found))
 
 
@@ -158,7 +160,7 @@ def list_subscriptions(runtime: Runtime, body: m.SubscriptionFilter) -> list[m.S
     world.settle()
     found = [
         subscription
-        for mailbox in _mailboxes(runtime, body)
+        for mailbox in chosen_mailboxes(runtime, body)
         for subscription in world.subscriptions.of_mailbox(mailbox.user_id)
         if body.client_id in {None, subscription.client_id}
     ]
@@ -196,7 +198,7 @@ async def receive_message(runtime: Runtime, body: m.NewMessage) -> m.MessageView
 
 def list_deliveries(runtime: Runtime, body: m.MailboxFilter) -> list[m.DeliveryView]:
     """Show the last notifications, the oldest first, and every attempt at them."""
-    users = {mailbox.user_id for mailbox in _mailboxes(runtime, body)}
+    users = {mailbox.user_id for mailbox in chosen_mailboxes(runtime, body)}
     return [views.delivery(one) for one in runtime.notifier.deliveries if one.user_id in users]
 
 
@@ -206,7 +208,7 @@ def show_coverage(runtime: Runtime, body: m.MailboxFilter) -> list[m.CoverageVie
     accounts = runtime.world.coverage.accounts()
     return [
         views.coverage(mailbox, accounts[mailbox.user_id], now)
-        for mailbox in _mailboxes(runtime, body)
+        for mailbox in chosen_mailboxes(runtime, body)
         if mailbox.user_id in accounts
     ]
 
@@ -228,7 +230,8 @@ def _federation(body: m.FederationModel) -> Federation:
     return Federation.from_pem(body.public_key, issuer=body.issuer, subject=body.subject, audience=body.audience)
 
 
-def _mailboxes(runtime: Runtime, body: m.MailboxFilter) -> list[Mailbox]:
+def chosen_mailboxes(runtime: Runtime, body: m.MailboxFilter) -> list[Mailbox]:
+    """Answer the mailboxes that a filter means."""
     directory = runtime.world.directory
     if body.mailbox is not None:
         return [directory.mailbox(body.mailbox)]

@@ -8,7 +8,7 @@ same app on the same folder: two apps that read one mailbox each need a subscrip
 from collections import Counter
 from dataclasses import dataclass, field
 
-from graphsim.subscriptions import WHOLE_MAILBOX, Subscription
+from graphsim.subscriptions import WHOLE_MAILBOX, EndReason, Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Coverage:
             account.folders.setdefault(subscription.folder, Ledger(at))
             self._settle(subscription.user_id, at)
 
-    def ended(self, subscription: Subscription, at: float) -> None:
+    def ended(self, subscription: Subscription, at: float, _reason: EndReason) -> None:
         """A subscription is gone from `at` on."""
         counts, watcher = self._counts[subscription.user_id], _watcher(subscription)
         counts[watcher] -= 1

@@ -74,7 +74,10 @@ class Message:
 
 @dataclass(slots=True)
 class Mailbox:
-    """A user's mailbox. `enabled` False means that it is not in Exchange Online."""
+    """A user's mailbox. `enabled` False means that it is not in Exchange Online.
+
+    `delivery_delay` is how many simulated seconds a notification takes, at least and at most; None: as the settings say.
+    """
 
     tenant_id: str
     user_id: str
@@ -82,6 +85,7 @@ class Mailbox:
     enabled: bool = True
     custom_folders: dict[str, Folder] = field(default_factory=dict)
     denied_clients: set[str] = field(default_factory=set)
+    delivery_delay: tuple[float, float] | None = None
     messages: deque[Message] = field(default_factory=lambda: deque(maxlen=_KEPT_MESSAGES))
 
     def folder(self, reference: str) -> Folder | None:

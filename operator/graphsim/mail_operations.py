@@ -58,6 +58,7 @@ async def folder_messages(call: GraphCall) -> Reply:
 
 
 def _open_mailbox(call: GraphCall) -> Mailbox:
+    call.world.settle()
     mailbox = call.mailbox(call.path.get("user"))
     require_open_mailbox(mailbox, call.caller.client_id, "Read")
     return mailbox

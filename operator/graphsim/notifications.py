@@ -1,178 +1,201 @@
-"""Calls from the simulated Graph to the endpoints of its clients: the validation handshake and the notifications.
+"""The notifications of the simulated Graph: of messages, and of the life of subscriptions.
 
-Both are made for real over HTTP(S). The rules are Graph's: the handshake must be answered within ten seconds with 200,
-`text/plain` and the token as it was before it was encoded; redirects are not followed; a notification that meets a
-time-out, a cut connection, 429 or a 5xx is tried again, for about four hours of simulated time.
+The rules are Graph's: a notification that meets a time-out, a cut connection, 429 or a 5xx is tried again, for about four hours
+of simulated time; any other refusal is final. Where an endpoint answers too slowly, notifications of messages to it are dropped
+for a while and are gone; its subscriptions are told that they missed some once that is over.
 """
 
 import asyncio
-import contextlib
 import json
 import ssl
-import time
 from collections import deque
-from dataclasses import dataclass, field
-from typing import Any, Literal
-from urllib.parse import quote_plus, urlsplit
+from collections.abc import Coroutine, Iterable
+from functools import partial
+from typing import Any
 
-import aiohttp
-from yarl import URL
-
+from graphsim.deliveries import Attempt, Delivery, DeliveryState, LifecycleDelivery, Posting
 from graphsim.directory import Mailbox, Message
-from graphsim.graph_answers import GRAPH_ANSWERS
-from graphsim.subscriptions import WHOLE_MAILBOX, Subscription
+from graphsim.endpoints import Endpoints
+from graphsim.lifecycle import LifecycleItem
+from graphsim.slowness import EndpointState, SlowEndpoints
+from graphsim.subscriptions import Subscription
 from graphsim.timestamps import graph_timestamp
 from graphsim.world import World
 
-DeliveryState = Literal["delivered", "retrying", "refused", "given-up"]
 _KEPT_DELIVERIES = 5_000
-_LONGEST_TOKEN = 4_096
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One POST of a notification: the simulated moment, the HTTP status (None: no answer came) and what went wrong."""
-
-    at: float
-    status: int | None
-    error: str
-    milliseconds: float
-
-
-@dataclass(slots=True)
-class Delivery:
-    """One notification to one endpoint, and every attempt to deliver it."""
-
-    subscription_id: str
-    user_id: str
-    mailbox: str
-    url: str
-    message_id: str
-    state: DeliveryState = "retrying"
-    attempts: list[Attempt] = field(default_factory=list)
+_MOST_ITEMS = 100
 
 
 class Notifier:
-    """Calls endpoints on behalf of the simulated Graph. Open it as an asynchronous context manager."""
+    """Tells endpoints on behalf of the simulated Graph, and lets the world's agenda run. Open it as an asynchronous context manager."""
 
     def __init__(self, world: World, trust: ssl.SSLContext) -> None:
         self._world = world
-        self._trust = trust
-        self._session: aiohttp.ClientSession | None = None
-        self._retries: set[asyncio.Task[None]] = set()
+        self._endpoints = Endpoints(world, trust)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pump: asyncio.Task[None] | None = None
+        self._lost: dict[str, dict[str, Subscription]] = {}
+        self.slow = SlowEndpoints()
         self.deliveries: deque[Delivery] = deque(maxlen=_KEPT_DELIVERIES)
+        self.lifecycle: deque[LifecycleDelivery] = deque(maxlen=_KEPT_DELIVERIES)
 
     async def __aenter__(self) -> "Notifier":
-        connector = aiohttp.TCPConnector(ssl=self._trust, limit=64)
-        self._session = aiohttp.ClientSession(connector=connector, headers={"User-Agent": "graphsim"})
+        await self._endpoints.__aenter__()
+        self._pump = asyncio.create_task(self._keep_pumping())
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        await self.forget()
-        if self._session is not None:
-            await self._session.close()
+        try:
+            if self._pump is not None:
+                await _ended(self._pump)
+        finally:
+            await self.forget()
+            await self._endpoints.__aexit__()
 
     async def forget(self) -> None:
-        """Give up every pending retry and forget all deliveries."""
-        tasks = list(self._retries)
+        """Give up everything that is under way, and forget all deliveries and what is known of endpoints."""
+        tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self.deliveries.clear()
+        self.lifecycle.clear()
+        self.slow.clear()
+        self._lost.clear()
 
     async def handshake(self, url: str) -> None:
         """Validate an endpoint as Graph does; raises GraphError 400 that says what was wrong with its answer."""
-        settings = self._world.settings
-        if not settings.handshake:
-            return
-        token = f"Validation: Testing client application reachability. Request-Id: {self._world.randomness.guid()}"
-        target = URL(f"{url}{'&' if '?' in url else '?'}validationToken={quote_plus(token)}", encoded=True)
-        try:
-            async with asyncio.timeout(settings.handshake_limit_seconds):
-                status, content_type, text = await self._validate(target)
-        except TimeoutError:
-            raise GRAPH_ANSWERS["endpoint-timed-out"].error() from None
-        except aiohttp.ClientConnectorDNSError:
-            raise GRAPH_ANSWERS["endpoint-unresolved"].error(host=urlsplit(url).hostname) from None
-        except (aiohttp.ClientError, OSError):
-            raise GRAPH_ANSWERS["endpoint-validation-failed"].error() from None
-        _judge_handshake(status, content_type, text, token)
+        await self._endpoints.handshake(url)
 
     async def announce(self, mailbox: Mailbox, message: Message) -> list[Delivery]:
-        """Notify every subscription that a message concerns; answer after the first attempt at each."""
+        """Notify every subscription that a message concerns; answer after the first attempt at each that is not delayed."""
         self._world.settle()
-        concerned = [
-            subscription
-            for subscription in self._world.subscriptions.of_mailbox(mailbox.user_id)
-            if subscription.delivers
-            and "created" in subscription.change_types
-            and subscription.folder in {WHOLE_MAILBOX, message.folder_id}
+        return await self._notify_all(mailbox, message, self._world.to_be_told(mailbox, message))
+
+    async def send_lifecycle(self, items: Iterable[LifecycleItem]) -> list[LifecycleDelivery]:
+        """Send lifecycle items, those of one URL together; answer after the first attempt at each URL."""
+        by_url: dict[str, list[LifecycleItem]] = {}
+        for item in items:
+            by_url.setdefault(item.url, []).append(item)
+        made = [
+            LifecycleDelivery(url=url, items=tuple(of_url[first : first + _MOST_ITEMS]))
+            for url, of_url in by_url.items()
+            for first in range(0, len(of_url), _MOST_ITEMS)
         ]
-        return list(await asyncio.gather(*(self._notify(one, mailbox, message) for one in concerned)))
+        self.lifecycle.extend(made)
+        await asyncio.gather(*(self._send(one, _encoded(item.body() for item in one.items)) for one in made))
+        return made
+
+    async def _keep_pumping(self) -> None:
+        """Let the world's agenda run as time flows, and send what it puts into the outbox."""
+        world = self._world
+        while True:
+            await world.something_to_do()
+            world.settle()
+            for notice in world.outbox.take_notices():
+                self._start(self._notify_all(notice.mailbox, notice.message, notice.subscriptions))
+            if items := world.outbox.take_items():
+                self._start(self.send_lifecycle(items))
+
+    async def _notify_all(
+        self, mailbox: Mailbox, message: Message, subscriptions: Iterable[Subscription]
+    ) -> list[Delivery]:
+        if self._world.settings.deliveries == "account":
+            self._world.account(mailbox, message, subscriptions)
+            return []
+        return list(await asyncio.gather(*(self._notify(one, mailbox, message) for one in subscriptions)))
 
     async def _notify(self, subscription: Subscription, mailbox: Mailbox, message: Message) -> Delivery:
-        delivery = Delivery(subscription.id, mailbox.user_id, mailbox.upn, subscription.notification_url, message.id)
+        delivery = Delivery(
+            url=subscription.notification_url,
+            subscription=subscription,
+            mailbox=mailbox.upn,
+            message_id=message.id,
+            received_at=message.received_at,
+        )
         self.deliveries.append(delivery)
-        body = json.dumps({"value": [_change(subscription, message)]}).encode()
-        await self._attempt(delivery, body)
-        if delivery.state == "retrying":
-            task = asyncio.create_task(self._retry(delivery, body))
-            self._retries.add(task)
-            task.add_done_callback(self._retries.discard)
+        body = _encoded([_change(subscription, message)])
+        moment = self._world.delivery_moment(mailbox, message)
+        if moment > self._world.clock.now():
+            self._start(self._send_later(delivery, body, moment))
+        else:
+            await self._send(delivery, body)
         return delivery
 
-    async def _retry(self, delivery: Delivery, body: bytes) -> None:
+    async def _send_later(self, posting: Posting, body: bytes, moment: float) -> None:
+        await self._world.clock.wait_until(moment)
+        await self._send(posting, body)
+
+    async def _send(self, posting: Posting, body: bytes) -> None:
+        await self._attempt(posting, body)
+        if posting.state == "retrying":
+            self._start(self._retry(posting, body))
+
+    async def _retry(self, posting: Posting, body: bytes) -> None:
         for wait in self._world.settings.notification_retry_seconds:
-            await self._world.clock.wait_until(delivery.attempts[-1].at + wait)
-            await self._attempt(delivery, body)
-            if delivery.state != "retrying":
+            await self._world.clock.wait_until(posting.attempts[-1].at + wait)
+            await self._attempt(posting, body)
+            if posting.state != "retrying":
                 return
-        delivery.state = "given-up"
+        posting.state = "given-up"
 
-    async def _attempt(self, delivery: Delivery, body: bytes) -> None:
-        at, started = self._world.clock.now(), time.perf_counter()
-        status, error = None, ""
-        try:
-            async with asyncio.timeout(self._world.settings.notification_limit_seconds):
-                status = await self._post(delivery.url, body)
-        except TimeoutError:
-            error = "timed out"
-        except (aiohttp.ClientError, OSError) as failure:
-            error = type(failure).__name__
-        delivery.attempts.append(Attempt(at, status, error, (time.perf_counter() - started) * 1_000))
-        delivery.state = _state_after(status)
+    async def _attempt(self, posting: Posting, body: bytes) -> None:
+        if isinstance(posting, Delivery) and self._dropped(posting):
+            return
+        attempt = await self._endpoints.post(posting.url, body)
+        posting.attempts.append(attempt)
+        posting.state = _state_after(attempt.status)
+        if isinstance(posting, Delivery):
+            self._note_answer(posting, attempt)
 
-    async def _validate(self, target: URL) -> tuple[int, str, str]:
-        headers = {"Content-Type": "text/plain; charset=utf-8"}
-        async with self._client().post(target, data=b"", headers=headers, allow_redirects=False) as answer:
-            raw = await answer.content.read(_LONGEST_TOKEN)
-            return answer.status, answer.content_type, raw.decode(errors="replace")
+    def _dropped(self, delivery: Delivery) -> bool:
+        endpoint = self.slow.of(delivery.url)
+        if self._world.clock.now() >= endpoint.dropping_until:
+            return False
+        delivery.state = "dropped"
+        endpoint.dropped += 1
+        lost = self._lost.setdefault(endpoint.endpoint, {})
+        lost[delivery.subscription_id] = delivery.subscription
+        return True
 
-    async def _post(self, url: str, body: bytes) -> int:
-        headers = {"Content-Type": "application/json; charset=utf-8"}
-        target = URL(url, encoded=True)
-        async with self._client().post(target, data=body, headers=headers, allow_redirects=False) as answer:
-            with contextlib.suppress(aiohttp.ClientError):
-                await answer.read()
-            return answer.status
+    def _note_answer(self, delivery: Delivery, attempt: Attempt) -> None:
+        world, settings = self._world, self._world.settings
+        now = world.clock.now()
+        if delivery.state == "delivered":
+            world.delivered.note(delivery.subscription, received_at=delivery.received_at, delivered_at=now)
+        slow = attempt.timed_out or attempt.milliseconds > settings.slow_answer_seconds * 1_000
+        endpoint = self.slow.of(delivery.url)
+        if endpoint.note(now, slow=slow, settings=settings):
+            world.agenda.add(endpoint.dropping_until, partial(self._tell_of_lost, endpoint))
 
-    def _client(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            raise RuntimeError("the notifier is not open: use it as an asynchronous context manager")
-        return self._session
+    def _tell_of_lost(self, endpoint: EndpointState, _at: float) -> None:
+        for subscription in self._lost.pop(endpoint.endpoint, {}).values():
+            if self._world.subscriptions.get(subscription.id) is subscription:
+                self._world.tell(subscription, "missed")
+
+    def _start(self, work: Coroutine[Any, Any, object]) -> None:
+        task: asyncio.Task[Any] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
-def _judge_handshake(status: int, content_type: str, text: str, token: str) -> None:
-    if status != 200 or content_type != "text/plain":
-        raise GRAPH_ANSWERS["endpoint-validation-failed"].error()
-    if text != token:
-        raise GRAPH_ANSWERS["endpoint-wrong-token"].error()
+async def _ended(task: asyncio.Task[None]) -> None:
+    """End a task; raises what it failed with, if it did."""
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        return
 
 
 def _state_after(status: int | None) -> DeliveryState:
     if status is None or status == 429 or status >= 500:
         return "retrying"
     return "delivered" if 200 <= status < 300 else "refused"
+
+
+def _encoded(value: Iterable[dict[str, Any]]) -> bytes:
+    return json.dumps({"value": list(value)}).encode()
 
 
 def _change(subscription: Subscription, message: Message) -> dict[str, Any]:

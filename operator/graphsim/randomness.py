@@ -22,3 +22,12 @@ class Randomness:
     def hits(self, share: float) -> bool:
         """Decide by chance: True in `share` (0 to 1) of the calls."""
         return share >= 1 or self._random.random() < share
+
+    def between(self, least: float, most: float) -> float:
+        """Draw a number from a range; one without width draws nothing."""
+        return least if most <= least else self._random.uniform(least, most)
+
+    def chance(self, seed: int | None, name: str) -> random.Random:
+        """Answer a chance of its own, for what must not hang on anything else; one seed and one name always give the same."""
+        base = self._random.getrandbits(64) if seed is None else seed
+        return random.Random(f"{base}/{name}")  # noqa: S311 - as above

@@ -1,10 +1,14 @@
 """What can be changed about the simulated Graph while it runs."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from graphsim.quotas import DEFAULT_LIMITS, QuotaLimit
+
+_Seconds = Annotated[float, Field(ge=0)]
+Delay = tuple[_Seconds, _Seconds]
+"""A stretch of simulated seconds that is drawn by chance: at least, and at most."""
 
 
 class SimulatorSettings(BaseModel):
@@ -34,6 +38,30 @@ class SimulatorSettings(BaseModel):
     )
     notification_retry_seconds: tuple[float, ...] = Field(
         (10, 30, 60, 300, 900, 3_600, 9_000), description="Simulated waits between deliveries of one notification"
+    )
+    delivery_delay_seconds: Delay = Field(
+        (0, 0), description="Simulated seconds from a message to its notification, at least and at most"
+    )
+    deliveries: Literal["post", "account"] = Field(
+        "post", description="account: call no webhook, only note when each notification would have been taken"
+    )
+    slow_answer_seconds: float = Field(10.0, gt=0, description="Real seconds beyond which an answer is slow")
+    slow_share: float = Field(0.15, ge=0, le=1, description="A larger share of slow answers starts the dropping")
+    slow_window_minutes: float = Field(10.0, gt=0, description="Simulated minutes over which answers are counted")
+    slow_least_answers: int = Field(10, ge=1, description="Fewer answers within the window never start the dropping")
+    drop_minutes: float = Field(10.0, gt=0, description="Simulated minutes for which notifications are then dropped")
+    silent_share: float = Field(0.0, ge=0, le=1, description="Share of new subscriptions that never deliver anything")
+    reauthorize_before_minutes: float | None = Field(
+        None, ge=0, description="Send reauthorizationRequired so long before the expiry"
+    )
+    reauthorize_at_share: float | None = Field(
+        None, ge=0, le=1, description="Send reauthorizationRequired at this share of the life"
+    )
+    reauthorize_token_minutes: float | None = Field(
+        None, ge=0, description="Send reauthorizationRequired so long before the access token ends"
+    )
+    revocation_removes: bool = Field(
+        default=False, description="A revoked grant ends the user's subscriptions, with subscriptionRemoved"
     )
     allow_http: bool = Field(
         default=False, description="Accept http:// notification URLs on this machine (never at Graph)"

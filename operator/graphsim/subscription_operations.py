@@ -37,12 +37,13 @@ async def create(call: GraphCall) -> Reply:
         extras=subscription_input.extras(fields),
         expires_at=expires_at,
         created_at=now,
+        token_expires_at=caller.expires_at,
     )
     _require_room(call, subscription)
     await _shake_hands(call, subscription.notification_url, subscription.lifecycle_url)
     subscription.created_at = call.world.settle()
     _require_room(call, subscription)
-    call.world.subscriptions.add(subscription, subscription.created_at)
+    call.world.add_live(subscription)
     call.call.subscription = subscription.id
     return Reply(201, _entity(call, subscription, with_client_state=True))
 
@@ -80,7 +81,7 @@ async def reauthorize(call: GraphCall) -> Reply:
     """POST /subscriptions/{id}/reauthorize."""
     subscription = call.subscription()
     require_mail_permission(call.caller)
-    subscription.reauthorized_at = call.world.clock.now()
+    call.world.reauthorize(subscription, call.caller.expires_at)
     return Reply(204)
 
 
@@ -150,9 +151,7 @@ def _apply(call: GraphCall, subscription: Subscription, url: str | None, expires
     if url:
         subscription.notification_url = url
     if expires_at is not None:
-        call.world.subscriptions.move_expiry(subscription, expires_at)
-        subscription.renewals += 1
-        subscription.renewed_at = call.world.clock.now()
+        call.world.renew(subscription, expires_at, call.caller.expires_at)
 
 
 def _entity(call: GraphCall, subscription: Subscription, *, with_client_state: bool = False) -> dict[str, Any]:

@@ -11,14 +11,19 @@ from typing import Any, Literal, Protocol
 
 from graphsim.timestamps import graph_timestamp
 
-EndReason = Literal["expired", "deleted", "dropped"]
+EndReason = Literal["expired", "deleted", "dropped", "removed"]
+"""`dropped`: Graph lost it without a word; `removed`: Graph ended it and says so to its lifecycle URL."""
 WHOLE_MAILBOX = "*"
 _KEPT_ENDED = 5_000
 
 
 @dataclass(slots=True)
 class Subscription:
-    """One live subscription. `folder` is a folder id, or WHOLE_MAILBOX; moments are simulated seconds."""
+    """One live subscription. `folder` is a folder id, or WHOLE_MAILBOX; moments are simulated seconds.
+
+    `delivers` False means silently dead: alive in every answer. `token_expires_at` is the end of the access token that it was
+    last made, renewed or reauthorized with.
+    """
 
     id: str
     serial: int
@@ -41,6 +46,7 @@ class Subscription:
     renewals: int = 0
     renewed_at: float | None = None
     reauthorized_at: float | None = None
+    token_expires_at: float | None = None
     queued_at: float = 0.0
 
     @property
@@ -86,15 +92,15 @@ class SubscriptionWatcher(Protocol):
     def began(self, subscription: Subscription, at: float) -> None:
         """A subscription is live from `at` on."""
 
-    def ended(self, subscription: Subscription, at: float) -> None:
+    def ended(self, subscription: Subscription, at: float, reason: EndReason) -> None:
         """A subscription is gone from `at` on."""
 
 
 class Subscriptions:
     """The store of live subscriptions. Call `expire_until` before you read: it settles what time has ended."""
 
-    def __init__(self, watcher: SubscriptionWatcher) -> None:
-        self._watcher = watcher
+    def __init__(self, *watchers: SubscriptionWatcher) -> None:
+        self._watchers = watchers
         self._live: dict[str, Subscription] = {}
         self._by_owner: dict[tuple[str, str], dict[int, Subscription]] = {}
         self._by_mailbox: dict[str, dict[int, Subscription]] = {}
@@ -131,7 +137,8 @@ class Subscriptions:
         self._by_owner.setdefault(owner, {})[subscription.serial] = subscription
         self._by_mailbox.setdefault(subscription.user_id, {})[subscription.serial] = subscription
         self._queue(subscription)
-        self._watcher.began(subscription, at)
+        for watcher in self._watchers:
+            watcher.began(subscription, at)
 
     def move_expiry(self, subscription: Subscription, expires_at: float) -> None:
         """Give a live subscription another expiry, later or earlier."""
@@ -145,7 +152,8 @@ class Subscriptions:
         del self._by_owner[subscription.tenant_id, subscription.client_id][subscription.serial]
         del self._by_mailbox[subscription.user_id][subscription.serial]
         self.ended.append(Ended(subscription.id, subscription.user_id, subscription.client_id, at, reason))
-        self._watcher.ended(subscription, at)
+        for watcher in self._watchers:
+            watcher.ended(subscription, at, reason)
 
     def expire_until(self, now: float) -> None:
         """End every subscription whose expiry has come, each at its own expiry and in the order of time."""

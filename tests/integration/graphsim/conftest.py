@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from graphsim.client import SimulatorControl
 from graphsim.directory import App, Mailbox, Tenant
 from graphsim.server import ServerOptions, Simulator
 from graphsim.timestamps import graph_timestamp
@@ -172,3 +173,14 @@ async def webhook(simulator):
         hook.hold.set()
         with contextlib.suppress(asyncio.CancelledError):
             await runner.cleanup()
+
+
+@pytest.fixture
+async def control(simulator):
+    """Runs a function with a client of the control API, beside the event loop that serves it."""
+
+    def run(work):
+        with SimulatorControl(simulator.control_url) as client:
+            return work(client)
+
+    return lambda work: asyncio.to_thread(run, work)

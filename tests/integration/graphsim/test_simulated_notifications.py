@@ -114,4 +114,4 @@ async def test_ending_the_simulator_ends_its_retries(simulator, house, webhook):
     await simulator.notifier.forget()
     assert simulator.notifier.deliveries.maxlen
     assert not simulator.notifier.deliveries
-    assert not simulator.notifier._retries
+    assert not simulator.notifier._tasks

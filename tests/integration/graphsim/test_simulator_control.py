@@ -32,17 +32,6 @@ SEED = {
 }
 
 
-@pytest.fixture
-async def control(simulator):
-    """Runs a function with a client of the control API, beside the event loop that serves it."""
-
-    def run(work):
-        with SimulatorControl(simulator.control_url) as client:
-            return work(client)
-
-    return lambda work: asyncio.to_thread(run, work)
-
-
 async def test_a_seed_makes_a_whole_world(control, simulator):
     seeded = await control(lambda client: client.seed(SEED))
     assert seeded.apps[0].secret == "only-for-tests"
