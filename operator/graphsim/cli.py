@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from graphsim import cli_running, cli_world
+from graphsim import cli_mail, cli_running, cli_world
 from graphsim import control_models as m
 from graphsim.cli_output import say
 from graphsim.client import CONTROL_URL_VARIABLE, ControlError
@@ -35,6 +35,7 @@ def build() -> typer.Typer:
     app = typer.Typer(no_args_is_help=True, help=_HELP, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command("serve")(serve_command)
     app.add_typer(cli_world.world)
+    app.add_typer(cli_mail.reaching)
     app.add_typer(cli_running.running)
     groups = {
         "tenants": cli_world.tenants,
@@ -42,6 +43,9 @@ def build() -> typer.Typer:
         "mailboxes": cli_world.mailboxes,
         "grants": cli_world.grants,
         "mail": cli_world.mail,
+        "traffic": cli_mail.traffic,
+        "lifecycle": cli_mail.lifecycle,
+        "silence": cli_mail.silence,
         "fault": cli_running.fault,
         "clock": cli_running.clock,
         "settings": cli_running.settings,

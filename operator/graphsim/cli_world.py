@@ -45,6 +45,7 @@ _SUBSCRIPTION = {
     "FOLDER": lambda s: s.folder,
     "EXPIRES": lambda s: s.expires_at,
     "RENEWALS": lambda s: s.renewals,
+    "DELIVERS": lambda s: s.delivers,
     "URL": lambda s: s.notification_url,
 }
 _DELIVERY = {
@@ -52,14 +53,16 @@ _DELIVERY = {
     "MAILBOX": lambda d: d.mailbox,
     "STATE": lambda d: d.state,
     "ATTEMPTS": lambda d: len(d.attempts),
-    "LAST": lambda d: d.attempts[-1].status or d.attempts[-1].error,
+    "LAST": lambda d: (d.attempts[-1].status or d.attempts[-1].error) if d.attempts else None,
     "URL": lambda d: d.url,
 }
 
 
 @world.command("seed")
 def seed(
-    file: Annotated[Path, typer.Argument(help="JSON: tenants, apps, mailboxes, grants, subscriptions, settings.")],
+    file: Annotated[
+        Path, typer.Argument(help="JSON: tenants, apps, mailboxes, grants, subscriptions, traffic, settings.")
+    ],
     control_url: ControlOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
@@ -186,14 +189,20 @@ def list_mailboxes(
 @mailboxes.command("change")
 def change_mailbox(
     mailbox: str,
+    *,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="In Exchange Online, or not.")] = None,
     deny: Annotated[list[str] | None, typer.Option(help="Client id that an access policy keeps out.")] = None,
+    delay: Annotated[
+        tuple[float, float] | None,
+        typer.Option(help="Simulated seconds that its notifications take, at least and at most."),
+    ] = None,
     control_url: ControlOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Take a mailbox out of Exchange Online or put it back, or keep apps out of it."""
+    """Take a mailbox out of Exchange Online or put it back, keep apps out of it, or delay its notifications."""
+    fields = {"enabled": enabled, "denied_clients": deny or None, "delivery_delay_seconds": delay}
     with connect(control_url) as control:
-        show(control.change_mailbox(mailbox, enabled=enabled, denied_clients=deny or None), _MAILBOX, output)
+        show(control.change_mailbox(mailbox, **fields), _MAILBOX, output)
 
 
 @grants.command("add")
@@ -217,13 +226,21 @@ def revoke_grant(
     mailbox: str,
     client_id: Annotated[str | None, typer.Option(help="Only the grant for this app.")] = None,
     reason: Annotated[str, typer.Option(help="revoked, consent-removed, expired, interaction-required")] = "revoked",
+    removes: Annotated[
+        bool | None,
+        typer.Option("--remove/--keep", help="End the user's subscriptions, too; else as the settings say."),
+    ] = None,
     control_url: ControlOption = None,
 ) -> None:
-    """End a user's grants: sign-in refuses every refresh token handed out so far."""
+    """End a user's grants: sign-in refuses every refresh token handed out so far.
+
+    A changed password is `revoked`.
+    """
     body = m.GrantRevocation.model_validate({"reason": reason})
     known: RevocationReason = body.reason
     with connect(control_url) as control:
-        say(f"{control.revoke_grant(mailbox, client_id=client_id, reason=known)} revoked")
+        count = control.revoke_grant(mailbox, client_id=client_id, reason=known, removes=removes)
+    say(f"{count} revoked")
 
 
 @world.command("subscriptions")

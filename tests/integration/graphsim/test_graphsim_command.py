@@ -144,6 +144,74 @@ def test_a_seed_is_read_and_a_subscription_dropped(verb, tmp_path):
     assert json.loads(verb("subscriptions", "-o", "json")[1]) == []
 
 
+@pytest.fixture
+def one_subscription(verb, tmp_path):
+    """Ann has one, whose endpoints nobody serves; mail arrives at hers by itself."""
+    seed = tmp_path / "seed.json"
+    subscription = {"mailbox": "ann@contoso.example.com", "client_id": "app-1", "id": "one", "minutes": 100_000}
+    urls = {"notification_url": "https://localhost:9/hook", "lifecycle_url": "https://localhost:9/lifecycle"}
+    world = {
+        "tenants": [{"name": "Contoso"}],
+        "apps": [{"client_id": "app-1"}],
+        "mailboxes": [{"tenant": "contoso.example.com", "upn": "ann@contoso.example.com"}],
+        "subscriptions": [subscription | urls],
+        "traffic": [{"per_week": 700, "profile": "machine", "seed": 1}],
+        "settings": {"deliveries": "account"},
+    }
+    seed.write_text(json.dumps(world))
+    assert verb("seed", str(seed))[0] == 0
+
+
+@pytest.mark.usefixtures("one_subscription")
+def test_mail_arrives_by_itself_and_what_was_delivered_is_shown(verb):
+    assert "machine" in verb("traffic", "list")[1]
+    assert verb("clock", "advance", "--days", "2")[0] == 0
+    (line,) = json.loads(verb("delivered", "-o", "json")[1])
+    assert line["count"] > 100
+    assert "ann@contoso.example.com" in verb("delivered")[1]
+    assert (
+        verb("traffic", "start", "--profile", "office", "--per-week", "3", "--utc-offset", "-5")[1].count("office") == 1
+    )
+    assert verb("traffic", "stop")[:2] == (0, "1 stopped\n")
+    assert verb("traffic", "start", "--profile", "nonsense")[0] == 1
+
+
+@pytest.mark.usefixtures("one_subscription")
+def test_a_silent_death_is_made_shown_and_mended(verb):
+    assert "one" in verb("silence", "add", "--mailbox", "ann@contoso.example.com", "--share", "1", "--seed", "3")[1]
+    assert "lasts" in verb("silence", "list")[1]
+    assert verb("silence", "mend", "--subscription", "one")[:2] == (0, "1 mended\n")
+    assert "mended" in verb("silence", "list")[1]
+    account = json.loads(verb("silence", "list", "-o", "json")[1])
+    assert (len(account["deaths"]), account["replacements"]) == (1, [])
+    assert verb("silence", "replacements", "--healthy")[0] == 0
+
+
+@pytest.mark.usefixtures("one_subscription")
+def test_lifecycle_notifications_are_sent_and_shown(verb):
+    sent = verb("lifecycle", "send", "missed", "reauthorizationRequired", "--subscription", "one")
+    assert sent[0] == 0
+    assert "missed, reauthorizationRequired" in sent[1]
+    assert "ClientConnectorError" in verb("lifecycle", "list")[1]
+    assert "ann@contoso.example.com" in verb("lifecycle", "reauthorizations")[1]
+    assert verb("remove", "one")[:2] == (0, "one removed\n")
+    account = json.loads(verb("lifecycle", "reauthorizations", "-o", "json")[1])
+    assert account["requests"][0]["by"] == "ended"
+    assert verb("lifecycle", "send", "missed")[0] == 1
+    assert verb("endpoints")[0] == 0
+
+
+@pytest.mark.usefixtures("one_subscription")
+def test_a_mailbox_is_told_to_be_slow_and_a_revocation_to_remove(verb):
+    assert verb("settings", "set", "deliveries=post")[0] == 0
+    assert verb("mailboxes", "change", "ann@contoso.example.com", "--delay", "60", "90")[0] == 0
+    sent = json.loads(verb("mail", "send", "ann@contoso.example.com", "-o", "json")[1])
+    assert [one["state"] for one in sent["deliveries"]] == ["waiting"]
+    assert "waiting" in verb("mail", "deliveries")[1]
+    assert verb("grants", "add", "ann@contoso.example.com", "app-1")[0] == 0
+    assert verb("grants", "revoke", "ann@contoso.example.com", "--remove")[:2] == (0, "1 revoked\n")
+
+
 def test_a_certificate_is_issued_for_a_webhook(verb, tmp_path):
     assert verb("ca", "issue", "--out", str(tmp_path / "tls"), "localhost")[0] == 0
     assert sorted(path.name for path in (tmp_path / "tls").iterdir()) == ["ca.pem", "tls.crt", "tls.key"]
