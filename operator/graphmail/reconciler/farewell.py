@@ -1,6 +1,5 @@
 """The end of a resource: what must be gone at Graph before its finalizer may go (design, rule 10)."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import structlog
@@ -84,20 +83,7 @@ class Farewell:
                 return True
         except DatabaseError:
             return False
-        return await self._on_record(resource, _left(resource), RETAINED)
-
-    async def _on_record(
-        self, resource: GraphMailSubscription, left: Mapping[str, datetime | None], reason: str
-    ) -> bool:
-        """Write down what is left at Graph, with its expiry; False when Postgres could not be told."""
-        if self._database is None:
-            return True
-        try:
-            for subscription_id, expires_at in left.items():
-                await self._database.abandon(key_of(resource), subscription_id, expires_at, reason)
-        except DatabaseError:
-            return False
-        return True
+        return await self._journal.abandon(resource, _left(resource), RETAINED)
 
     async def _comes_back(self, resource: GraphMailSubscription) -> bool:
         if self._database is None or not self._journal.has_row(resource):
@@ -114,7 +100,7 @@ class Farewell:
         named = adoption_pending(resource)
         if not left and named is not None:
             left = {named: None}
-        if not await self._on_record(resource, left, verdict.in_full):
+        if not await self._journal.abandon(resource, left, verdict.in_full):
             return False
         ids = ", ".join(left) or "of unknown id"
         message = f"subscription {ids} is left at Graph until it expires: {verdict.in_full}"
