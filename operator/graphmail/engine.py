@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from pydantic import ValidationError
 
 from graphmail.decision import Action
-from graphmail.fleet import Entry, Fleet
+from graphmail.fleet import Entry, Fleet, Unreadable
 from graphmail.observability.logs import bind
 from graphmail.observability.metrics import DEFECT, Metrics
 from graphmail.reconciler import Farewell, Reconciler
@@ -67,10 +66,9 @@ class Engine:
             return
         try:
             entry, news = self._fleet.observe(body, now=self._now())
-        except ValidationError as error:
-            fields = ", ".join(".".join(str(part) for part in fault["loc"]) for fault in error.errors())
+        except Unreadable as error:
             _log.error(
-                "a resource is not what the CRD promises, and is left alone", name=metadata["name"], fields=fields
+                "a resource is not what the CRD promises, and is left alone", name=error.name, fields=error.fields
             )
             return
         if news:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from graphmail.decision import adoption_pending
 from graphmail.provider import Credential, Outcome, ProviderKey
 from graphmail.resource import GraphMailSubscription, Status
@@ -22,6 +24,20 @@ from graphmail.resource.names import (
 )
 
 _WATCHED_ANNOTATIONS = (ANNOTATION_RENEW, ANNOTATION_ADOPT, ANNOTATION_CREDENTIAL, ANNOTATION_CLIENT_STATE)
+
+
+class Unreadable(ValueError):
+    """A resource is not what the CRD promises: it was stored under another one, or by hand while there was none.
+
+    Attributes:
+        name: the resource.
+        fields: what is wrong in it, without the values.
+    """
+
+    def __init__(self, name: str, error: ValidationError) -> None:
+        self.name = name
+        self.fields = ", ".join(".".join(str(part) for part in fault["loc"]) for fault in error.errors())
+        super().__init__(f"{name}: {self.fields}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +151,12 @@ class Fleet:
             annotation of ours, a deletion, or another object under the same name.
 
         Raises:
-            pydantic.ValidationError: the object is not what the CRD promises.
+            Unreadable: the object is not what the CRD promises.
         """
         entry = self._entries.get(body["metadata"]["name"])
         if entry is not None and _is_echo(body["metadata"], entry.resource):
             return entry, False
-        resource = GraphMailSubscription.parse(body)
+        resource = _read(body)
         if entry is None or (
             entry.resource.metadata.uid != resource.metadata.uid and not _older(resource, entry.resource)
         ):
@@ -172,6 +188,13 @@ class Fleet:
             names.discard(entry.resource.metadata.name)
             if not names:
                 del self._kin[bond]
+
+
+def _read(body: Mapping[str, Any]) -> GraphMailSubscription:
+    try:
+        return GraphMailSubscription.parse(body)
+    except ValidationError as error:
+        raise Unreadable(body["metadata"]["name"], error) from error
 
 
 def _version(resource: GraphMailSubscription) -> int:

@@ -2,12 +2,14 @@
 
 import asyncio
 import itertools
+import json
 import multiprocessing
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from chaos.ending import End, read_end, secrets_shown
 from chaos.points import Blow, Order, Phase, Point, read_trace
 from chaos.scenarios import Scenario, facts
 from graphmail.database import migrate
+from graphmail.resource.model import write_time
 from graphsim.server import Simulator
 from localstack.controlplane import ControlPlane
 from localstack.messages import LocalStackError
@@ -43,6 +46,7 @@ UPDATE graphmail.claims SET until = until - interval '3 minutes', unsettled_sinc
 WHERE until IS NOT NULL OR unsettled <> '{}'
 """
 """The end of a dead process's claim, and of the time in which its last call could still reach Graph: skipped, not waited for."""
+_NAMED = "SELECT webhook_subscription_id FROM microsoft_email_provider_config WHERE email_provider_id = %s"
 _GRACE_OVER = "UPDATE graphmail.orphans SET seen_since = seen_since - interval '3 minutes'"
 """The sweep's grace time, skipped likewise."""
 
@@ -79,8 +83,8 @@ class Ground:
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @asynccontextmanager
-    async def world(self) -> AsyncIterator["World"]:
-        """A fresh namespace, database and Graph, with one mailbox that a user has consented to."""
+    async def world(self, scenario: Scenario) -> AsyncIterator["World"]:
+        """A fresh namespace, database and Graph, with one mailbox."""
         name = f"chaos-{next(self._numbers)}"
         folder = self.folder / name
         folder.mkdir()
@@ -91,7 +95,7 @@ class Ground:
             simulator = await opened.enter_async_context(Simulator(folder / "graphsim"))
             endpoint = await opened.enter_async_context(open_endpoint(simulator, folder))
             stage = await opened.enter_async_context(set_stage(self.control_plane, name, url, simulator, endpoint))
-            yield World(self, stage, stage.add_delegated(), folder)
+            yield World(self, stage, scenario.mailbox(stage), folder, SETTINGS | scenario.settings)
 
 
 @dataclass
@@ -102,11 +106,12 @@ class World:
     stage: Stage
     row: Row
     folder: Path
+    settings: Mapping[str, str]
 
     @asynccontextmanager
     async def process(self, order: Order | None = None) -> AsyncIterator[ForkServerProcess]:
         """The operator as a process of its own; it is told to stop at the end, if it still runs."""
-        environment = os.environ | self.stage.environment | SETTINGS
+        environment = {**os.environ, **self.stage.environment, **self.settings}
         environment |= {
             "KUBECONFIG": str(self.ground.control_plane.kubeconfig),
             "SSL_CERT_FILE": str(self.stage.simulator.ca_path),
@@ -137,6 +142,15 @@ class World:
 
         return await eventually(reached, what, limit=LIMIT_SECONDS)
 
+    def age(self) -> None:
+        """What a dead process's claim, or its intent, would make the next one wait for is over."""
+        self.stage.product.run(_CLAIMS_OVER)
+        status = (self.stage.resource(self.row) or {}).get("status", {})
+        if "pendingCreateTime" in status and not self.stage.product.run(_NAMED, self.row.id):
+            begun = datetime.fromisoformat(status["pendingCreateTime"]) - timedelta(minutes=3)
+            patch = json.dumps({"status": {"pendingCreateTime": write_time(begun)}})
+            self.stage.kubectl("patch", "gms", self.row.name, "--subresource=status", "--type=merge", "-p", patch)
+
     @property
     def points(self) -> list[Point]:
         """What the last process has passed."""
@@ -149,7 +163,7 @@ async def undisturbed(ground: Ground, scenario: Scenario) -> Undisturbed:
     Raises:
         LocalStackError: it never came to its end, so that there is nothing to compare with.
     """
-    async with ground.world() as world:
+    async with ground.world(scenario) as world:
         before = await _prepare(world, scenario)
         async with world.process():
             try:
@@ -161,7 +175,7 @@ async def undisturbed(ground: Ground, scenario: Scenario) -> Undisturbed:
 
 async def strike(ground: Ground, scenario: Scenario, order: Order, peace: Undisturbed) -> Outcome:
     """The deed with a blow, and what came of it."""
-    async with ground.world() as world:
+    async with ground.world(scenario) as world:
         before = await _prepare(world, scenario)
         blow = _loses_an_answer if order.blow is Blow.LOSE else _is_killed
         struck, trouble = await blow(world, scenario, order, before, peace)
@@ -182,7 +196,7 @@ async def _is_killed(
 ) -> tuple[bool, str]:
     async with world.process(order) as process:
         struck = await _dies(process, world, scenario, before)
-    world.stage.product.run(_CLAIMS_OVER)
+    world.age()
     async with world.process():
         return struck, await _ends_as(world, scenario, before, peace, lost=False)
 
@@ -193,8 +207,11 @@ async def _prepare(world: World, scenario: Scenario) -> str | None:
         await world.subscribe()
     await scenario.begin(world.stage, world.row)
     world.stage.simulator.world.watch(world.row.mailbox)
-    named = world.stage.product.config(world.row.id)["webhook_subscription_id"]
-    return str(named) if named else None
+    config = world.stage.product.run(_NAMED, world.row.id)
+    if config:
+        return str(config[0]["webhook_subscription_id"]) if config[0]["webhook_subscription_id"] else None
+    status = (world.stage.resource(world.row) or {}).get("status", {})
+    return status.get("subscriptionID")
 
 
 async def _dies(process: ForkServerProcess, world: World, scenario: Scenario, before: str | None) -> bool:

@@ -17,7 +17,7 @@ class End:
     live: list[str]
     """Subscriptions that Graph holds for it."""
     known_alike: bool
-    """Graph, the row and the status name the same subscription and expiry, or none."""
+    """Graph, the rows and the status name the same subscriptions and expiries, or none."""
     resource: dict[str, Any]
     """Of the status what no moment and no id is; empty: there is no resource."""
     row: dict[str, Any]
@@ -32,9 +32,10 @@ class End:
 
     @property
     def well(self) -> bool:
-        """Each condition is as it should be, and nothing is under way."""
+        """Each condition is as it should be, and nothing is under way. A resource without a row has nothing to be synced with."""
         conditions = self.resource.get("conditions", {})
-        wrong = [kind for kind in ("Ready", "Authorized", "Synced") if not conditions.get(kind, "").startswith("True")]
+        expected = ("Ready", "Authorized", "Synced") if self.row else ("Ready", "Authorized")
+        wrong = [kind for kind in expected if not conditions.get(kind, "").startswith("True")]
         return not wrong and "Stalled" not in conditions and not self.claimed and not self.resource["pending"]
 
     @property
@@ -53,15 +54,17 @@ def read_end(stage: Stage, row: Row) -> End:
     live = {found.id: found for found in stage.live(row)}
     resource = stage.resource(row) or {}
     status = resource.get("status", {})
+    stated = {
+        told["subscriptionID"]: _seconds(told["expirationTime"])
+        for told in status.get("subscriptions", [])
+        if "subscriptionID" in told
+    }
     config = stage.product.run("SELECT * FROM microsoft_email_provider_config WHERE email_provider_id = %s", row.id)
-    named = [config[0]["webhook_subscription_id"]] if config and config[0]["webhook_subscription_id"] else []
-    stated = [status["subscriptionID"]] if "subscriptionID" in status else []
     claims = stage.product.run("SELECT until, unsettled FROM graphmail.claims WHERE provider_id = %s", row.id)
     return End(
         live=sorted(live),
-        known_alike=sorted(live) == stated
-        and (named == stated or not config)
-        and _expiries_agree(live, status, config),
+        known_alike=stated == {name: int(found.expires_at) for name, found in live.items()}
+        and _kept_in_postgres(stage, row, config, stated),
         resource=_resource(status) if resource else {},
         row=_row(stage, row) if config else {},
         claimed=sum(claim["until"] is not None for claim in claims),
@@ -71,17 +74,27 @@ def read_end(stage: Stage, row: Row) -> End:
     )
 
 
+def _kept_in_postgres(stage: Stage, row: Row, config: list[dict[str, Any]], stated: dict[str, int]) -> bool:
+    """The product's row has the first subscription, and where there are several, our own table has all."""
+    first = [_moment(found["webhook_subscription_id"], found["webhook_expires_at"]) for found in config]
+    query = "SELECT subscription_id, expires_at FROM graphmail.folder_subscriptions WHERE provider_id = %s"
+    several = [_moment(found["subscription_id"], found["expires_at"]) for found in stage.product.run(query, row.id)]
+    named = [kept for kept in first if kept is not None]
+    return (
+        set(named) <= set(stated.items())
+        and (bool(named) == bool(stated) or not config)
+        and (not several or {kept for kept in several if kept is not None} == set(stated.items()))
+    )
+
+
+def _moment(subscription_id: str | None, expires_at: datetime | None) -> tuple[str, int] | None:
+    return (subscription_id, int(expires_at.timestamp()) if expires_at else 0) if subscription_id else None
+
+
 def _gaps(stage: Stage, row: Row) -> int:
     world = stage.simulator.world
     account = world.coverage.accounts().get(row.mailbox.user_id)
     return len(account.mailbox.gaps(world.clock.now())) if account else 0
-
-
-def _expiries_agree(live: dict[str, Any], status: dict[str, Any], config: list[dict[str, Any]]) -> bool:
-    seconds = {int(found.expires_at) for found in live.values()}
-    told = {_seconds(status["expirationTime"])} if "expirationTime" in status else set()
-    kept = {int(row["webhook_expires_at"].timestamp()) for row in config if row["webhook_expires_at"]}
-    return seconds == told and (kept == told or not config)
 
 
 def _seconds(moment: str) -> int:

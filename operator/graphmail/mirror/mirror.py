@@ -5,6 +5,7 @@ never touch that column. The mirror never calls Graph.
 """
 
 import asyncio
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +18,7 @@ import structlog
 from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable
 from graphmail.database import Database, DatabaseError, DatabaseUnavailable, Discovery, PeerChange
 from graphmail.decision import notification_is_news
-from graphmail.fleet import Entry, Fleet, key_of
+from graphmail.fleet import Entry, Fleet, Unreadable, key_of
 from graphmail.mirror.desired import OWN_ANNOTATIONS, Body, Template, desired, differs, pause
 from graphmail.mirror.listener import Changes
 from graphmail.observability.events import EventReason
@@ -188,8 +189,9 @@ class Mirror:
         """
         before = {entry.resource.metadata.uid: entry.resource.metadata.name for entry in self._fleet}
         async for body in self._cluster.subscriptions():
-            entry, _ = self._fleet.observe(body, now=self._clock())
-            before.pop(entry.resource.metadata.uid, None)
+            before.pop(body["metadata"]["uid"], None)
+            with contextlib.suppress(Unreadable):  # the watch has told of it
+                self._fleet.observe(body, now=self._clock())
         for uid, name in before.items():
             found = await self._cluster.subscription(name)
             if found is None or found["metadata"]["uid"] != uid:
@@ -270,7 +272,10 @@ class Mirror:
                     tenant=row.key.tenant, provider=row.key.provider_id, mailbox=row.mailbox, error=str(error),
                 )  # fmt: skip
                 return False
-        entry, news = self._fleet.observe(applied, now=self._clock())
+        try:
+            entry, news = self._fleet.observe(applied, now=self._clock())
+        except Unreadable:
+            return False  # the watch has told of it
         self._tell_of_named(entry, row)
         if news:
             self._noticed(entry)

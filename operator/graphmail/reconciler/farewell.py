@@ -79,14 +79,11 @@ class Farewell:
     async def _remembered(self, resource: GraphMailSubscription) -> bool:
         """What is left on purpose is put on record, or the sweep would take it for an orphan. Without Postgres it leaves such alone."""
         try:
-            if self._database is not None and not await self._comes_back(resource):
-                for row in resource.status.subscriptions:
-                    if row.subscription_id is not None:
-                        key = key_of(resource)
-                        await self._database.abandon(key, row.subscription_id, row.expiration_time, RETAINED)
+            if await self._comes_back(resource):
+                return True
         except DatabaseError:
             return False
-        return True
+        return await self._journal.abandon(resource, _left(resource), RETAINED)
 
     async def _comes_back(self, resource: GraphMailSubscription) -> bool:
         if self._database is None or not self._journal.has_row(resource):
@@ -99,19 +96,29 @@ class Farewell:
         deleted = resource.metadata.deletion_timestamp or now
         if verdict is None or verdict.pace is not None or now - deleted < self._abandon_after:
             return False
-        left, expires_at = resource.status.subscription_id, resource.status.expiration_time
-        if left is None:
-            left, expires_at = adoption_pending(resource), None
-        if self._database is not None and self._journal.has_row(resource) and left is not None:
-            try:
-                await self._database.abandon(key_of(resource), left, expires_at=expires_at, reason=verdict.in_full)
-            except DatabaseError:
-                return False
-        message = f"subscription {left or 'of unknown id'} is left at Graph until it expires: {verdict.in_full}"
+        left = _left(resource)
+        named = adoption_pending(resource)
+        if not left and named is not None:
+            left = {named: None}
+        if not await self._journal.abandon(resource, left, verdict.in_full):
+            return False
+        ids = ", ".join(left) or "of unknown id"
+        message = f"subscription {ids} is left at Graph until it expires: {verdict.in_full}"
         self._announce(resource, EventReason.ABANDONED, message)
         self._metrics.abandoned()
-        _log.warning("abandoned", subscription=left, expires=str(expires_at), reason=verdict.reason)
+        _log.warning(
+            "abandoned",
+            subscription=ids,
+            expires=[str(expires_at) for expires_at in left.values()],
+            reason=verdict.reason,
+        )
         return True
+
+
+def _left(resource: GraphMailSubscription) -> dict[str, datetime | None]:
+    """The subscriptions of all folders, with their expiry."""
+    rows = resource.status.subscriptions
+    return {row.subscription_id: row.expiration_time for row in rows if row.subscription_id is not None}
 
 
 def _told_before(resource: GraphMailSubscription) -> Verdict | None:

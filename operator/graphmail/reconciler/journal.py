@@ -3,7 +3,7 @@
 The record of an id comes before anything else (design, rule 3): first Postgres, then the status, then all the rest.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -169,11 +169,27 @@ class Journal:
         entry.unsynced, entry.row_emptied = None, False
         return True
 
+    async def abandon(self, resource: GraphMailSubscription, left: Mapping[str, datetime | None], reason: str) -> bool:
+        """Put on record what stays at Graph and belongs to nobody: ids, and their expiry where it is known.
+
+        Returns:
+            False when Postgres could not be told. Without Postgres there is no such record.
+        """
+        if self._database is None:
+            return True
+        try:
+            for subscription_id, expires_at in left.items():
+                await self._database.abandon(key_of(resource), subscription_id, expires_at, reason)
+        except DatabaseError as error:
+            self._missed(error)
+            return False
+        return True
+
     def _missed(self, error: DatabaseError) -> None:
         if isinstance(error, DatabaseUnavailable):
             self._stores.lost(Store.POSTGRES)
         else:
-            _log.error("Postgres refuses an outcome; it is kept in memory and tried again", error=str(error))
+            _log.error("Postgres refuses what it is told; it is kept in memory and tried again", error=str(error))
 
     async def write_status(self, entry: Entry, status: Status) -> None:
         """Write a status, unless it says what the API server has already; keep it in memory while the API server is away."""

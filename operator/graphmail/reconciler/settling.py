@@ -10,7 +10,7 @@ from graphmail.backoff import Pace, retry_delay
 from graphmail.database import Claim, Database, DatabaseError
 from graphmail.decision import Decision, Known, Policy, Step, as_the_row_says, suspended_before
 from graphmail.fleet import Entry
-from graphmail.graph import MicrosoftError
+from graphmail.graph import GraphUnreachable, MicrosoftError
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Metrics
 from graphmail.reconciler.announcements import announcement, is_routine
@@ -151,17 +151,26 @@ class Settling:
         if done.caller is None or (entry.unwritten and entry.unsynced is not None):
             return
         for leftover in done.result.leftovers:
-            await self._discard(done.caller, leftover)
+            if not await self._discard(done.caller, leftover):
+                # The sweep deletes what carries our mark. Of one that was adopted, and has none yet, nothing else would tell.
+                left = {leftover: _expiry_of(done.resource.status, leftover)}
+                await self._journal.abandon(done.resource, left, "replaced, and could not be deleted")
 
-    async def _discard(self, caller: SignedIn, subscription_id: str) -> None:
+    async def _discard(self, caller: SignedIn, subscription_id: str) -> bool:
+        """Whether it is gone. Asked once more where no answer came: it may have been deleted."""
         try:
-            await self._hands.discard(caller, subscription_id)
+            try:
+                await self._hands.discard(caller, subscription_id)
+            except GraphUnreachable:
+                await self._hands.discard(caller, subscription_id)
         except MicrosoftError as error:
             _log.warning(
                 "a replaced subscription could not be deleted; it expires by itself",
                 leftover=subscription_id,
                 error=str(error),
             )
+            return False
+        return True
 
     def _around(self, entry: Entry, retry_at: datetime | None = None) -> Surroundings:
         synced = (entry.unsynced is None) if self._journal.has_row(entry.resource) else None
@@ -213,6 +222,11 @@ class Settling:
         self._metrics.reconcile_error(verdict.reason)
         level = _log.error if verdict.terminal else _log.warning
         level(f"{result.deed} failed", **facts, subscription=held, reason=verdict.reason, error=verdict.in_full)
+
+
+def _expiry_of(status: Status, subscription_id: str) -> datetime | None:
+    rows = status.subscriptions
+    return next((row.expiration_time for row in rows if row.subscription_id == subscription_id), None)
 
 
 def _bearable(done: Done) -> Done:

@@ -2,10 +2,9 @@
 
 import pytest
 
+from support.hand import Hand
 from support.stage import Row, Stage
 from support.waiting import eventually
-
-LIFECYCLE = '{"spec": {"lifecycleNotificationURL": "https://example.com/lifecycle"}}'
 
 
 def patch(stage: Stage, row: Row, body: str) -> None:
@@ -58,3 +57,35 @@ async def test_a_changed_public_url_is_a_patch(stage: Stage) -> None:
         )
     assert [found.id for found in stage.live(row)] == [before["subscriptionID"]]
     assert stage.calls(row, "create") == 1
+
+
+async def test_another_lifecycle_url_needs_a_new_subscription(stage: Stage) -> None:
+    hand = Hand(stage)
+    hand.app_only_secret("own")
+    hand.write("own")
+    url = f"{stage.endpoint.url}{stage.endpoint.path}?lifecycle"
+    async with stage.operator():
+        before = await stage.ready("own")
+        stage.kubectl(
+            "patch", "gms", "own", "--type=merge", "-p", f'{{"spec": {{"lifecycleNotificationURL": "{url}"}}}}'
+        )
+        after = await stage.status_of(
+            "own", lambda status: status["subscriptionID"] != before["subscriptionID"], "replaced"
+        )
+        await eventually(lambda: len(hand.live("own")) == 1, "the old one is gone")
+    [found] = hand.live("own")
+    assert (found.id, found.lifecycle_url) == (after["subscriptionID"], url)
+
+
+async def test_a_replaced_one_that_graph_does_not_delete_is_put_on_record(stage: Stage) -> None:
+    row = stage.add_delegated()
+    adopted = stage.subscribe(row)
+    async with stage.operator():
+        before = await stage.ready(row)
+        assert before["subscriptionID"] == adopted.id
+        stage.fault("delete", answer="service-unavailable")
+        patch(stage, row, '{"spec": {"changeTypes": ["created", "updated"]}}')
+        await stage.status_of(row, lambda status: status["subscriptionID"] != adopted.id, "replaced")
+        [record] = await eventually(lambda: stage.product.run("SELECT * FROM graphmail.abandoned"), "on record")
+    assert (record["subscription_id"], str(record["provider_id"])) == (adopted.id, row.id)
+    assert abs(record["expires_at"].timestamp() - adopted.expires_at) < 1

@@ -194,3 +194,15 @@ async def test_a_lost_event_delays_what_a_person_wants_and_no_renewal(stage: Sta
         assert stage.live(deleted) == []
         await renewed_again(stage, stays)
         await stage.covered_once(stays)
+
+
+async def test_a_resource_that_cannot_be_read_stops_no_other(stage: Stage, proxy: ApiProxy) -> None:
+    row = stage.add_app_only()
+    own(stage)
+    odd = list_now(stage)
+    del odd["items"][0]["spec"]["mailbox"]
+    proxy.serve_old_list(odd)
+    async with stage.operator(**EAGER):
+        await stage.covered_once(row)
+        await counted_on(lambda: proxy.calls["list"], 3, "it is read again and again")
+        await stage.ready("own")  # the watch has shown it whole
