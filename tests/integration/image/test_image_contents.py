@@ -20,10 +20,15 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 def copied(stage: str) -> list[str]:
     """The paths that a stage takes from the checkout."""
+    lines = re.findall(r"^COPY (?!--from)(.*) \S+$", text_of(stage), re.MULTILINE)
+    return [path for line in lines for path in line.split()]
+
+
+def text_of(stage: str) -> str:
+    """What a stage does."""
     text = re.search(rf"^FROM \S+ AS {stage}\n(.*?)(?=^FROM |\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL)
     assert text, stage
-    lines = re.findall(r"^COPY (?!--from)(.*) \S+$", text[1], re.MULTILINE)
-    return [path for line in lines for path in line.split()]
+    return text[1]
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +111,19 @@ def test_the_crd_and_the_migrations_are_inside(command: Command) -> None:
 @pytest.mark.parametrize("module", ["pytest", "hypothesis", "mypy", "hatchling", "pip"])
 def test_tools_of_developers_are_not_inside(module: str, command: Command) -> None:
     assert "ModuleNotFoundError" in command("python", "-c", f"import {module}").stderr
+
+
+def test_the_installer_of_python_s_image_is_taken_away_while_that_can_be_done() -> None:
+    as_root, _, as_nobody = text_of("operator").partition("USER ")
+    # By the whole path: the Python that PATH finds is the operator's, which has no pip to take away.
+    assert re.search(r"^RUN /usr/local/bin/python -m pip uninstall --yes pip\b", as_root, re.MULTILINE)
+    assert "rm -r /usr/local/lib/python3.*/ensurepip" in as_root
+    assert "RUN" not in as_nobody
+
+
+def test_both_stages_stand_on_one_image_which_can_be_pinned() -> None:
+    assert "\nARG PYTHON=python:3.12-slim\n" in DOCKERFILE.partition("FROM ")[0]
+    assert re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE) == ["${PYTHON}", "${PYTHON}", "operator", "operator"]
 
 
 @pytest.mark.parametrize("stage", ["build", "demo"])
