@@ -19,8 +19,11 @@ MANIFESTS = Path(__file__).parent
 STATE = CHECKOUT / ".cluster" / "kind"
 NAME = NAMESPACE = "graphmail"
 RELEASE = "graphmail-operator"
-IMAGES = {"operator": "graphmail-operator:dev", "demo": "graphmail-demo:dev"}
-"""The image of each target of the Dockerfile."""
+IMAGES = {
+    "operator": "docker.io/library/graphmail-operator:dev",
+    "demo": "docker.io/library/graphmail-demo:dev",
+}
+"""The image of each target of the Dockerfile, by the name that Kubernetes reads a short one as; podman would read another."""
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from kind.__main__ import IMAGES
 from localstack.controlplane import ControlPlane
 from support.helm import Helm, environment, load, named, pod_specs
 
@@ -74,3 +75,21 @@ def test_prometheus_asks_for_the_service_and_the_port_of_the_chart(helm: Helm) -
     discovery = yaml.safe_load((KIND / "prometheus.yml").read_text())["scrape_configs"][0]["dns_sd_configs"][0]
     assert discovery["names"] == [f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc"]
     assert discovery["port"] == service["spec"]["ports"][0]["port"]
+
+
+def test_every_series_has_a_namespace_which_the_alerts_compare() -> None:
+    [scrape] = yaml.safe_load((KIND / "prometheus.yml").read_text())["scrape_configs"]
+    assert {"target_label": "namespace", "replacement": "graphmail"} in scrape["relabel_configs"]
+    assert scrape["honor_labels"], "a mailbox's own namespace comes first"
+
+
+def test_the_images_are_built_under_the_names_that_kubernetes_reads(helm: Helm) -> None:
+    """podman takes a short name for one of `localhost`, Kubernetes for one of `docker.io/library`."""
+    rendered = helm.template("--values", KIND / "operator-values.yaml", release="graphmail-operator")
+    rendered += yaml.safe_load_all((KIND / "microsoft.yaml").read_text())
+    used = {
+        container["image"]
+        for _, spec in pod_specs(rendered)
+        for container in (*spec["containers"], *spec.get("initContainers", ()))
+    }
+    assert {f"docker.io/library/{image}" for image in used} == set(IMAGES.values())
