@@ -35,8 +35,18 @@ def generated() -> dict[Path, str]:
     return {
         CHART / "values.schema.json": json.dumps(values_schema(values), indent=2) + "\n",
         CHART / "files" / "graphmailsubscriptions.yaml": crd,
+        CHART / "files" / "variables.json": json.dumps(settings(values), indent=2) + "\n",
         DOCUMENT: f"{before}{START}{table(values)}{END}{after}",
     }
+
+
+def settings(values: list[Value]) -> dict[str, str]:
+    """By which values each variable of the operator is set, for what the chart says to somebody who sets it in another way."""
+    found: dict[str, list[str]] = {}
+    for value in values:
+        if value.variable:
+            found.setdefault(value.variable, []).append(value.path)
+    return {variable: " or ".join(paths) for variable, paths in sorted(found.items())}
 
 
 def table(values: list[Value]) -> str:

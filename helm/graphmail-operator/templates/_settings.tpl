@@ -83,6 +83,14 @@ A list is parted by commas, and a map too, as key=value.
 
 {{/* The variables of a container that works as the operator does. */}}
 {{- define "graphmail.env" -}}
+{{- include "graphmail.variables" . }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Those of them that the chart sets by itself. */}}
+{{- define "graphmail.variables" -}}
 {{- with .Values.database }}
 {{- if .existingSecret }}
 {{- include "graphmail.secretVariable" (list "GRAPHMAIL_DATABASE_URL" .existingSecret .key) }}
@@ -98,9 +106,6 @@ A list is parted by commas, and a map too, as key=value.
 - name: {{ $name }}
   value: {{ $text | quote }}
 {{- end }}
-{{- end }}
-{{- with .Values.extraEnv }}
-{{ toYaml . }}
 {{- end }}
 {{- end }}
 

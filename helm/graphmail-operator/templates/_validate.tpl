@@ -27,6 +27,19 @@ names of Secrets are looked at here: a schema would print what does not match.
 {{- end }}
 {{- end }}
 
+{{- $set := list }}
+{{- range include "graphmail.variables" . | fromYamlArray }}{{ $set = append $set .name }}{{ end }}
+{{- $others := list }}
+{{- range $v.extraEnv }}
+{{- if has .name $set }}
+{{- fail (printf "extraEnv holds %s, which the chart sets already: use the value %s" .name (index ($.Files.Get "files/variables.json" | fromJson) .name)) }}
+{{- end }}
+{{- if has .name $others }}
+{{- fail (printf "extraEnv holds %s twice: leave one of them" .name) }}
+{{- end }}
+{{- $others = append $others .name }}
+{{- end }}
+
 {{- if and $v.database.existingSecret (not $v.product.applicationURL) }}
 {{- fail "product.applicationURL is empty: with database.existingSecret it must be the https URL of the product that Graph can reach" }}
 {{- end }}

@@ -1,5 +1,6 @@
 """Every setting of the operator is a value of the chart, with the same default and the same limits."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,6 @@ from support.helm import VALUE_FILES, Helm, environment, load
 EVERYTHING = CHART / "ci" / "everything-values.yaml"
 WITHOUT_A_VALUE = {"GRAPHMAIL_SIMULATED_CLOCK_FILE": "for simulations only"}
 """Settings that an installation has no use for, and why."""
-NAMED_ELSEWHERE = {"GRAPHMAIL_NAMESPACE": "the release's namespace"}
-"""Settings that no value's comment names, and what they are made from."""
 URL = "postgresql://graphmail@postgres.example.com/desk"
 SECRETS = {"GRAPHMAIL_DATABASE_URL": URL, "GRAPHMAIL_DATABASE_DIRECT_URL": URL}
 
@@ -39,7 +38,15 @@ def test_every_value_of_that_file_differs_from_the_operator_s_default(helm: Helm
 def test_the_comment_of_a_value_names_its_setting() -> None:
     named = {value.variable for value in read_values((CHART / "values.yaml").read_text()) if value.variable}
     settings = {variable.name for variable in variables()}
-    assert settings - named == WITHOUT_A_VALUE.keys() | NAMED_ELSEWHERE.keys()
+    assert settings - named == WITHOUT_A_VALUE.keys()
+
+
+def test_every_variable_that_the_chart_sets_has_a_value_to_point_to(helm: Helm) -> None:
+    values = {value.path for value in read_values((CHART / "values.yaml").read_text())}
+    pointed = json.loads((CHART / "files" / "variables.json").read_text())
+    others = {"PGSSLROOTCERT"}  # by extraEnv of that file
+    assert environment(helm.template("-f", EVERYTHING), SECRETS).keys() - others <= pointed.keys()
+    assert {path for paths in pointed.values() for path in paths.split(" or ")} <= values
 
 
 def test_the_defaults_are_those_of_the_operator(helm: Helm) -> None:

@@ -34,6 +34,19 @@ WRONG = {
         "microsoft.quota.readsPerTenant=3000",
         "microsoft.quota.readsPerTenant is 3000: allowed is at most readsPerApp, which is 2000",
     ),
+    "a variable that a value sets": (
+        "extraEnv[0].name=GRAPHMAIL_LOG_LEVEL,extraEnv[0].value=debug",
+        "extraEnv holds GRAPHMAIL_LOG_LEVEL, which the chart sets already: use the value log.level",
+    ),
+    "a variable that two values set": (
+        "extraEnv[0].name=GRAPHMAIL_METRICS_URL,extraEnv[0].value=http://0.0.0.0:1/metrics",
+        "use the value metrics.port or metrics.host",
+    ),
+    "two databases": (
+        "extraEnv[0].name=GRAPHMAIL_DATABASE_URL,database.existingSecret=db,product.applicationURL=https://desk",
+        "extraEnv holds GRAPHMAIL_DATABASE_URL, which the chart sets already: use the value database.existingSecret",
+    ),
+    "a variable twice": ("extraEnv[0].name=A,extraEnv[1].name=A", "extraEnv holds A twice"),
     "two that act at once": ("leaderElection.enabled=false", "set replicas to 1"),
     "a monitor of nothing": (
         "metrics.serviceMonitor.enabled=true,metrics.service.enabled=false",
