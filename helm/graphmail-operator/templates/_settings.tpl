@@ -81,6 +81,19 @@ A list is parted by commas, and a map too, as key=value.
 {{- end }}
 {{- end }}
 
+{{/*
+Whether there is a database whose rows are mirrored: yes; perhaps, where what extraEnvFrom names may hold its URL; else nothing.
+*/}}
+{{- define "graphmail.hasDatabase" -}}
+{{- $names := list }}
+{{- range .Values.extraEnv }}{{ $names = append $names .name }}{{ end }}
+{{- if or .Values.database.existingSecret (has "GRAPHMAIL_DATABASE_URL" $names) -}}
+yes
+{{- else if .Values.extraEnvFrom -}}
+perhaps
+{{- end }}
+{{- end }}
+
 {{/* The variables of a container that works as the operator does. */}}
 {{- define "graphmail.env" -}}
 {{- include "graphmail.variables" . }}

@@ -4,7 +4,10 @@ names of Secrets are looked at here: a schema would print what does not match.
 */}}
 {{- define "graphmail.validate" -}}
 {{- $v := .Values }}
-{{- $texts := toJson $v }}
+{{- /* Kubernetes puts the value of a variable that stands before in the place of $(NAME), which hence shows nothing. */}}
+{{- $reference := `\$\([-._a-zA-Z][-._a-zA-Z0-9]*\)` }}
+{{- $without := omit $v "extraEnv" "extraInitContainers" "extraContainers" "migrations" "extraObjects" | toJson }}
+{{- $texts := printf "%s %s" $without (regexReplaceAllLiteral $reference (toJson $v) "") }}
 {{- if regexMatch `[A-Za-z][A-Za-z0-9+.-]*://[^/"@\s:]*:[^/"@\s]+@` $texts }}
 {{- fail "a value holds a URL with a password. Values are stored in the cluster and shown by `helm get values`: put the URL into a Secret, and name that in database.existingSecret, in migrations.existingSecret, or in extraEnv with valueFrom.secretKeyRef" }}
 {{- end }}
@@ -22,8 +25,9 @@ names of Secrets are looked at here: a schema would print what does not match.
 {{- end }}
 {{- end }}
 {{- range $v.extraEnv }}
-{{- if and (has .name (list "GRAPHMAIL_DATABASE_URL" "GRAPHMAIL_DATABASE_DIRECT_URL")) .value }}
-{{- fail (printf "extraEnv holds %s as a value, which is a secret: use database.existingSecret" .name) }}
+{{- $text := regexReplaceAllLiteral $reference (.value | default "" | toString) "" }}
+{{- if and (has .name (list "GRAPHMAIL_DATABASE_URL" "GRAPHMAIL_DATABASE_DIRECT_URL")) (or (not (regexMatch `^(postgres(ql)?://\S*)?$` $text)) (regexMatch `(?i)password=[^&]` $text)) }}
+{{- fail (printf "extraEnv holds %s as a value that is, or may have, a secret: use database.existingSecret, or take the password from a variable with valueFrom.secretKeyRef that stands before it: postgresql://user:$(PASSWORD)@host/database" .name) }}
 {{- end }}
 {{- end }}
 
@@ -40,8 +44,8 @@ names of Secrets are looked at here: a schema would print what does not match.
 {{- $others = append $others .name }}
 {{- end }}
 
-{{- if and $v.database.existingSecret (not $v.product.applicationURL) }}
-{{- fail "product.applicationURL is empty: with database.existingSecret it must be the https URL of the product that Graph can reach" }}
+{{- if and (eq (include "graphmail.hasDatabase" .) "yes") (not (or $v.product.applicationURL (has "APPLICATION_URL" $others))) }}
+{{- fail "product.applicationURL is empty: with a database it must be the https URL of the product that Graph can reach" }}
 {{- end }}
 {{- if and $v.database.directKey (not $v.database.existingSecret) }}
 {{- fail "database.directKey is a key of database.existingSecret, which is empty: name the Secret" }}

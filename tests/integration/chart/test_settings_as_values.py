@@ -14,7 +14,7 @@ EVERYTHING = CHART / "ci" / "everything-values.yaml"
 WITHOUT_A_VALUE = {"GRAPHMAIL_SIMULATED_CLOCK_FILE": "for simulations only"}
 """Settings that an installation has no use for, and why."""
 URL = "postgresql://graphmail@postgres.example.com/desk"
-SECRETS = {"GRAPHMAIL_DATABASE_URL": URL, "GRAPHMAIL_DATABASE_DIRECT_URL": URL}
+SECRETS = {"GRAPHMAIL_DATABASE_URL": URL, "GRAPHMAIL_DATABASE_DIRECT_URL": URL, "DESK_PASSWORD": "secret"}
 
 
 def test_every_setting_reaches_the_pod_when_its_value_is_set(helm: Helm) -> None:

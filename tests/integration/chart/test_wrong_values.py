@@ -81,7 +81,19 @@ SECRETS = {
         f"extraEnv[0].name=GRAPHMAIL_DATABASE_URL,extraEnv[0].value=host=db password={PASSWORD}",
         "use database.existingSecret",
     ),
+    "a part of the password as a variable": (
+        f"extraEnv[0].name=GRAPHMAIL_DATABASE_URL,extraEnv[0].value=postgresql://me:$(A){PASSWORD}@db/desk",
+        "put the URL into a Secret",
+    ),
+    "the password behind the URL": (
+        f"extraEnv[0].name=GRAPHMAIL_DATABASE_URL,extraEnv[0].value=postgresql://me@db/desk?password={PASSWORD}",
+        "use database.existingSecret",
+    ),
     "a proxy with a password": (f"proxy.httpsProxy=http://me:{PASSWORD}@proxy:3128", "secretKeyRef"),
+    "a proxy with a password that stands behind it": (
+        "proxy.httpsProxy=http://me:$(LATER)@proxy:3128,extraEnv[0].name=LATER",
+        "secretKeyRef",
+    ),
     "a product's URL with a password": (f"product.applicationURL=https://me:{PASSWORD}@desk", "put the URL into"),
     "a private key": (f"podAnnotations.key=-----BEGIN PRIVATE KEY-----{PASSWORD}", "credentials.existingSecret"),
 }
