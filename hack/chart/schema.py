@@ -38,6 +38,7 @@ OWN: dict[str, Schema] = {
     "database.key": {"minLength": 1},
     "migrations.key": {"minLength": 1},
     "migrations.notifyTrigger": {"type": ["boolean", "null"]},
+    "migrations.extraInitContainers": _NAMED,
     "migrations.backoffLimit": {"minimum": 0, "maximum": 20},
     "migrations.activeDeadlineSeconds": {"minimum": 10, "maximum": 86400},
     "product.applicationURL": {"pattern": f"^({_HTTPS})?$"},

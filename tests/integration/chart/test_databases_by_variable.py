@@ -9,6 +9,7 @@ from support.helm import VALUE_FILES, Helm, HelmError, Resource, container, name
 
 CI = VALUE_FILES[0].parent
 COMPOSED = CI / "password-alone-values.yaml"
+BEHIND_A_PROXY = CI / "sidecar-proxy-values.yaml"
 FOR_SURE = "extraEnv[0].name=GRAPHMAIL_DATABASE_URL,product.applicationURL=https://desk"
 PERHAPS = "extraEnvFrom[0].secretRef.name=desk"
 
@@ -68,6 +69,28 @@ def test_the_job_knows_no_database_but_the_owner_s(helm: Helm) -> None:
     migrate = job(helm.template("-f", COMPOSED, "--set", direct))["containers"][0]
     assert [item["name"] for item in migrate["env"]] == ["GRAPHMAIL_DATABASE_URL", "DESK_PASSWORD"]
     assert migrate["env"][0]["valueFrom"]["secretKeyRef"]["name"] == "graphmail-database-owner"
+
+
+def test_a_proxy_stands_beside_the_operator_the_job_and_the_test(helm: Helm) -> None:
+    specs = dict(pod_specs(helm.template("-f", BEHIND_A_PROXY)))
+    assert len(specs) == 3
+    for spec in specs.values():
+        assert [(each["name"], each["restartPolicy"]) for each in spec["initContainers"]] == [
+            ("postgres-proxy", "Always")
+        ]
+
+
+def test_the_proxy_beside_the_job_signs_in_as_an_account_of_its_own(helm: Helm) -> None:
+    rendered = helm.template("-f", BEHIND_A_PROXY)
+    accounts = {each["metadata"]["name"]: each for each in rendered if each["kind"] == "ServiceAccount"}
+    annotations = accounts[job(rendered)["serviceAccountName"]]["metadata"]["annotations"]
+    assert annotations["iam.gke.io/gcp-service-account"] == "graphmail-owner@project.iam.gserviceaccount.com"
+    assert annotations["helm.sh/hook"] == "pre-install,pre-upgrade"
+
+
+def test_what_only_prepares_the_operator_does_not_run_before_the_job(helm: Helm) -> None:
+    rendered = helm.template("-f", CI / "everything-values.yaml", "--set", "migrations.extraInitContainers[0].name=own")
+    assert [each["name"] for each in job(rendered)["initContainers"]] == ["own"]
 
 
 @pytest.mark.parametrize("values", VALUE_FILES, ids=lambda path: path.stem)
