@@ -103,7 +103,8 @@ def test_the_job_knows_the_owner_s_database_alone_and_has_no_token(helm: Helm) -
     rendered = helm.template("-f", VALUE_FILES[0].with_name("everything-values.yaml"))
     job = named(rendered, "Job")["spec"]["template"]["spec"]
     migrate = job["containers"][0]
-    assert migrate["args"] == ["migrate", "--standalone", "--notify-trigger", "--grant-to=graphmail_operator"]
+    granted = ["--grant-to=graphmail_operator", "--grant-pages-to=desk_pages"]
+    assert migrate["args"] == ["migrate", "--standalone", "--notify-trigger", *granted]
     assert [item["name"] for item in migrate["env"]] == ["GRAPHMAIL_DATABASE_URL", "PGSSLROOTCERT"]
     assert migrate["env"][0]["valueFrom"]["secretKeyRef"]["name"] == "graphmail-database-owner"
     assert job["automountServiceAccountToken"] is False
