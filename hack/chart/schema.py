@@ -85,6 +85,7 @@ OWN: dict[str, Schema] = {
     "extraContainers": _NAMED,
     "extraObjects": {"type": "array", "items": {"type": ["object", "string"]}},
     "networkPolicy.postgresPorts": _PORTS,
+    "networkPolicy.dnsPorts": _PORTS,
     "networkPolicy.httpsPorts": _PORTS,
 }
 """What the default does not tell."""

@@ -136,9 +136,3 @@ def test_without_a_name_for_it_the_token_of_a_workload_identity_is_mounted_only_
     variables = {item["name"]: item["value"] for item in container(by_chart)["env"]}
     mount = next(m for m in container(by_chart)["volumeMounts"] if m["name"] == "workload-identity")
     assert variables["AZURE_FEDERATED_TOKEN_FILE"] == f"{mount['mountPath']}/token"
-
-
-def test_the_port_of_the_proxy_is_open(helm: Helm) -> None:
-    policy = named(helm.template("-f", VALUE_FILES[0].with_name("proxy-values.yaml")), "NetworkPolicy")
-    ports = {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
-    assert ports == {53, 443, 6443, 3128}

@@ -53,6 +53,7 @@ def test_a_lone_pod_and_an_open_network_are_told(helm: Helm) -> None:
 
 def test_the_ports_that_are_open_are_told(helm: Helm) -> None:
     assert "ports 443, 6443." in helm.notes()
+    assert "The pods reach only name servers.\n" in helm.notes("--set-json", "networkPolicy.httpsPorts=[]")
     assert "ports 5433, 443, 8443, and what networkPolicy.extraEgress names." in helm.notes(
         "-f", CI / "everything-values.yaml"
     )
