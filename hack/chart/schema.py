@@ -90,18 +90,31 @@ OWN: dict[str, Schema] = {
 }
 """What the default does not tell."""
 
+OF_PARENTS: dict[str, Schema] = {
+    "global": {
+        "description": "Helm's own, which a chart that depends on this one shares among its charts.",
+        "type": "object",
+        "properties": {
+            "imageRegistry": {"description": "Where image.registry is empty.", "type": "string"},
+            "imagePullSecrets": {"description": "Besides imagePullSecrets.", **_NAMED},
+        },
+    },
+    "enabled": {"description": "For the condition of a dependency; the chart itself does not ask.", "type": "boolean"},
+}
+"""What charts that depend on this one say: no values, as they have no default."""
+
 LEFT_TO_TEMPLATES = {"database": ("url", "password")}
 """Mistakes that the templates refuse, with a remedy and without showing the value."""
 
 
 def values_schema(values: Iterable[Value]) -> Schema:
-    """The schema that Helm holds values against. Nothing that it does not name is allowed, but for Helm's own `global`."""
+    """The schema that Helm holds values against. Nothing that it does not name is allowed."""
     root: Schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Values of graphmail-operator",
         **_closed(""),
     }
-    root["properties"]["global"] = {"description": "Helm's own, for charts that depend on this one.", "type": "object"}
+    root["properties"] |= OF_PARENTS
     unknown = OWN.keys() - {value.path for value in values}
     if unknown:
         raise ValueError(f"there are no values {', '.join(sorted(unknown))}")

@@ -66,7 +66,7 @@ app.kubernetes.io/component: operator
 {{/* Where a digest is set, the tag does not count. */}}
 {{- define "graphmail.image" -}}
 {{- with .Values.image }}
-{{- if .registry }}{{ .registry | trimSuffix "/" }}/{{ end }}{{ .repository }}
+{{- with .registry | default ($.Values.global).imageRegistry }}{{ . | trimSuffix "/" }}/{{ end }}{{ .repository }}
 {{- if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
 {{- end }}
 {{- end }}

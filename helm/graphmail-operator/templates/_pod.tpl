@@ -45,7 +45,7 @@ volumes:
 {{/* Where a pod runs, and with which rights on its node. */}}
 {{- define "graphmail.placement" -}}
 enableServiceLinks: false
-{{- with .Values.imagePullSecrets }}
+{{- with concat (.Values.imagePullSecrets | default list) ((.Values.global).imagePullSecrets | default list) }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
