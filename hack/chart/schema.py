@@ -65,6 +65,7 @@ OWN: dict[str, Schema] = {
     "metrics.serviceMonitor.scrapeTimeout": _SPAN,
     "metrics.prometheusRule.namespace": _NAME,
     "metrics.prometheusRule.runbookURL": {"pattern": r"^(https?://[^\s#]+)?$"},
+    "metrics.prometheusRule.grafanaURL": {"pattern": r"^(https?://[^\s?#]+)?$"},
     "metrics.prometheusRule.disabledAlerts": _TEXT_LIST,
     "metrics.prometheusRule.alertLabels": _TEXTS,
     "metrics.dashboard.namespace": _NAME,

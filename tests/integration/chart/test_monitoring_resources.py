@@ -21,6 +21,7 @@ groups:
         annotations:
           summary: "{{ $labels.name }} of {{ $value | humanize }}"
           runbook_url: https://example.com/blob/main/docs/runbook.md#graphmailone
+          dashboard_url: /d/graphmail/graphmail?viewPanel=1
       - alert: GraphMailTwo
         expr: graphmail_leader == 1
         labels: {severity: warning}
@@ -69,6 +70,14 @@ def test_the_runbook_may_be_a_copy_at_another_place(helm: Helm, chart: Path) -> 
         "groups"
     ]
     assert groups[0]["rules"][1]["annotations"]["runbook_url"] == "https://wiki.example.com/mail#graphmailone"
+    assert groups[0]["rules"][2]["annotations"] == {"summary": "two"}
+
+
+@pytest.mark.parametrize("url", ["https://grafana.example.com", "https://grafana.example.com/"])
+def test_links_to_the_dashboard_lead_to_the_grafana_that_the_values_name(url: str, helm: Helm, chart: Path) -> None:
+    groups = rule(helm, chart, "--set", f"metrics.prometheusRule.grafanaURL={url}")["spec"]["groups"]
+    annotations = groups[0]["rules"][1]["annotations"]
+    assert annotations["dashboard_url"] == "https://grafana.example.com/d/graphmail/graphmail?viewPanel=1"
     assert groups[0]["rules"][2]["annotations"] == {"summary": "two"}
 
 

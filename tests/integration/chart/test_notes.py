@@ -35,6 +35,15 @@ def test_what_is_on_is_not(helm: Helm) -> None:
     assert "(database.existingSecret)" not in notes
 
 
+@pytest.mark.parametrize("value", ["runbookURL", "grafanaURL"])
+def test_links_of_alerts_that_lead_nowhere_are_told(value: str, helm: Helm) -> None:
+    alerts = ("-f", CI / "monitoring-values.yaml")
+    told = f"(metrics.prometheusRule.{value})"
+    assert told in helm.notes(*alerts)
+    assert told not in helm.notes(*alerts, "--set", f"metrics.prometheusRule.{value}=https://wiki.example.com")
+    assert told not in helm.notes()
+
+
 def test_a_first_day_without_deeds_is_told(helm: Helm) -> None:
     assert "Acting (mode: observe)" in helm.notes("-f", CI / "observe-values.yaml")
 

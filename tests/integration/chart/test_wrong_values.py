@@ -47,6 +47,7 @@ WRONG = {
         "extraEnv holds GRAPHMAIL_DATABASE_URL, which the chart sets already: use the value database.existingSecret",
     ),
     "a variable twice": ("extraEnv[0].name=A,extraEnv[1].name=A", "extraEnv holds A twice"),
+    "a Grafana that is none": ("metrics.prometheusRule.grafanaURL=grafana", "at '/metrics/prometheusRule/grafanaURL'"),
     "two that act at once": ("leaderElection.enabled=false", "set replicas to 1"),
     "a monitor of nothing": (
         "metrics.serviceMonitor.enabled=true,metrics.service.enabled=false",
