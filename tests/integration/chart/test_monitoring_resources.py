@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support.helm import CHART, Helm, Resource, named
+from support.helm import CHART, Helm, HelmError, Resource, named
 
 ALERTS = """
 groups:
@@ -79,6 +79,12 @@ def test_links_to_the_dashboard_lead_to_the_grafana_that_the_values_name(url: st
     annotations = groups[0]["rules"][1]["annotations"]
     assert annotations["dashboard_url"] == "https://grafana.example.com/d/graphmail/graphmail?viewPanel=1"
     assert groups[0]["rules"][2]["annotations"] == {"summary": "two"}
+
+
+def test_an_alert_that_does_not_exist_cannot_be_left_out(helm: Helm, chart: Path) -> None:
+    told = "disabledAlerts holds GraphMailTow, which is no alert: there are GraphMailOne, GraphMailTwo, GraphMailLone"
+    with pytest.raises(HelmError, match=told):
+        rule(helm, chart, "--set", "metrics.prometheusRule.disabledAlerts={GraphMailOne,GraphMailTow}")
 
 
 def test_labels_for_every_alert_go_before_the_alert_s_own(helm: Helm, chart: Path) -> None:
