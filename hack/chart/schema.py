@@ -25,6 +25,20 @@ _TEXTS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
 _NAMED: Schema = {"type": "array", "items": {"type": "object", "required": ["name"]}}
 _TEXT_LIST: Schema = {"type": "array", "items": {"type": "string"}}
 
+
+_PLACED = ("affinity", "nodeSelector", "tolerations", "topologySpreadConstraints", "priorityClassName")
+_NETWORK = ("hostAliases", "dnsPolicy", "dnsConfig", "enableServiceLinks")
+_RUN = ("containers", "initContainers", "volumes", "imagePullSecrets", "restartPolicy", "terminationGracePeriodSeconds")
+_TRUSTED = ("serviceAccountName", "automountServiceAccountToken", "securityContext")
+_OF_PODS = (*_PLACED, *_NETWORK, *_RUN, *_TRUSTED)
+"""Fields of a pod's spec that the templates write."""
+
+
+def _without(*names: str) -> Schema:
+    """Fields beside those that the chart writes: of one that stands there twice, nobody knows which counts."""
+    return {"type": "object", "properties": dict.fromkeys(names, False)}
+
+
 OWN: dict[str, Schema] = {
     "namespaceOverride": _NAME,
     "image.registry": {"pattern": r"^([^\s/:@]+(:[0-9]+)?(/[^\s:@]+)?)?$"},
@@ -63,6 +77,9 @@ OWN: dict[str, Schema] = {
     "metrics.serviceMonitor.namespace": _NAME,
     "metrics.serviceMonitor.interval": _SPAN,
     "metrics.serviceMonitor.scrapeTimeout": _SPAN,
+    "metrics.serviceMonitor.endpointAdditionalProperties": _without(
+        *("honorLabels", "interval", "metricRelabelings", "path", "port", "relabelings", "scrapeTimeout")
+    ),
     "metrics.prometheusRule.namespace": _NAME,
     "metrics.prometheusRule.runbookURL": {"pattern": r"^(https?://[^\s#]+)?$"},
     "metrics.prometheusRule.grafanaURL": {"pattern": r"^(https?://[^\s?#]+)?$"},
@@ -81,6 +98,7 @@ OWN: dict[str, Schema] = {
     },
     "dnsPolicy": {"enum": ["", "ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]},
     "extraEnv": _NAMED,
+    "extraPodSpec": _without(*_OF_PODS),
     "extraVolumes": _NAMED,
     "extraInitContainers": _NAMED,
     "extraContainers": _NAMED,

@@ -75,6 +75,9 @@ dnsPolicy: {{ . }}
 dnsConfig:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- with .Values.extraPodSpec }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{/* The container that works as the operator does, without its arguments, ports and probes. */}}

@@ -76,6 +76,18 @@ def test_the_pods_are_found_by_what_looks_for_them(helm: Helm) -> None:
         assert spread["labelSelector"]["matchLabels"].items() <= labels.items()
 
 
+def test_more_fields_of_a_pod_s_spec_reach_every_pod(helm: Helm) -> None:
+    arguments = ("-f", VALUE_FILES[0].with_name("postgres-values.yaml"), "--set", "extraPodSpec.hostUsers=false")
+    specs = dict(pod_specs(helm.template(*arguments)))
+    assert len(specs) == 3
+    assert all(spec["hostUsers"] is False for spec in specs.values())
+
+
+def test_the_service_account_has_labels_of_its_own(helm: Helm) -> None:
+    account = named(helm.template("--set", "serviceAccount.labels.team=platform"), "ServiceAccount")
+    assert account["metadata"]["labels"]["team"] == "platform"
+
+
 def test_the_service_finds_neither_the_job_s_pod_nor_the_test_s(helm: Helm) -> None:
     rendered = helm.template("-f", VALUE_FILES[0].with_name("postgres-values.yaml"))
     selector = named(rendered, "Service")["spec"]["selector"]
@@ -125,6 +137,8 @@ def test_the_crd_is_the_generated_one_and_stays(helm: Helm) -> None:
     assert source["metadata"]["labels"].keys() <= rendered["metadata"]["labels"].keys()
     assert rendered["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
     assert "annotations" not in named(helm.template("--set", "crds.keep=false"), "CustomResourceDefinition")["metadata"]
+    annotated = named(helm.template("--set", "crds.annotations.a=b"), "CustomResourceDefinition")["metadata"]
+    assert annotated["annotations"] == {"helm.sh/resource-policy": "keep", "a": "b"}
 
 
 def test_without_a_name_for_it_the_token_of_a_workload_identity_is_mounted_only_when_asked_for(helm: Helm) -> None:

@@ -108,6 +108,13 @@ def test_the_monitor_finds_the_service_and_its_port(helm: Helm) -> None:
     assert monitor["spec"]["endpoints"][0]["port"] == service["spec"]["ports"][0]["name"]
 
 
+def test_the_endpoint_takes_fields_that_have_no_value(helm: Helm) -> None:
+    more = "metrics.serviceMonitor.endpointAdditionalProperties.followRedirects=false"
+    monitor = named(helm.template("--set", f"metrics.serviceMonitor.enabled=true,{more}"), "ServiceMonitor")
+    [endpoint] = monitor["spec"]["endpoints"]
+    assert (endpoint["followRedirects"], endpoint["port"]) == (False, "metrics")
+
+
 def test_the_dashboard_is_the_file_of_the_chart_with_the_label_of_grafana_s_sidecar(helm: Helm, tmp_path: Path) -> None:
     dashboard = {"title": "Mail", "panels": [{"legend": "{{tenant}}"}]}
     copy = tmp_path / "graphmail-operator"

@@ -48,6 +48,11 @@ WRONG = {
     ),
     "a variable twice": ("extraEnv[0].name=A,extraEnv[1].name=A", "extraEnv holds A twice"),
     "a Grafana that is none": ("metrics.prometheusRule.grafanaURL=grafana", "at '/metrics/prometheusRule/grafanaURL'"),
+    "a field of the pod that has a value": ("extraPodSpec.nodeSelector.a=b", "at '/extraPodSpec/nodeSelector'"),
+    "a field of the endpoint that has a value": (
+        "metrics.serviceMonitor.endpointAdditionalProperties.interval=1m",
+        "at '/metrics/serviceMonitor/endpointAdditionalProperties/interval'",
+    ),
     "two that act at once": ("leaderElection.enabled=false", "set replicas to 1"),
     "a monitor of nothing": (
         "metrics.serviceMonitor.enabled=true,metrics.service.enabled=false",
