@@ -5,6 +5,7 @@ from graphmail.graph import Meaning
 from graphmail.observability.events import EventReason
 from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.verdicts import REASONS
+from graphmail.resource.lifecycle import LifecycleEvent
 from graphmail.resource.model import write_time
 
 _GOOD = {
@@ -14,6 +15,20 @@ _GOOD = {
     Deed.REPLACE: EventReason.REPLACED,
     Deed.ADOPT: EventReason.ADOPTED,
     Deed.DELETE: EventReason.DELETED,
+}
+_FROM_GRAPH = {
+    LifecycleEvent.REAUTHORIZATION_REQUIRED: (
+        EventReason.RENEWAL_ASKED_BY_GRAPH,
+        "Graph asks for a renewal of subscription {}",
+    ),
+    LifecycleEvent.SUBSCRIPTION_REMOVED: (
+        EventReason.SUBSCRIPTION_REMOVED,
+        "Graph says that it has removed subscription {}: another one takes its place",
+    ),
+    LifecycleEvent.MISSED: (
+        EventReason.NOTIFICATIONS_MISSED,
+        "Graph says that notifications of subscription {} were missed: what came meanwhile is to be read from the mailbox",
+    ),
 }
 _BY_THE_CALENDAR = frozenset({Reason.WITHIN_LOOK_AHEAD, Reason.RENEWAL_INTERVAL})
 
@@ -37,6 +52,12 @@ def announcement(result: Result) -> tuple[EventReason, str] | None:
     if verdict.terminal and verdict.authorized is False:
         return EventReason.REAUTHORIZATION_REQUIRED, verdict.message
     return EventReason.RENEWAL_FAILED, f"{result.deed} failed: {verdict.message}"
+
+
+def told_by_graph(event: LifecycleEvent, subscription_id: str | None) -> tuple[EventReason, str]:
+    """The event for a lifecycle notification."""
+    reason, words = _FROM_GRAPH[event]
+    return reason, words.format(subscription_id)
 
 
 def _tell(result: Result) -> str:
