@@ -9,7 +9,9 @@ from support.deciding import (
     AWAY,
     CHANGED,
     ENDING,
+    EXPIRED,
     FAILED,
+    IN_SECRET,
     NEW_CONSENT,
     NONE_YET,
     RENEW_NOW,
@@ -27,6 +29,12 @@ REMOVED = told(subscriptionRemoved=-0.1)
 ASKED = told(reauthorizationRequired=-0.1)
 MISSED = told(missed=-0.1)
 HAVING_FAILED = {"nextAttemptTime": timedelta(seconds=-1), "consecutiveFailures": 1}
+LIFE = "https://app.example.com/life"
+BEFORE_THE_URL = {
+    "mirrored": True,
+    "row": {"changeTypes": ["created"]},
+    "spec": {"lifecycleNotificationURL": LIFE},
+}
 
 LIFECYCLES: Rows = {
     # Removed: the mailbox is not covered
@@ -229,5 +237,41 @@ LIFECYCLES: Rows = {
         given(annotations=ASKED, known=AWAY),
         Action.RENEW,
         Reason.RENEWAL_ASKED_BY_GRAPH,
+    ),
+    # The lifecycle URL, which the mirror changes for a whole fleet at once
+    "one that the mirror made keeps its lifecycle URL until its renewal is due": (
+        given(**BEFORE_THE_URL),
+        Action.NOTHING,
+        Reason.UP_TO_DATE,
+    ),
+    "then it is replaced in place of the renewal": (
+        given(**BEFORE_THE_URL, status=ENDING),
+        Action.REPLACE,
+        Reason.SUBSCRIPTION_OUTDATED,
+    ),
+    "one that could not be replaced is renewed": (
+        given(**BEFORE_THE_URL, status={**ENDING, **HAVING_FAILED}),
+        Action.RENEW,
+        Reason.WITHIN_LOOK_AHEAD,
+    ),
+    "with a store away it is renewed, too": (
+        given(**BEFORE_THE_URL, status=ENDING, known=AWAY),
+        Action.RENEW,
+        Reason.WITHIN_LOOK_AHEAD,
+    ),
+    "one that has expired is made anew anyway": (
+        given(**BEFORE_THE_URL, status=EXPIRED),
+        Action.RENEW,
+        Reason.EXPIRED,
+    ),
+    "where more differs it is replaced at once": (
+        given(mirrored=True, row={"changeTypes": ["updated"]}, spec={"lifecycleNotificationURL": LIFE}),
+        Action.REPLACE,
+        Reason.SUBSCRIPTION_OUTDATED,
+    ),
+    "a person's own resource that only looks like the mirror's is replaced at once": (
+        given(mirrored=True, row={"changeTypes": ["created"]}, spec={**IN_SECRET, "lifecycleNotificationURL": LIFE}),
+        Action.REPLACE,
+        Reason.SUBSCRIPTION_OUTDATED,
     ),
 }

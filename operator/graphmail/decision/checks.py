@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from graphmail.decision.arrivals import notification_is_news
-from graphmail.decision.differences import differences
+from graphmail.decision.differences import can_wait, differences
 from graphmail.decision.lifecycle import lifecycle_news, renewal_asked, told_by_graph
 from graphmail.decision.times import interval_end, renewal_time, verification_time
 from graphmail.decision.words import NEEDS_STORES, Action, Decision, Known, Mode, Policy, Reason
@@ -344,7 +344,16 @@ def _interrupted(case: _Case) -> Decision | None:
 def _outdated(case: _Case) -> Decision | None:
     """What PATCH cannot change needs a replacement (Graph's contract): it changes expiry and notification URL only."""
     different = differences(case.resource)
-    return _replacement(case, different) if different else None
+    return _replacement(case, different) if different and not can_wait(case.resource, different) else None
+
+
+def _outdated_when_due(case: _Case) -> Decision | None:
+    """In place of a planned renewal. After a failure, and while it could not be written down, what is there is renewed instead."""
+    expires_at, different = case.resource.status.expiration_time, differences(case.resource)
+    if not can_wait(case.resource, different) or expires_at is None or expires_at <= case.now or _due(case) is None:
+        return None
+    failed = case.resource.status.next_attempt_time is not None
+    return None if failed or case.known.stores_away else _replacement(case, different)
 
 
 def _replacement(case: _Case, different: list[str]) -> Decision:
@@ -431,6 +440,7 @@ CHECKS: Checks = (
     _missing,
     _interrupted,
     _unknown_expiry,
+    _outdated_when_due,
     _due,
     _outdated,
     _changed_url,

@@ -19,3 +19,8 @@ def differences(seen: GraphMailSubscription) -> list[str]:
         "clientState": bool(wanted) and row.client_state not in {None, wanted},
     }
     return [name for name, differs in found.items() if differs]
+
+
+def can_wait(seen: GraphMailSubscription, different: list[str]) -> bool:
+    """The lifecycle URL changes for all that the mirror has made at once: the fleet is replaced as it is renewed, within one lifetime."""
+    return different == [_LIFECYCLE_URL] and seen.mirrored

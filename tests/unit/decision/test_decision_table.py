@@ -301,7 +301,7 @@ LIVING: Rows = {
         Action.VERIFY,
         Reason.VERIFICATION_DUE,
     ),
-    "so is one that was made before the lifecycle URL": (
+    "so is one that a person wrote, and that was made before its lifecycle URL": (
         given(row={"changeTypes": ["created"]}, spec={"lifecycleNotificationURL": "https://app.example.com/life"}),
         Action.REPLACE,
         Reason.SUBSCRIPTION_OUTDATED,
