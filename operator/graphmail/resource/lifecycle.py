@@ -32,11 +32,15 @@ Told = dict[LifecycleEvent, datetime]
 
 
 def told_of(annotations: Mapping[str, str], subscription_id: str, *, now: datetime) -> Told:
-    """What the annotation tells of that subscription; empty where it tells nothing, or nothing that can be read."""
+    """What the annotation tells of that subscription; empty where it tells nothing, or nothing that can be read.
+
+    The receiver compares ids in small letters, and may write them so.
+    """
     text = annotations.get(ANNOTATION_LIFECYCLE, "")
-    if not subscription_id or subscription_id not in text:
+    named = next((name for name in (subscription_id, subscription_id.lower()) if name and name in text), None)
+    if named is None:
         return {}
-    entry = _read(text).get(subscription_id)
+    entry = _read(text).get(named)
     if not isinstance(entry, dict):
         return {}
     moments = {event: _moment(entry.get(event.value)) for event in LifecycleEvent}

@@ -38,6 +38,10 @@ def test_without_the_annotation_nothing_was_said() -> None:
     assert told_of({}, ID, now=NOW) == {}
 
 
+def test_an_id_in_small_letters_is_the_same_one() -> None:
+    assert told(entry(missed="2026-11-29T15:00:00Z"), ID.upper()) != {}
+
+
 def test_what_is_said_of_another_subscription_is_not_said_of_this_one() -> None:
     assert told(entry(missed="2026-11-29T15:00:00Z"), "another") == {}
     assert told(entry(missed="2026-11-29T15:00:00Z"), ID[:8]) == {}
