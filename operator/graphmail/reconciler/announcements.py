@@ -30,12 +30,13 @@ _FROM_GRAPH = {
         "Graph says that notifications of subscription {} were missed: what came meanwhile is to be read from the mailbox",
     ),
 }
-_BY_THE_CALENDAR = frozenset({Reason.WITHIN_LOOK_AHEAD, Reason.RENEWAL_INTERVAL})
+_ORDINARY = frozenset({Reason.WITHIN_LOOK_AHEAD, Reason.RENEWAL_INTERVAL, Reason.RENEWAL_ASKED_BY_GRAPH})
+"""Why a whole fleet may be renewed within a minute."""
 
 
 def is_routine(step: Step, result: Result) -> bool:
-    """A renewal that went as planned: nobody asked for it, and nothing had failed before it."""
-    planned = step.decision.reason in _BY_THE_CALENDAR and step.resource.status.consecutive_failures == 0
+    """A renewal that went as planned, or as Graph asked: no person did, and nothing had failed before it."""
+    planned = step.decision.reason in _ORDINARY and step.resource.status.consecutive_failures == 0
     return planned and result.deed is Deed.RENEW and result.success
 
 
