@@ -1,11 +1,14 @@
 """The words of the decision's tables: how a mailbox stands, as far as it differs from one that is well covered."""
 
+import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from graphmail.decision import Action, Reason
+from graphmail.resource.names import ANNOTATION_LIFECYCLE
 
+NOW = datetime(2026, 3, 2, 9, 17, 11, tzinfo=UTC)
 RENEW_NOW = {"graphmail.dev/renew-requested-at": "2026-03-02T09:00:00Z"}
 ADOPT_OTHER = {"graphmail.dev/adopt-subscription-id": "sub-row"}
 NEW_CONSENT = {"graphmail.dev/credential": "fp-2"}
@@ -46,6 +49,19 @@ def given(
     """`verified` is in minutes before now; `known_offsets` are offsets to now."""
     offsets = {"verified_at": timedelta(minutes=-verified), "seen_at": timedelta(days=-1), **(known_offsets or {})}
     return Given(resource, known or {}, offsets, policy or {})
+
+
+def told(*, subscription: str = "sub-1", **minutes: float) -> dict[str, str]:
+    """The annotation, as the receiver writes it: lifecycle notifications of a subscription, in minutes from now."""
+    moments = {
+        event: (NOW + timedelta(minutes=away)).isoformat(timespec="microseconds") for event, away in minutes.items()
+    }
+    return {ANNOTATION_LIFECYCLE: json.dumps({subscription: moments}, separators=(",", ":"))}
+
+
+def taken_up(**minutes: float) -> dict[str, Any]:
+    """The row of a status that tells of them."""
+    return {"lifecycle": {event: (NOW + timedelta(minutes=away)).isoformat() for event, away in minutes.items()}}
 
 
 AWAY = {"stores_away": True}

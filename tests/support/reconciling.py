@@ -14,6 +14,7 @@ from graphmail.decision import Policy
 from graphmail.election import Standing
 from graphmail.fleet import Access, Entry, Fleet
 from graphmail.graph import Budget, GraphClient, SignIn, SignInError, Token
+from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Metrics
 from graphmail.provider import Credential
 from graphmail.reconciler import AccessDesk, Hands, Journal, Reconciler, Threshold, put_together
@@ -165,6 +166,8 @@ class Play:
     ) -> None:
         self.microsoft = microsoft
         self.jitter = jitter
+        self.metrics = metrics
+        self.announced: list[EventReason] = []
         body = resource_body(status, annotations or {})
         self.api = ApiServer(body)
         verified = {"inbox": NOW - timedelta(hours=verified_hours_ago)}
@@ -187,13 +190,17 @@ class Play:
             stores=stores,
             fleet=Fleet(),
             metrics=metrics,
-            announce=lambda *_, **__: None,
+            announce=self._announce,
             policy=Policy(),
             batch=10,
             clock=self.now,
             now=self.now,
             random=lambda: self.jitter,
         )
+
+    def _announce(self, _: GraphMailSubscription, reason: EventReason, __: str, *, routine: bool = False) -> None:
+        assert not routine or reason.type == "Normal"
+        self.announced.append(reason)
 
     def now(self) -> datetime:
         return self.microsoft.now

@@ -1,19 +1,23 @@
 """What people and programs may do to a custom resource, sensible or not: seeded, and sent to the real API server."""
 
+import json
 import random
 import ssl
 import uuid
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Self
 
 import httpx
 
+from graphmail.resource.model import write_time
 from graphmail.resource.names import (
     ANNOTATION_ADOPT,
     ANNOTATION_CLIENT_STATE,
     ANNOTATION_CREDENTIAL,
+    ANNOTATION_LIFECYCLE,
     ANNOTATION_PAUSED,
     ANNOTATION_RENEW,
     API_VERSION,
@@ -95,6 +99,7 @@ ANNOTATIONS = (
     ANNOTATION_ADOPT,
     ANNOTATION_CLIENT_STATE,
     ANNOTATION_CREDENTIAL,
+    ANNOTATION_LIFECYCLE,
     ANNOTATION_PAUSED,
     ANNOTATION_RENEW,
     f"{GROUP}/farewell",
@@ -244,6 +249,13 @@ class Mutator:
         annotations = {self.random.choice(ANNOTATIONS): value}
         return [self._patch("annotate", self._anyone(), {"metadata": {"annotations": annotations}})]
 
+    def tell(self) -> list[Transition]:
+        """Graph tells of a subscription: of this mailbox, or of any other; now, long ago, or in times to come."""
+        event = self.random.choice(("subscriptionRemoved", "reauthorizationRequired", "missed", "unheard-of"))
+        moment = self.random.choice((LONG_AGO, FAR_AWAY, write_time(datetime.now(UTC)), "soon"))
+        told = json.dumps({self._subscription(): {event: moment}})
+        return [self._patch("tell", self._anyone(), {"metadata": {"annotations": {ANNOTATION_LIFECYCLE: told}}})]
+
     def label(self) -> list[Transition]:
         """Nonsense in labels of ours."""
         label = self.random.choice((LABEL_MANAGED_BY, LABEL_PROVIDER))
@@ -366,6 +378,7 @@ _MOVES: tuple[Callable[[Mutator], list[Transition]], ...] = (
     Mutator.move,
     Mutator.annotate,
     Mutator.annotate,
+    Mutator.tell,
     Mutator.label,
     Mutator.edit_while_it_renews,
     Mutator.delete,

@@ -3,7 +3,9 @@
 Only this package decides what is due (design, rule 14): SQL feeds the mirror, and nothing else.
 """
 
-from graphmail.decision.checks import adoption_pending, decide, notification_is_news, suspended_before
+from graphmail.decision.arrivals import arrived_since, notification_is_news
+from graphmail.decision.checks import adoption_pending, decide, suspended_before
+from graphmail.decision.lifecycle import lifecycle_news, taken_up
 from graphmail.decision.observing import as_the_row_says
 from graphmail.decision.steps import Step, next_step
 from graphmail.decision.times import JITTER_SHARE, planned_renewal, renewal_time, verification_time
@@ -21,12 +23,15 @@ __all__ = [
     "Reason",
     "Step",
     "adoption_pending",
+    "arrived_since",
     "as_the_row_says",
     "decide",
+    "lifecycle_news",
     "next_step",
     "notification_is_news",
     "planned_renewal",
     "renewal_time",
     "suspended_before",
+    "taken_up",
     "verification_time",
 ]

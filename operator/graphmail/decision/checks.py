@@ -7,20 +7,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from graphmail.decision.arrivals import notification_is_news
+from graphmail.decision.differences import can_wait, differences
+from graphmail.decision.lifecycle import lifecycle_news, renewal_asked, told_by_graph
 from graphmail.decision.times import interval_end, renewal_time, verification_time
 from graphmail.decision.words import NEEDS_STORES, Action, Decision, Known, Mode, Policy, Reason
 from graphmail.resource import CredentialSource, DeletionPolicy, GraphMailSubscription, SuspendPolicy
 from graphmail.resource.conditions import ConditionType
+from graphmail.resource.lifecycle import LifecycleEvent, Told
 from graphmail.resource.model import write_time
 from graphmail.resource.names import (
     ANNOTATION_ADOPT,
-    ANNOTATION_CLIENT_STATE,
     ANNOTATION_CREDENTIAL,
     ANNOTATION_RENEW,
 )
 
 _SOON = timedelta(seconds=1)
-_NOTIFICATION_NEWS = timedelta(hours=1)
 _LATEST_RETRY = timedelta(hours=2)
 """Twice the longest backoff, and twice the longest Retry-After that is heeded."""
 _STORE_PAUSE = timedelta(seconds=30)
@@ -251,6 +253,36 @@ def _named_by_row(case: _Case) -> Decision | None:
     return case.decision(Action.ADOPT, Reason.ADOPTION_REQUESTED, f"the row names subscription {wanted}")
 
 
+def _told_by_graph(case: _Case) -> Decision | None:
+    """What Graph says of the subscription ends a wait, once: what was taken up and failed is tried again as any failure is."""
+    told = told_by_graph(case.resource, case.now)
+    if not told:
+        return None
+    news = lifecycle_news(case.resource, case.now)
+    if news or not case.backing_off:
+        decision = _gone_at_graph(case, told) or _asked_by_graph(case, told)
+        if decision is not None:
+            return decision
+    if not news or _pressing(case):
+        return None
+    if LifecycleEvent.MISSED in news:
+        return case.decision(Action.REPORT, Reason.NOTIFICATIONS_MISSED, "Graph says that notifications were missed")
+    return case.decision(Action.REPORT, Reason.STATUS_OUTDATED, "what Graph asks for was done already")
+
+
+def _gone_at_graph(case: _Case, told: Told) -> Decision | None:
+    """While a store is away nothing can be made anew; a renewal that is due shows whether it is true."""
+    if LifecycleEvent.SUBSCRIPTION_REMOVED not in told or (case.known.stores_away and _pressing(case)):
+        return None
+    return case.decision(Action.REPLACE, Reason.SUBSCRIPTION_REMOVED, "Graph says that it has removed the subscription")
+
+
+def _asked_by_graph(case: _Case, told: Told) -> Decision | None:
+    if not renewal_asked(case.resource, told):
+        return None
+    return case.decision(Action.RENEW, Reason.RENEWAL_ASKED_BY_GRAPH, "Graph asks for a renewal")
+
+
 def _backoff(case: _Case) -> Decision | None:
     if not case.backing_off:
         return None
@@ -311,19 +343,20 @@ def _interrupted(case: _Case) -> Decision | None:
 
 def _outdated(case: _Case) -> Decision | None:
     """What PATCH cannot change needs a replacement (Graph's contract): it changes expiry and notification URL only."""
-    spec, row = case.resource.spec, case.resource.status.folder(case.resource.spec.folders[0])
-    if row is None or row.subscription_id is None:
+    different = differences(case.resource)
+    return _replacement(case, different) if different and not can_wait(case.resource, different) else None
+
+
+def _outdated_when_due(case: _Case) -> Decision | None:
+    """In place of a planned renewal. After a failure, and while it could not be written down, what is there is renewed instead."""
+    expires_at, different = case.resource.status.expiration_time, differences(case.resource)
+    if not can_wait(case.resource, different) or expires_at is None or expires_at <= case.now or _due(case) is None:
         return None
-    wanted = case.annotation(ANNOTATION_CLIENT_STATE)
-    differences = {
-        "changeTypes": row.change_types is not None and set(row.change_types) != set(spec.change_types),
-        "lifecycleNotificationURL": row.change_types is not None
-        and row.lifecycle_notification_url != spec.lifecycle_notification_url,
-        "clientState": bool(wanted) and row.client_state not in {None, wanted},
-    }
-    different = [name for name, differs in differences.items() if differs]
-    if not different:
-        return None
+    failed = case.resource.status.next_attempt_time is not None
+    return None if failed or case.known.stores_away else _replacement(case, different)
+
+
+def _replacement(case: _Case, different: list[str]) -> Decision:
     message = f"the subscription was made with another {' and '.join(different)}"
     return case.decision(Action.REPLACE, Reason.SUBSCRIPTION_OUTDATED, message)
 
@@ -380,12 +413,6 @@ def _report(case: _Case) -> Decision | None:
     return case.decision(Action.REPORT, Reason.STATUS_OUTDATED, "the status describes an older state")
 
 
-def notification_is_news(resource: GraphMailSubscription, arrived: datetime | None) -> bool:
-    """A notification that came so long after the one that the status tells of that it is worth a write."""
-    told = resource.status.last_notification_time
-    return arrived is not None and (told is None or arrived - told >= _NOTIFICATION_NEWS)
-
-
 def _nothing(case: _Case) -> Decision:
     planned = (renewal_time(case.resource, case.policy), verification_time(case.resource, case.policy, case.known))
     again_at = min(
@@ -406,12 +433,14 @@ CHECKS: Checks = (
     _unwritten,
     _blocked,
     _adoption,
+    _told_by_graph,
     _backoff,
     _resumed,
     _observed_before,
     _missing,
     _interrupted,
     _unknown_expiry,
+    _outdated_when_due,
     _due,
     _outdated,
     _changed_url,

@@ -43,6 +43,9 @@ class EventReason(StrEnum):
     PEER_ACTIVE = "PeerActive"
     ABANDONED = "Abandoned"
     OBSERVED = "Observed"
+    SUBSCRIPTION_REMOVED = "SubscriptionRemoved"
+    RENEWAL_ASKED_BY_GRAPH = "RenewalAskedByGraph"
+    NOTIFICATIONS_MISSED = "NotificationsMissed"
 
     @property
     def type(self) -> Literal["Normal", "Warning"]:
@@ -57,6 +60,8 @@ _WARNINGS = frozenset(
         EventReason.NOTIFICATION_ENDPOINT_FAILED,
         EventReason.PEER_ACTIVE,
         EventReason.ABANDONED,
+        EventReason.SUBSCRIPTION_REMOVED,
+        EventReason.NOTIFICATIONS_MISSED,
     }
 )
 

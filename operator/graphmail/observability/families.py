@@ -127,6 +127,12 @@ ORPHANS_DELETED = Family(
 PEER_CHANGES = Family(
     "graphmail_peer_changes_total", "counter", "Subscription ids or expiries that appeared in Postgres without us."
 )
+LIFECYCLE = Family(
+    "graphmail_lifecycle_notifications_total",
+    "counter",
+    "Lifecycle notifications of Graph that were taken up, by what Graph told (reauthorizationRequired, subscriptionRemoved, missed).",
+    ("event",),
+)
 
 OBSERVED = Family(
     "graphmail_observed_actions_total",
@@ -225,6 +231,7 @@ FAMILIES: tuple[Family, ...] = (
     ORPHANS_FOUND,
     ORPHANS_DELETED,
     PEER_CHANGES,
+    LIFECYCLE,
     OBSERVED,
     OBSERVING,
     REQUESTS,

@@ -17,6 +17,7 @@ from graphmail.observability import families
 from graphmail.observability.exposition import fleet_text
 from graphmail.observability.families import Family
 from graphmail.resource import GraphMailSubscription
+from graphmail.resource.lifecycle import LifecycleEvent
 
 Subscriptions = Callable[[], Iterable[GraphMailSubscription]]
 """All resources as the process knows them. Called on the thread that serves the scrape: `lambda: list(cache.values())` is safe."""
@@ -100,6 +101,7 @@ class Metrics:
         self._orphans_found = self._counter(families.ORPHANS_FOUND)
         self._orphans_deleted = self._counter(families.ORPHANS_DELETED)
         self._peer_changes = self._counter(families.PEER_CHANGES)
+        self._lifecycle = self._counter(families.LIFECYCLE)
         self._observed = self._counter(families.OBSERVED)
         self._observing = self._gauge(families.OBSERVING)
         self._requests = self._counter(families.REQUESTS)
@@ -127,6 +129,8 @@ class Metrics:
             for outcome in ("success", "failure"):
                 self._renewals.labels(action, outcome)
         self._errors.labels(DEFECT)
+        for event in LifecycleEvent:
+            self._lifecycle.labels(event.value)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -176,6 +180,10 @@ class Metrics:
     def peer_change(self) -> None:
         """An id or expiry appeared in Postgres without us."""
         self._peer_changes.inc()
+
+    def lifecycle_notification(self, event: LifecycleEvent) -> None:
+        """What Graph told of a subscription itself was taken up."""
+        self._lifecycle.labels(event.value).inc()
 
     def observed(self, action: str) -> None:
         """That would have been done, if the operator did not only observe."""

@@ -5,6 +5,7 @@ from graphmail.graph import Meaning
 from graphmail.observability.events import EventReason
 from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.verdicts import REASONS
+from graphmail.resource.lifecycle import LifecycleEvent
 from graphmail.resource.model import write_time
 
 _GOOD = {
@@ -15,12 +16,27 @@ _GOOD = {
     Deed.ADOPT: EventReason.ADOPTED,
     Deed.DELETE: EventReason.DELETED,
 }
-_BY_THE_CALENDAR = frozenset({Reason.WITHIN_LOOK_AHEAD, Reason.RENEWAL_INTERVAL})
+_FROM_GRAPH = {
+    LifecycleEvent.REAUTHORIZATION_REQUIRED: (
+        EventReason.RENEWAL_ASKED_BY_GRAPH,
+        "Graph asks for a renewal of subscription {}",
+    ),
+    LifecycleEvent.SUBSCRIPTION_REMOVED: (
+        EventReason.SUBSCRIPTION_REMOVED,
+        "Graph says that it has removed subscription {}: another one takes its place",
+    ),
+    LifecycleEvent.MISSED: (
+        EventReason.NOTIFICATIONS_MISSED,
+        "Graph says that notifications of subscription {} were missed: what came meanwhile is to be read from the mailbox",
+    ),
+}
+_ORDINARY = frozenset({Reason.WITHIN_LOOK_AHEAD, Reason.RENEWAL_INTERVAL, Reason.RENEWAL_ASKED_BY_GRAPH})
+"""Why a whole fleet may be renewed within a minute."""
 
 
 def is_routine(step: Step, result: Result) -> bool:
-    """A renewal that went as planned: nobody asked for it, and nothing had failed before it."""
-    planned = step.decision.reason in _BY_THE_CALENDAR and step.resource.status.consecutive_failures == 0
+    """A renewal that went as planned, or as Graph asked: no person did, and nothing had failed before it."""
+    planned = step.decision.reason in _ORDINARY and step.resource.status.consecutive_failures == 0
     return planned and result.deed is Deed.RENEW and result.success
 
 
@@ -37,6 +53,12 @@ def announcement(result: Result) -> tuple[EventReason, str] | None:
     if verdict.terminal and verdict.authorized is False:
         return EventReason.REAUTHORIZATION_REQUIRED, verdict.message
     return EventReason.RENEWAL_FAILED, f"{result.deed} failed: {verdict.message}"
+
+
+def told_by_graph(event: LifecycleEvent, subscription_id: str | None) -> tuple[EventReason, str]:
+    """The event for a lifecycle notification."""
+    reason, words = _FROM_GRAPH[event]
+    return reason, words.format(subscription_id)
 
 
 def _tell(result: Result) -> str:

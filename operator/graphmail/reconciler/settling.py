@@ -8,19 +8,20 @@ import structlog
 
 from graphmail.backoff import Pace, retry_delay
 from graphmail.database import Claim, Database, DatabaseError
-from graphmail.decision import Decision, Known, Policy, Step, as_the_row_says, suspended_before
+from graphmail.decision import Decision, Known, Policy, Step, as_the_row_says, lifecycle_news, suspended_before
 from graphmail.fleet import Entry
 from graphmail.graph import GraphUnreachable, MicrosoftError
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Metrics
-from graphmail.reconciler.announcements import announcement, is_routine
+from graphmail.reconciler.announcements import announcement, is_routine, told_by_graph
 from graphmail.reconciler.hands import Hands
 from graphmail.reconciler.journal import Announcer, Journal
 from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.signed_in import SignedIn
 from graphmail.reconciler.status import Surroundings, status_after, status_intending, status_observed, status_reported
 from graphmail.resource import GraphMailSubscription, Status
-from graphmail.resource.folders import is_first
+from graphmail.resource.folders import is_first, view
+from graphmail.resource.lifecycle import LifecycleEvent
 
 _log = structlog.get_logger("graphmail.reconciler")
 
@@ -68,7 +69,10 @@ class Settling:
 
     async def report(self, entry: Entry) -> bool:
         """Bring the status up to date without any work; False when the API server could not be told."""
-        await self._journal.write_status(entry, status_reported(entry.resource, self._around(entry)))
+        before = entry.resource
+        await self._journal.write_status(entry, status_reported(before, self._around(entry)))
+        for row in before.status.subscriptions:
+            self._tell_of_lifecycle(before, row.folder)
         return not entry.unwritten
 
     async def observe(self, entry: Entry, decision: Decision) -> bool:
@@ -197,6 +201,7 @@ class Settling:
 
     def _tell(self, done: Done) -> None:
         resource, result = done.resource, done.result
+        self._tell_of_lifecycle(resource, done.step.folder)
         if suspended_before(resource):
             self._announce(resource, EventReason.RESUMED, "resumed: the subscription is kept alive again")
         told = announcement(result)
@@ -222,6 +227,16 @@ class Settling:
         self._metrics.reconcile_error(verdict.reason)
         level = _log.error if verdict.terminal else _log.warning
         level(f"{result.deed} failed", **facts, subscription=held, reason=verdict.reason, error=verdict.in_full)
+
+    def _tell_of_lifecycle(self, before: GraphMailSubscription, folder: str) -> None:
+        """What Graph told of that folder's subscription, and the status has told of since this write."""
+        seen = view(before, folder)
+        for event in lifecycle_news(seen, self._now()):
+            held = seen.status.subscription_id
+            reason, message = told_by_graph(event, held)
+            self._announce(before, reason, message, routine=event is LifecycleEvent.REAUTHORIZATION_REQUIRED)
+            self._metrics.lifecycle_notification(event)
+            _log.info("Graph has told of a subscription", told=event.value, folder=folder, subscription=held)
 
 
 def _expiry_of(status: Status, subscription_id: str) -> datetime | None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from graphmail.backoff import Pace
-from graphmail.decision import Decision, Policy, Reason, planned_renewal
+from graphmail.decision import Decision, Policy, Reason, arrived_since, planned_renewal, taken_up
 from graphmail.reconciler.result import Deed, Result
 from graphmail.resource import FolderState, FolderSubscription, GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType, Wanted, set_conditions
@@ -48,7 +48,8 @@ def status_after(resource: GraphMailSubscription, folder: str, result: Result, a
     before = resource.status
     observed = result.observed_credential if result.observed_credential is not None else before.observed_credential
     updates: dict[str, Any] = {"last_attempt_time": around.now, "observed_credential": observed}
-    attempt = _attempt(view(resource, folder), result, around)
+    seen = view(resource, folder)
+    attempt = _attempt(seen, result, around)
     if is_first(resource, folder):
         updates |= attempt
         if _looked_up(result):
@@ -56,7 +57,8 @@ def status_after(resource: GraphMailSubscription, folder: str, result: Result, a
         if result.granted and result.held is not None:
             updates["last_renewal_time"] = result.held.granted_at
         attempt = {}
-    row = _row(folder, result).model_copy(update=attempt)
+    held = result.held.subscription_id if result.held is not None else None
+    row = _row(folder, result).model_copy(update=attempt | {"lifecycle": taken_up(seen, held, around.now)})
     others = [other for other in before.subscriptions if other.folder != folder]
     updates["subscriptions"] = arranged(resource, [*others, row], several=around.policy.several_folders)
     status = before.model_copy(update=updates)
@@ -96,7 +98,10 @@ def status_intending(resource: GraphMailSubscription, folder: str, around: Surro
 
 def status_reported(resource: GraphMailSubscription, around: Surroundings) -> Status:
     """The status brought up to date without any work: a changed spec, a suspension, a written outcome."""
-    rows = arranged(resource, resource.status.subscriptions, several=around.policy.several_folders)
+    rows = [
+        row.model_copy(update={"lifecycle": taken_up(view(resource, row.folder), row.subscription_id, around.now)})
+        for row in arranged(resource, resource.status.subscriptions, several=around.policy.several_folders)
+    ]
     status = resource.status.model_copy(update={"subscriptions": rows})
     wanted = [_synced(around.synced)]
     if resource.spec.suspend:
@@ -127,7 +132,7 @@ def status_observed(
 
 def _finish(resource: GraphMailSubscription, status: Status, wanted: list[Wanted], around: Surroundings) -> Status:
     notified = around.notified_at or status.last_notification_time
-    wanted.append(_delivering(notified))
+    wanted.append(_delivering(notified, status.missed_time))
     generation, first = resource.metadata.generation, status.subscriptions[0]
     status = status.model_copy(
         update={
@@ -230,7 +235,13 @@ def _synced(synced: bool | None) -> Wanted:
     return Wanted(ConditionType.SYNCED, False, "PostgresUnavailable", message)
 
 
-def _delivering(notified_at: datetime | None) -> Wanted:
+def _delivering(notified_at: datetime | None, missed_at: datetime | None) -> Wanted:
+    if missed_at is not None and not arrived_since(missed_at, notified_at):
+        message = (
+            f"Graph said at {write_time(missed_at)} that notifications were missed, and none has arrived since: what came meanwhile "
+            "is in the mailbox, and is to be read from there"
+        )
+        return Wanted(ConditionType.DELIVERING, False, Reason.NOTIFICATIONS_MISSED.value, message)
     if notified_at is None:
         return Wanted(
             ConditionType.DELIVERING, "Unknown", "NoNotificationYet", "no notification is known to have arrived yet"

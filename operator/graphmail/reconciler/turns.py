@@ -5,6 +5,7 @@ domain of the mailbox stands for it: mailboxes of one domain are in one tenant.
 """
 
 import asyncio
+from datetime import datetime
 
 from graphmail.decision import Action, Step
 from graphmail.fleet import Entry
@@ -29,11 +30,14 @@ class Turns:
         self._budget = budget
         self._directories: dict[str, str] = {}
 
-    def spender(self, resource: GraphMailSubscription, spends_as: tuple[str, str], priority: Priority) -> Spender:
+    def spender(
+        self, resource: GraphMailSubscription, spends_as: tuple[str, str], priority: Priority, until: datetime | None
+    ) -> Spender:
         """On whose behalf work on that mailbox spends, as far as it is known before the sign-in.
 
         Args:
             spends_as: the app, and the directory as the credential names it.
+            until: how long the mailbox is covered; None: it is not.
         """
         app, directory = spends_as
         key = _key(resource, directory)
@@ -41,7 +45,7 @@ class Turns:
             app=app,
             directory=self._directories.get(key, key),
             mailbox=resource.spec.mailbox,
-            expires_at=resource.status.expiration_time,
+            expires_at=until,
             priority=priority,
         )
 

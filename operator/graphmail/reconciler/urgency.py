@@ -19,3 +19,8 @@ def urgency(resource: GraphMailSubscription, decision: Decision, *, now: datetim
         return Priority.FORCED
     due = renewal_time(resource, policy)
     return Priority.NORMAL if due is None or due <= now else Priority.BULK
+
+
+def covered_until(resource: GraphMailSubscription, decision: Decision) -> datetime | None:
+    """The expiry that its place among equals goes by; None: it is not covered. What Graph has removed covers nothing."""
+    return None if decision.reason is Reason.SUBSCRIPTION_REMOVED else resource.status.expiration_time

@@ -26,7 +26,7 @@ from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.settling import Done, Settling
 from graphmail.reconciler.signed_in import Job
 from graphmail.reconciler.turns import Hurried, Turns, told_to_wait
-from graphmail.reconciler.urgency import urgency
+from graphmail.reconciler.urgency import covered_until, urgency
 from graphmail.reconciler.verdicts import verdict_of
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.folders import is_first, view
@@ -215,7 +215,8 @@ class Reconciler:
                 credential = (await self._access(entry)).credential
             entry.spends_as = (credential.client_id, credential.directory)
         priority = urgency(step.resource, step.decision, now=self._now(), policy=self.policy)
-        return self._turns.spender(step.resource, entry.spends_as, priority)
+        until = covered_until(step.resource, step.decision)
+        return self._turns.spender(step.resource, entry.spends_as, priority, until)
 
     async def _without_access(self, entry: Entry, step: Step, missing: NoAccess) -> Result:
         held = current_held(step.resource)

@@ -252,6 +252,22 @@ class Condition(_Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class LifecycleTimes(_Part):
+    """When Graph last told of a subscription itself, by what it told."""
+
+    reauthorization_required: Time | None = Field(
+        default=None, description="Graph asked for a renewal of the subscription."
+    )
+    subscription_removed: Time | None = Field(
+        default=None, description="Graph said that it has removed the subscription."
+    )
+    missed: Time | None = Field(
+        default=None,
+        description="Graph said that notifications were missed. It stays when the subscription is replaced.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
 class FolderSubscription(_Part):
     """The subscription of one folder."""
 
@@ -300,6 +316,10 @@ class FolderSubscription(_Part):
         default=None,
         description="The value of the annotation graphmail.dev/renew-requested-at that was last acted on. "
         "The first folder's stands in the status.",
+    )
+    lifecycle: LifecycleTimes | None = Field(
+        default=None,
+        description="Lifecycle notifications of Graph about the subscription that were taken up: what was told, and when it came.",
     )
 
     @classmethod
@@ -367,6 +387,12 @@ class Status(_Part):
         """Whether the condition of that type is present with that status."""
         condition = self.condition(kind)
         return condition is not None and condition.status == status
+
+    @property
+    def missed_time(self) -> datetime | None:
+        """When Graph last said that notifications were missed, of any of its folders."""
+        told = (row.lifecycle.missed for row in self.subscriptions if row.lifecycle is not None)
+        return max((moment for moment in told if moment is not None), default=None)
 
     def folder(self, name: str) -> FolderSubscription | None:
         """The row of that folder, if there is one."""

@@ -35,6 +35,9 @@ ANNOTATION_PAUSED = f"{GROUP}/paused"
 ANNOTATION_DELETION = f"{GROUP}/deletion-seen-at"
 """When a deletion was found that the watch had not told of; written so that the watch shows the resource once more."""
 
+ANNOTATION_LIFECYCLE = f"{GROUP}/lifecycle"
+"""The receiver's word: lifecycle notifications that came, as JSON {"<subscription id>": {"<event>": "<time>"}}."""
+
 _NAME_LENGTH = 63
 _HASH_LENGTH = 8
 

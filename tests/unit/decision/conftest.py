@@ -1,13 +1,15 @@
 """One well-covered mailbox, from which each test departs where it matters."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.model import write_time
+from graphmail.resource.names import LABEL_MANAGED_BY, MIRROR
+from support.deciding import NOW
 
 Mailbox = Callable[..., GraphMailSubscription]
 
@@ -29,7 +31,7 @@ STATUS = {
 
 @pytest.fixture(scope="session")
 def now() -> datetime:
-    return datetime(2026, 3, 2, 9, 17, 11, tzinfo=UTC)
+    return NOW
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +55,7 @@ def mailbox(now: datetime) -> Mailbox:
         status: dict[str, Any] | None = None,
         conditions: list[tuple[str, str, str]] | None = None,
         annotations: dict[str, str] | None = None,
+        mirrored: bool = False,
         granted: timedelta | None = timedelta(hours=-41),
         url: str | None = None,
         row: dict[str, Any] | None = None,
@@ -80,6 +83,7 @@ def mailbox(now: datetime) -> Mailbox:
             "namespace": "mail",
             "uid": uid,
             "generation": generation,
+            "labels": {LABEL_MANAGED_BY: MIRROR} if mirrored else {},
             "annotations": {"graphmail.dev/credential": "fp-1", **(annotations or {})},
             "deletionTimestamp": timedelta() if deleted else None,
         }

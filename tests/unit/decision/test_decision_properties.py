@@ -1,5 +1,6 @@
 """What holds for every mailbox at every moment."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,11 +23,13 @@ from graphmail.decision import (
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.duration import format_duration, parse_duration
 from graphmail.resource.model import write_time
+from graphmail.resource.names import ANNOTATION_LIFECYCLE
 
 MINUTE = timedelta(minutes=1)
 LIVES = st.integers(45, 7 * 24 * 60).map(lambda minutes: minutes * MINUTE)
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis wants them so
 ANY_MOMENTS = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001 - as above
+EVENTS = ("reauthorizationRequired", "subscriptionRemoved", "missed")
 VALUES = st.sampled_from(["", "a", "b"])
 
 
@@ -71,6 +74,8 @@ def statuses() -> st.SearchStrategy[dict[str, Any]]:
         {"folder": st.just("inbox"), "state": st.just("Active")},
         optional={
             "grantedTime": moment,
+            "subscriptionID": VALUES,
+            "lifecycle": st.dictionaries(st.sampled_from(EVENTS), moment, max_size=2),
             "notificationURL": st.sampled_from(["https://example.com/hook", "https://[x"]),
         },
     )
@@ -91,15 +96,23 @@ def statuses() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+def lifecycles() -> st.SearchStrategy[str]:
+    """What the receiver writes, and what nobody should."""
+    moments = ANY_MOMENTS.map(lambda when: when.isoformat()) | st.sampled_from(["soon", 5, None])
+    entries = st.dictionaries(st.sampled_from(EVENTS), moments, max_size=2)
+    return entries.map(lambda entry: json.dumps({"a": entry})) | st.sampled_from(["", "{", '{"a": []}'])
+
+
 @st.composite
 def resources(draw: st.DrawFn) -> GraphMailSubscription:
     names = [f"graphmail.dev/{name}" for name in ("renew-requested-at", "adopt-subscription-id", "credential")]
+    told = {ANNOTATION_LIFECYCLE: draw(lifecycles())} if draw(st.booleans()) else {}
     metadata = {
         "name": "n",
         "namespace": "ns",
         "uid": draw(st.uuids().map(str)),
         "generation": draw(st.integers(1, 2)),
-        "annotations": draw(st.dictionaries(st.sampled_from(names), VALUES)),
+        "annotations": draw(st.dictionaries(st.sampled_from(names), VALUES)) | told,
         **({"deletionTimestamp": "2026-01-01T00:00:00Z"} if draw(st.booleans()) else {}),
     }
     return GraphMailSubscription.parse({"metadata": metadata, "spec": draw(specs()), "status": draw(statuses())})
@@ -141,7 +154,7 @@ def test_with_a_store_away_nothing_is_made_or_deleted_at_graph(
 ) -> None:
     if known.stores_away:
         decision = decide(resource, now=now, policy=policy, known=known)
-        assert decision.action not in {Action.CREATE, Action.ADOPT, Action.DELETE}
+        assert decision.action not in {Action.CREATE, Action.ADOPT, Action.REPLACE, Action.DELETE}
 
 
 @given(resources(), MOMENTS, POLICIES, KNOWN)

@@ -26,6 +26,7 @@ from support.deciding import (
     Rows,
     given,
 )
+from support.lifecycles import LIFECYCLES
 from support.standstills import STANDSTILLS
 
 LIVING: Rows = {
@@ -300,7 +301,7 @@ LIVING: Rows = {
         Action.VERIFY,
         Reason.VERIFICATION_DUE,
     ),
-    "so is one that was made before the lifecycle URL": (
+    "so is one that a person wrote, and that was made before its lifecycle URL": (
         given(row={"changeTypes": ["created"]}, spec={"lifecycleNotificationURL": "https://app.example.com/life"}),
         Action.REPLACE,
         Reason.SUBSCRIPTION_OUTDATED,
@@ -337,7 +338,7 @@ LIVING: Rows = {
     ),
 }
 
-EVERY = LIVING | STANDSTILLS
+EVERY = LIVING | LIFECYCLES | STANDSTILLS
 
 
 @pytest.mark.parametrize("sentence", EVERY)

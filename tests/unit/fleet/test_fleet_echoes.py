@@ -71,3 +71,10 @@ def test_versions_that_are_no_numbers_are_always_read(read: list[str]) -> None:
     fleet = Fleet()
     entry, _ = fleet.observe(body("opaque"), now=NOW)
     assert fleet.observe(body("opaque", generation=2), now=NOW) == (entry, True)
+
+
+def test_what_the_receiver_annotates_is_news_at_once() -> None:
+    fleet, told = Fleet(), body("8")
+    entry, _ = fleet.observe(body("7"), now=NOW)
+    told["metadata"]["annotations"] = {"graphmail.dev/lifecycle": '{"sub-1":{"missed":"2026-03-01T00:00:00.000000Z"}}'}
+    assert fleet.observe(told, now=NOW) == (entry, True)

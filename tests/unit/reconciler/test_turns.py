@@ -27,20 +27,20 @@ NAMED = "11111111-0000-4000-8000-000000000001"
 @pytest.mark.parametrize("directory", ["common", "organizations", ""])
 def test_until_a_sign_in_tells_the_mailboxs_domain_stands_for_its_tenant(directory: str) -> None:
     turns = Turns(Budget())
-    assert turns.spender(RESOURCE, ("app", directory), Priority.NORMAL).directory == "example.com"
+    assert turns.spender(RESOURCE, ("app", directory), Priority.NORMAL, None).directory == "example.com"
     turns.learn(RESOURCE, directory, NAMED)
-    assert turns.spender(RESOURCE, ("app", directory), Priority.NORMAL).directory == NAMED
+    assert turns.spender(RESOURCE, ("app", directory), Priority.NORMAL, None).directory == NAMED
 
 
 def test_a_directory_that_is_named_stands_for_itself() -> None:
-    assert Turns(Budget()).spender(RESOURCE, ("app", NAMED), Priority.NORMAL).directory == NAMED
+    assert Turns(Budget()).spender(RESOURCE, ("app", NAMED), Priority.NORMAL, None).directory == NAMED
 
 
 async def held_up() -> tuple[Budget, Entry, "asyncio.Future[Turn]"]:
     """Somebody waits, whose tenant is told to wait."""
     budget = Budget()
     turns, entry = Turns(budget), Entry(resource=RESOURCE, seen_at=NOW)
-    spender = turns.spender(RESOURCE, ("app", NAMED), Priority.NORMAL)
+    spender = turns.spender(RESOURCE, ("app", NAMED), Priority.NORMAL, None)
     budget.hold_tenant(spender, 30.0)
     wait = asyncio.ensure_future(turns.wait(entry, STEP, spender))
     await eventually(lambda: entry.waiting is not None and budget.waiting, "it waits")
@@ -65,7 +65,7 @@ async def test_whoever_is_told_to_stop_is_not_told_to_decide_again() -> None:
 async def test_a_long_hold_is_told_at_once() -> None:
     budget = Budget()
     turns, entry = Turns(budget), Entry(resource=RESOURCE, seen_at=NOW)
-    spender = turns.spender(RESOURCE, ("app", NAMED), Priority.NORMAL)
+    spender = turns.spender(RESOURCE, ("app", NAMED), Priority.NORMAL, None)
     budget.hold_tenant(spender, 3600.0)
     with pytest.raises(NoTurn):
         await turns.wait(entry, STEP, spender)
@@ -77,5 +77,5 @@ async def test_a_long_hold_is_told_at_once() -> None:
 async def test_the_turn_is_of_the_kind_that_the_first_call_is(action: Action, kind: CallKind) -> None:
     turns, entry = Turns(Budget()), Entry(resource=RESOURCE, seen_at=NOW)
     step = STEP._replace(decision=STEP.decision._replace(action=action))
-    turn = await turns.wait(entry, step, turns.spender(RESOURCE, ("app", NAMED), Priority.NORMAL))
+    turn = await turns.wait(entry, step, turns.spender(RESOURCE, ("app", NAMED), Priority.NORMAL, None))
     assert turn.kind is kind

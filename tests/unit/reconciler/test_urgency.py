@@ -6,7 +6,7 @@ import pytest
 
 from graphmail.decision import Action, Decision, Policy, Reason, decide
 from graphmail.graph import Priority
-from graphmail.reconciler.urgency import urgency
+from graphmail.reconciler.urgency import covered_until, urgency
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.model import write_time
 from graphmail.resource.names import ANNOTATION_RENEW
@@ -50,3 +50,11 @@ def test_what_is_due_by_itself_is_neither_hurried_nor_held_back() -> None:
     decision, found = judged(mailbox(DUE, None))
     assert decision.action is Action.RENEW
     assert found is Priority.NORMAL
+
+
+def test_what_graph_has_removed_goes_before_all_that_are_covered_still() -> None:
+    covered = mailbox(DUE, None)
+    renewal = decide(covered, now=NOW, policy=POLICY)
+    assert covered_until(covered, renewal) == NOW + DUE
+    removed = renewal._replace(action=Action.REPLACE, reason=Reason.SUBSCRIPTION_REMOVED)
+    assert covered_until(covered, removed) is None
