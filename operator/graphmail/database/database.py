@@ -198,6 +198,6 @@ class Database:
         """The renewals that rows ask for and that are not finished, the oldest first."""
         return await renewal_requests.open_requests(self._session)
 
-    async def advance_renewal_requests(self, made: Sequence[Progress]) -> None:
-        """Write down what became of these requests, in one statement; what is finished stays as it is."""
-        await renewal_requests.advance(self._session, made)
+    async def advance_renewal_requests(self, made: Sequence[Progress]) -> frozenset[str]:
+        """Write down what became of these requests, in one statement; the ids of those that nobody else has taken up or finished."""
+        return await renewal_requests.advance(self._session, made)
