@@ -31,7 +31,7 @@ from graphmail.observability.health import Heartbeat, Readiness
 from graphmail.observability.metrics import Metrics, Store
 from graphmail.observability.probes import AddressError, ProbeServer, probe_app
 from graphmail.operating import Operator, Parts
-from graphmail.pages import Pages, Requests, Telling
+from graphmail.pages import Happenings, Pages, Pausing, Requests, Telling
 from graphmail.poster import Poster
 from graphmail.reconciler import (
     AccessDesk,
@@ -198,7 +198,17 @@ def _pages(settings: Settings, parts: Parts, stores: Stores, engine: Engine) -> 
         noticed=engine.wake,
         now=utc_now,
     )
-    return Pages(Telling(parts.database, parts.fleet, stores, parts.cluster.namespace), requests)
+    acts = settings.mode is Mode.ACT
+    telling = Telling(
+        parts.database,
+        parts.fleet,
+        stores,
+        parts.cluster.namespace,
+        happenings=Happenings(settings.failure_threshold),
+        pausing=Pausing(parts.database, pauses=settings.pause_inbound) if acts else None,
+        events_kept=settings.events_kept,
+    )
+    return Pages(telling, requests)
 
 
 def _clock(settings: Settings) -> Clock:

@@ -14,6 +14,8 @@ A list is parted by commas, and a map too, as key=value.
   "GRAPHMAIL_TENANTS" $v.product.tenants
   "GRAPHMAIL_MULTI_FOLDER" $v.product.multiFolder
   "GRAPHMAIL_RESPECT_POLLING" $v.product.respectPolling
+  "GRAPHMAIL_PAUSE_INBOUND" $v.product.pauseInbound
+  "GRAPHMAIL_EVENTS_KEPT_DAYS" $v.product.eventsKeptDays
   "MICROSOFT_GRAPH_BASE_URL" $v.microsoft.graphBaseURL
   "MICROSOFT_LOGIN_BASE_URL" $v.microsoft.loginBaseURL
   "GRAPHMAIL_GRAPH_CONNECTIONS" $v.microsoft.connections

@@ -54,7 +54,7 @@ def migrate(
         typer.Option(
             "--grant-pages-to",
             metavar="ROLE",
-            help="Let this role of the product's own pages read graphmail.subscriptions, and ask for renewals.",
+            help="Let this role of the product's own pages read graphmail.subscriptions and provider_events, and ask for renewals.",
         ),
     ] = None,
 ) -> None:

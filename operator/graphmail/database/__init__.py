@@ -18,6 +18,7 @@ from graphmail.database.migrate import MigrationReport, MigrationSettings, migra
 from graphmail.database.orphans import Holdings, Sighting
 from graphmail.database.outcomes import Fenced, Recorded, RowFate, TokenFate
 from graphmail.database.pool import PoolSettings
+from graphmail.database.provider_events import ProviderEvent
 from graphmail.database.renewal_requests import Progress, RenewalRequest, RequestState
 from graphmail.database.schema import Schema
 
@@ -44,6 +45,7 @@ __all__ = [
     "PeerChange",
     "PoolSettings",
     "Progress",
+    "ProviderEvent",
     "Recorded",
     "Refusal",
     "RefusalReason",

@@ -13,9 +13,11 @@ from graphmail.database import (
     delivery,
     discovery,
     grants,
+    inbound_pauses,
     mailbox_states,
     orphans,
     outcomes,
+    provider_events,
     renewal_requests,
     tokens,
     triggers,
@@ -28,6 +30,7 @@ from graphmail.database.migrations import required_version
 from graphmail.database.orphans import Holdings, Sighting
 from graphmail.database.outcomes import Fenced, Recorded
 from graphmail.database.pool import Pool, PoolSettings
+from graphmail.database.provider_events import ProviderEvent
 from graphmail.database.renewal_requests import Progress, RenewalRequest
 from graphmail.database.schema import Schema
 from graphmail.database.session import Session
@@ -187,17 +190,33 @@ class Database:
         return await orphans.seen(self._session, subscriptions)
 
     async def mailbox_states(self, namespace: str) -> list[MailboxState]:
-        """What the operator of that namespace has told of its mailboxes for the product's pages."""
+        """What the operator of that namespace has told of its mailboxes, of those that are removed too."""
         return await mailbox_states.read(self._session, namespace)
 
-    async def tell_mailbox_states(self, states: Sequence[MailboxState]) -> None:
-        """Tell the product's pages how these mailboxes stand, in one statement."""
-        await mailbox_states.write(self._session, states)
+    async def tell_mailbox_states(self, states: Sequence[MailboxState], events: Sequence[ProviderEvent] = ()) -> None:
+        """Tell the product how these mailboxes stand, and what happened to them, in one statement; no event is told twice."""
+        await mailbox_states.write(self._session, states, events)
+
+    async def forget_provider_events(self, older_than: timedelta) -> int:
+        """Delete some events that were told longer ago than that; how many."""
+        return await provider_events.forget(self._session, older_than)
+
+    async def pause_inbound(self, key: ProviderKey) -> bool:
+        """Pause the provider's inbound mail, unless it is paused or this product cannot; whether it was done."""
+        return await inbound_pauses.pause(self._session, key)
+
+    async def resume_inbound(self, key: ProviderKey) -> bool:
+        """Take back the pause that is ours, if it still stands as we wrote it; whether it was done."""
+        return await inbound_pauses.resume(self._session, key)
+
+    async def inbound_pauses(self) -> list[ProviderKey]:
+        """The providers whose inbound mail we have paused and not resumed."""
+        return await inbound_pauses.standing(self._session)
 
     async def open_renewal_requests(self) -> list[RenewalRequest]:
         """The renewals that rows ask for and that are not finished, the oldest first."""
         return await renewal_requests.open_requests(self._session)
 
-    async def advance_renewal_requests(self, made: Sequence[Progress]) -> None:
-        """Write down what became of these requests, in one statement; what is finished stays as it is."""
-        await renewal_requests.advance(self._session, made)
+    async def advance_renewal_requests(self, made: Sequence[Progress]) -> frozenset[str]:
+        """Write down what became of these requests, in one statement; the ids of those that nobody else has taken up or finished."""
+        return await renewal_requests.advance(self._session, made)

@@ -18,6 +18,7 @@ from graphmail.database.schema import (
     LEGACY_COLUMNS,
     OWN_SCHEMA,
     OWN_TABLES,
+    PAUSE_COLUMNS,
     PROVIDERS,
     SUBSCRIPTION_COLUMNS,
     Schema,
@@ -32,6 +33,8 @@ _CONFIG_WRITES = (
     "delivery_mode",
     "updated_at",
 )
+_OTHERWISE = {"provider_events": ("SELECT", "INSERT", "DELETE")}
+"""What has happened is not changed, and forgotten some day."""
 _HEALTH_KEYS = ("tenant", "provider_id", "provider_type", "created_at")
 
 
@@ -62,9 +65,12 @@ def needs(schema: Schema) -> Iterator[Need]:
     health = (*HEALTH_COLUMNS, "updated_at")
     yield Need(OWN_SCHEMA, ("USAGE",), kind="SCHEMA")
     yield Need(f"{OWN_SCHEMA}.migrations", ("SELECT",))
-    yield from (Need(f"{OWN_SCHEMA}.{table}", ("SELECT", "INSERT", "UPDATE")) for table in OWN_TABLES)
+    for table in OWN_TABLES:
+        yield Need(f"{OWN_SCHEMA}.{table}", _OTHERWISE.get(table, ("SELECT", "INSERT", "UPDATE")))
     yield from (Need(table, ("SELECT",)) for table in (PROVIDERS, CONFIG, HEALTH))
-    yield _some(schema, PROVIDERS, "UPDATE", (schema.status_column, schema.message_column or "", "updated_at"))
+    yield _some(
+        schema, PROVIDERS, "UPDATE", (schema.status_column, schema.message_column or "", *PAUSE_COLUMNS, "updated_at")
+    )
     yield _some(schema, CONFIG, "UPDATE", _CONFIG_WRITES)
     yield _some(schema, HEALTH, "UPDATE", health)
     yield _some(schema, HEALTH, "INSERT", (*_HEALTH_KEYS, *health))
@@ -89,18 +95,19 @@ _ASKED = ("tenant", "provider_id", "requested_by", "reason")
 
 
 def pages_statements(role: str) -> list[sql.Composed]:
-    """The statements that let a role of the product's own pages see how mailboxes stand, and ask for renewals; nothing else of ours."""
+    """The statements that let a role of the product see how mailboxes stand and what happened, and ask for renewals; nothing else."""
     requests = f"{OWN_SCHEMA}.renewal_requests"
     wanted = (
         Need(OWN_SCHEMA, ("USAGE",), kind="SCHEMA"),
         Need(f"{OWN_SCHEMA}.subscriptions", ("SELECT",)),
+        Need(f"{OWN_SCHEMA}.provider_events", ("SELECT",)),
         Need(requests, ("SELECT",)),
         Need(requests, ("INSERT",), _ASKED),
     )
     return [need.grant(role) for need in wanted]
 
 
-# A privilege on the whole table counts for each of its columns, and the other way round.
+# A privilege on the whole table counts for each of its columns, and the other way round. Of columns there is none to delete.
 _MISSING = """
 SELECT needed.privilege || ' on ' || needed.name || CASE WHEN needed.field = '' THEN '' ELSE '.' || needed.field END
 FROM unnest(%(kinds)s::text[], %(names)s::text[], %(fields)s::text[], %(privileges)s::text[])
@@ -108,6 +115,7 @@ FROM unnest(%(kinds)s::text[], %(names)s::text[], %(fields)s::text[], %(privileg
 WHERE CASE
   WHEN needed.kind = 'SCHEMA' THEN NOT has_schema_privilege(needed.name, needed.privilege)
   WHEN needed.kind = 'SEQUENCE' THEN NOT has_sequence_privilege(needed.name, needed.privilege)
+  WHEN needed.privilege = 'DELETE' THEN NOT has_table_privilege(needed.name, needed.privilege)
   WHEN needed.field <> '' THEN NOT has_column_privilege(needed.name, needed.field, needed.privilege)
   ELSE EXISTS (
     SELECT FROM pg_catalog.pg_attribute a

@@ -1,4 +1,4 @@
-"""Keys as Postgres has them."""
+"""Keys and texts as Postgres has them."""
 
 import uuid
 from typing import Any
@@ -24,3 +24,8 @@ def as_uuid(name: str) -> uuid.UUID:
 def parameters(key: ProviderKey) -> dict[str, Any]:
     """The parameters `tenant` and `provider` of a statement."""
     return {"tenant": as_uuid(key.tenant), "provider": as_uuid(key.provider_id)}
+
+
+def bearable(value: Any) -> Any:
+    """As Postgres takes it: a text without zero characters."""
+    return value.replace("\x00", "") if isinstance(value, str) else value

@@ -97,7 +97,7 @@ async def migrate(
         standalone: create minimal tables where the product's are missing.
         notify_trigger: whether triggers on the product's tables tell of changes; None: leave them as they are.
         grant_to: a role that may run the operator afterwards; see `grants`.
-        grant_pages_to: a role of the product's own pages: it may read how mailboxes stand, and ask for renewals.
+        grant_pages_to: a role of the product's own pages: it may read how mailboxes stand and what happened, and ask for renewals.
         settings: patience.
         pause: waits between two attempts.
         say: told about each attempt that must be repeated.

@@ -54,6 +54,8 @@ class Progress:
     message: str = ""
     answer_to: str | None = None
     """None: as it is."""
+    over: str | None = None
+    """With `answer_to`: what it takes the place of. Where another process has written something else there, nothing is written."""
     expires_at: datetime | None = None
 
 
@@ -66,9 +68,9 @@ UPDATE graphmail.renewal_requests r
 SET state = p.state, message = p.message, expires_at = p.expires_at, answer_to = coalesce(p.answer_to, r.answer_to),
     started_at = CASE WHEN p.state = 'running' THEN coalesce(r.started_at, statement_timestamp()) ELSE r.started_at END,
     finished_at = CASE WHEN p.state IN ('done', 'failed', 'refused') THEN statement_timestamp() END
-FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(messages)s::text[], %(answers)s::text[], %(expiries)s::timestamptz[])
-     AS p (id, state, message, answer_to, expires_at)
-WHERE r.id = p.id AND r.finished_at IS NULL
+FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(messages)s::text[], %(answers)s::text[], %(over)s::text[], %(expiries)s::timestamptz[])
+     AS p (id, state, message, answer_to, over, expires_at)
+WHERE r.id = p.id AND r.finished_at IS NULL AND (p.answer_to IS NULL OR r.answer_to IS NOT DISTINCT FROM p.over)
 RETURNING r.id::text
 """
 
@@ -79,7 +81,7 @@ def read_statement(_: Schema) -> sql.SQL:
 
 
 def advance_statement(_: Schema) -> sql.SQL:
-    """SQL: what became of some requests; what is finished stays as it is."""
+    """SQL: what became of some requests; what is finished, or was taken up by another process, stays as it is."""
     return sql.SQL(_ADVANCE)
 
 
@@ -96,8 +98,8 @@ async def open_requests(session: Session) -> list[RenewalRequest]:
     ]
 
 
-async def advance(session: Session, made: Sequence[Progress]) -> None:
-    """Write down what became of these requests, each at most once.
+async def advance(session: Session, made: Sequence[Progress]) -> frozenset[str]:
+    """Write down what became of these requests, each at most once; the ids of those for which it was written.
 
     Raises:
         DatabaseError: Postgres could not be asked, or refused.
@@ -107,6 +109,7 @@ async def advance(session: Session, made: Sequence[Progress]) -> None:
         "states": [one.state.value for one in made],
         "messages": [one.message.replace("\x00", "") for one in made],
         "answers": [one.answer_to for one in made],
+        "over": [one.over for one in made],
         "expiries": [one.expires_at for one in made],
     }
-    await session.rows(advance_statement, values)
+    return frozenset(name for (name,) in await session.rows(advance_statement, values))

@@ -25,6 +25,8 @@ OWN_TABLES = (
     "orphans",
     "mailbox_states",
     "renewal_requests",
+    "provider_events",
+    "inbound_pauses",
 )
 
 HEALTH_COLUMNS = (
@@ -51,6 +53,9 @@ SUBSCRIPTION_COLUMNS = (
     "last_subscription_renewal",
 )
 """What the operator writes about a subscription to the config table; `graphmail migrate` adds what is missing."""
+
+PAUSE_COLUMNS = ("inbound_paused_at", "inbound_pause_reason")
+"""Where a newer product keeps that it takes no mail of a provider, and why."""
 
 LEGACY_COLUMNS = (
     "webhook_subscription_id",
@@ -125,6 +130,11 @@ class Schema:
     def message_column(self) -> str | None:
         """Where the product keeps the text to a status of `error`, if it does."""
         return next((name for name in ("error_message", "connection_error_message") if self.has(PROVIDERS, name)), None)
+
+    @property
+    def can_pause(self) -> bool:
+        """Whether the product can pause a provider's inbound mail."""
+        return all(self.has(PROVIDERS, column) for column in PAUSE_COLUMNS)
 
     @property
     def legacy(self) -> bool:

@@ -90,7 +90,7 @@ def _objection(resource: GraphMailSubscription, policy: Policy) -> str:
 
 
 def _begin(request: RenewalRequest, value: str) -> Move:
-    return Move(Progress(request.id, RequestState.RUNNING, "asked for", answer_to=value))
+    return Move(Progress(request.id, RequestState.RUNNING, "asked for", answer_to=value, over=request.answer_to))
 
 
 def _answered_since(request: RenewalRequest, resource: GraphMailSubscription, pending: str | None) -> bool:

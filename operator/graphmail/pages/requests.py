@@ -108,10 +108,19 @@ class Requests:
             await self._annotate(entries[key], value)
 
     async def _advance(self, made: Sequence[Progress]) -> None:
-        if made:
-            await self._database.advance_renewal_requests(made)
+        if not made:
+            return
+        written = await self._database.advance_renewal_requests(made)
         for progress in made:
-            self._advanced(progress)
+            if progress.id in written:
+                self._advanced(progress)
+            else:
+                self._overtaken(progress)
+
+    def _overtaken(self, progress: Progress) -> None:
+        """Another process acts too, and was first: its value counts, which is read before anything is asked for."""
+        del self._open[progress.id]
+        self._told.set()
 
     async def _read(self) -> bool:
         """Whether the open requests were read anew."""

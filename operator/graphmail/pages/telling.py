@@ -1,9 +1,13 @@
-"""What the product's pages show is kept as the resources have it: written when something changes, never when nothing does."""
+"""What the product's pages show is kept as the resources have it: written when something changes, never when nothing does.
+
+What happened to a mailbox is found by the same looks, and told in the same statement.
+"""
 
 import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import structlog
 
@@ -11,6 +15,8 @@ from graphmail.database import REMOVED, Database, DatabaseError, DatabaseUnavail
 from graphmail.fleet import Fleet
 from graphmail.observability.metrics import Store
 from graphmail.pages.account import account
+from graphmail.pages.happenings import Happenings
+from graphmail.pages.pausing import Pausing
 from graphmail.resource import GraphMailSubscription
 from graphmail.stores import Stores
 
@@ -26,13 +32,32 @@ AT_ONCE = 500
 
 
 class Telling:
-    """Tells Postgres how the mailboxes of the memory stand. Begun once the memory is complete: what is not in it counts as removed."""
+    """Tells Postgres how the mailboxes of the memory stand. Begun once the memory is complete: what is not in it counts as removed.
 
-    def __init__(self, database: Database, fleet: Fleet, stores: Stores, namespace: str) -> None:
+    Args:
+        happenings: what happened to them and is to be told.
+        pausing: pauses inbound mail; None: nothing is written to the product's tables.
+        events_kept: older events are deleted; None: never.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        fleet: Fleet,
+        stores: Stores,
+        namespace: str,
+        *,
+        happenings: Happenings,
+        pausing: Pausing | None,
+        events_kept: timedelta | None,
+    ) -> None:
         self._database = database
         self._fleet = fleet
         self._stores = stores
         self._namespace = namespace
+        self._happenings = happenings
+        self._pausing = pausing
+        self._events_kept = events_kept
         self._read_at: float | None = None
         self._written: dict[StateKey, MailboxState] = {}
         """As Postgres has it."""
@@ -52,6 +77,8 @@ class Telling:
                 except DatabaseError as error:
                     _log.error("Postgres refuses what the product's pages show, and is asked again", error=str(error))
                     pause = REFUSED_SECONDS
+            elif self._read_at is not None:
+                await self._look()
             await asyncio.sleep(pause)
 
     async def tell(self) -> int:
@@ -69,14 +96,26 @@ class Telling:
         return count
 
     async def _read(self) -> None:
-        """All that was told is compared anew."""
-        self._written = {state.key: state for state in await self._database.mailbox_states(self._namespace)}
+        """All that was told is compared anew, and what is old is let go."""
+        told = await self._database.mailbox_states(self._namespace)
         self._read_at = time.monotonic()
+        self._written = {state.key: state for state in told if state.state != REMOVED}
+        self._happenings.read(told)
         self._seen, self._unwritten = {}, {}
         await self._look()
         standing = {key for _, key in self._seen.values()}
         for key in self._written.keys() - standing:
             self._remove(key)
+        await self._tidy()
+
+    async def _tidy(self) -> None:
+        if self._pausing is not None:
+            seen = self._seen.values()
+            await self._pausing.mend(
+                resource for resource, key in seen if key is not None and not self._happenings.needs_sign_in(key)
+            )
+        if self._events_kept is not None:
+            await self._database.forget_provider_events(self._events_kept)
 
     async def _look(self) -> None:
         """A resource that is the very one of the last look has nothing new to tell."""
@@ -98,6 +137,7 @@ class Telling:
         self._seen[name] = (resource, None if state is None else state.key)
         if state is None:
             return
+        state = self._happenings.note(resource, state)
         if self._written.get(state.key) == state:
             self._unwritten.pop(state.key, None)
         else:
@@ -110,6 +150,7 @@ class Telling:
                 self._remove(key)
 
     def _remove(self, key: StateKey) -> None:
+        self._happenings.forget(key)
         told = self._written.get(key)
         if told is None:
             self._unwritten.pop(key, None)
@@ -117,7 +158,15 @@ class Telling:
             self._unwritten[key] = replace(told, state=REMOVED, what_to_do="", next_renewal_at=None)
 
     async def _write(self, states: Sequence[MailboxState]) -> None:
-        await self._database.tell_mailbox_states(states)
+        events = self._happenings.kept(states)
+        if self._pausing is not None:
+            await self._pausing.act(events)
+        try:
+            await self._database.tell_mailbox_states(states, events)
+        except DatabaseError:
+            self._read_at = float("-inf")  # it may have been done all the same
+            raise
+        self._happenings.told(states)
         for state in states:
             if self._unwritten.get(state.key) is state:
                 del self._unwritten[state.key]

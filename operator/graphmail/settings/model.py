@@ -199,6 +199,17 @@ class Settings(BaseModel):
         description="Mirror providers with delivery mode `polling` as suspended.",
         allowed="true or false",
     )
+    pause_inbound: bool = setting(
+        "GRAPHMAIL_PAUSE_INBOUND",
+        default=False,
+        description="While somebody must sign in again, the product takes no mail of the provider (docs/automation.md).",
+        allowed="true or false",
+    )
+    events_kept: Annotated[timedelta | None, Number(1, 3_650, "days", off=True)] = setting(
+        "GRAPHMAIL_EVENTS_KEPT_DAYS",
+        timedelta(days=90),
+        "How long the rows of `graphmail.provider_events` are kept. 0: none is deleted.",
+    )
     installation: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,16}$")] | None = setting(
         "GRAPHMAIL_INSTALLATION",
         None,

@@ -19,7 +19,7 @@ class Number:
 
     least: float
     most: float
-    unit: Literal["", "hours", "minutes", "seconds"] = ""
+    unit: Literal["", "days", "hours", "minutes", "seconds"] = ""
     off: bool = False
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString
 from urllib.parse import urlsplit, urlunsplit
@@ -24,6 +25,7 @@ from graphmail.database import (
     migrate,
 )
 from graphmail.provider import Outcome, RotatedTokens
+from support.happened import event_of, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,6 +81,12 @@ async def everything(database: Any, key: Any, now: Any) -> None:
     await database.holdings(["subscription-1"], [key.provider_id])
     await database.see_orphans([Sighting("subscription-2", key.provider_id, now, "nobody")], ["subscription-1"], now)
     await database.orphans_seen(["subscription-2"])
+    await database.tell_mailbox_states([state_of(key)], [event_of(key)])
+    assert len(await database.mailbox_states("mail")) == 1
+    assert await database.forget_provider_events(timedelta(0)) == 1
+    await database.pause_inbound(key)
+    await database.resume_inbound(key)
+    assert await database.inbound_pauses() == []
 
 
 async def test_the_grants_suffice_for_everything_the_operator_does(
@@ -106,6 +114,7 @@ async def test_the_grants_suffice_for_everything_the_operator_does(
         ),
         ("INSERT (created_at) ON email_provider_health", "INSERT on email_provider_health.created_at"),
         ("INSERT ON graphmail.abandoned", "INSERT on graphmail.abandoned"),
+        ("DELETE ON graphmail.provider_events", "DELETE on graphmail.provider_events"),
         ("USAGE ON SEQUENCE email_provider_health_id_seq", "USAGE on email_provider_health_id_seq"),
     ],
 )
@@ -152,6 +161,7 @@ async def test_without_the_grants_it_says_what_is_missing(
         "DELETE FROM microsoft_email_provider_config",
         "DELETE FROM email_provider_health",
         "DELETE FROM graphmail.claims",
+        "UPDATE graphmail.provider_events SET kind = 'other'",
         "TRUNCATE email_provider_health",
         "INSERT INTO tenants (client_name, email) VALUES ('c', 'e')",
         "INSERT INTO email_providers (id) VALUES (gen_random_uuid())",

@@ -29,4 +29,4 @@ async def test_granted_twice_is_granted_once(stage: Stage, pages: Pages) -> None
     before = privileges(stage, pages.role)
     await migrate(stage.product.url, grant_pages_to=pages.role)
     assert privileges(stage, pages.role) == before
-    assert len(SQL["grants"].splitlines()) == 4
+    assert len(SQL["grants"].splitlines()) == 5

@@ -55,17 +55,20 @@ class World:
             raise Killed
         return self.open
 
-    async def advance_renewal_requests(self, made: Sequence[Progress]) -> None:
+    async def advance_renewal_requests(self, made: Sequence[Progress]) -> frozenset[str]:
         dies = self._call()
-        if not dies or self._arrives:
-            for one in made:
-                row = self.rows[one.id]
-                assert not row.state.final
-                self.rows[one.id] = dataclasses.replace(
-                    row, state=one.state, message=one.message, answer_to=one.answer_to or row.answer_to
-                )
+        written = set()
+        for one in made if not dies or self._arrives else ():
+            row = self.rows[one.id]
+            if row.state.final or (one.answer_to is not None and row.answer_to != one.over):
+                continue
+            written.add(one.id)
+            self.rows[one.id] = dataclasses.replace(
+                row, state=one.state, message=one.message, answer_to=one.answer_to or row.answer_to
+            )
         if dies:
             raise Killed
+        return frozenset(written)
 
     async def merge(self, name: str, patch: dict[str, Any]) -> dict[str, Any]:
         dies = self._call()
@@ -175,6 +178,31 @@ async def test_what_took_the_place_of_our_value_and_was_acted_on_answers_the_row
     world.reconcile()
     await carried_out(world)
     assert world.renewals == ["somebody else's"]
+
+
+class Raced(World):
+    """Another process takes the row up in the moment between the reading and the writing of the first."""
+
+    rival: Requests | None = None
+
+    async def advance_renewal_requests(self, made: Sequence[Progress]) -> frozenset[str]:
+        rival, self.rival = self.rival, None
+        if rival is not None:
+            await rival.look()
+        return await super().advance_renewal_requests(made)
+
+
+async def test_of_two_that_act_without_a_lease_one_takes_a_row_up_and_the_other_asks_for_nothing() -> None:
+    world = Raced(dies_at=None, arrives=True)
+    late, _ = process(world)
+    world.annotations["graphmail.dev/renew-requested-at"] = "by hand"
+    world.version += 1
+    world.rival, _ = process(world)
+    await late.look()
+    assert world.rows["r0"].answer_to == "by hand"
+    await late.look()
+    await carried_out(world)
+    assert world.renewals == ["by hand"]
 
 
 async def test_while_nobody_asks_nothing_is_asked() -> None:
