@@ -166,6 +166,11 @@ STANDSTILLS: Rows = {
         Action.NOTHING,
         Reason.STORE_AWAY,
     ),
+    "with a store away a changed credential cannot be read, and is waited for": (
+        given(conditions=STALLED, annotations=NEW_CONSENT, known=AWAY),
+        Action.NOTHING,
+        Reason.STORE_AWAY,
+    ),
     "with a store away nothing is adopted": (
         given(status=NONE_YET, annotations=ADOPT_OTHER, known=AWAY),
         Action.NOTHING,

@@ -52,6 +52,15 @@ class _Case:
         return self.resource.metadata.generation != self.resource.status.observed_generation
 
     @property
+    def credential_changed(self) -> bool:
+        """The row has another credential than that of the last attempt, as the mirror tells. Each word of it is worth one attempt:
+        what was read then may differ from it, where somebody else has written it, or the row has changed once more."""
+        if self.resource.spec.credentials.source is CredentialSource.SECRET:
+            return False
+        told, status = self.annotation(ANNOTATION_CREDENTIAL), self.resource.status
+        return bool(told) and told not in {status.observed_credential, status.last_handled_credential}
+
+    @property
     def backing_off(self) -> bool:
         """An attempt has failed, and the next one is not due yet. No backoff is as long as some that people have written."""
         again = self.resource.status.next_attempt_time
@@ -99,6 +108,10 @@ def _without_stores(case: _Case, decision: Decision) -> Decision:
     if not case.known.stores_away or decision.action not in NEEDS_STORES:
         return decision
     message = f"{decision.action} waits: Postgres or the API server cannot be reached, and what was done could not be written down"
+    return _wait_for_stores(case, message)
+
+
+def _wait_for_stores(case: _Case, message: str) -> Decision:
     return case.decision(Action.NOTHING, Reason.STORE_AWAY, message, case.now + min(_STORE_PAUSE, case.policy.tick))
 
 
@@ -197,13 +210,14 @@ def _unblocked(case: _Case) -> Decision | None:
     reason = _unblocked_by(case) if _blocked_reason(case) else None
     if reason is None:
         return None
+    if reason is Reason.CREDENTIAL_CHANGED and case.known.stores_away:
+        return _wait_for_stores(case, "the changed credential is read once Postgres and the API server are back")
     changed = "credential" if reason is Reason.CREDENTIAL_CHANGED else "resource"
     return _attempt(case, reason, f"the {changed} has changed")
 
 
 def _unblocked_by(case: _Case) -> Reason | None:
-    credential = case.annotation(ANNOTATION_CREDENTIAL)
-    if credential and credential != case.resource.status.observed_credential:
+    if case.credential_changed:
         return Reason.CREDENTIAL_CHANGED
     return Reason.SPEC_CHANGED if case.changed else None
 

@@ -11,7 +11,7 @@ from graphmail.resource import FolderState, FolderSubscription, GraphMailSubscri
 from graphmail.resource.conditions import ConditionType, Wanted, set_conditions
 from graphmail.resource.folders import arranged, is_first, view, wanted_folders
 from graphmail.resource.model import write_time
-from graphmail.resource.names import ANNOTATION_RENEW, API_VERSION, KIND
+from graphmail.resource.names import ANNOTATION_CREDENTIAL, ANNOTATION_RENEW, API_VERSION, KIND
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,11 @@ def status_after(resource: GraphMailSubscription, folder: str, result: Result, a
     """The status after a piece of work on one of its folders."""
     before = resource.status
     observed = result.observed_credential if result.observed_credential is not None else before.observed_credential
-    updates: dict[str, Any] = {"last_attempt_time": around.now, "observed_credential": observed}
+    updates: dict[str, Any] = {
+        "last_attempt_time": around.now,
+        "observed_credential": observed,
+        "last_handled_credential": _told_in_vain(resource, observed),
+    }
     attempt = _attempt(view(resource, folder), result, around)
     if is_first(resource, folder):
         updates |= attempt
@@ -61,6 +65,12 @@ def status_after(resource: GraphMailSubscription, folder: str, result: Result, a
     updates["subscriptions"] = arranged(resource, [*others, row], several=around.policy.several_folders)
     status = before.model_copy(update=updates)
     return _finish(resource, status, _work_conditions(resource, folder, status, result, around), around)
+
+
+def _told_in_vain(resource: GraphMailSubscription, observed: str | None) -> str | None:
+    """What the annotation says of the credential, where the attempt found another one: it is not tried again for the same word."""
+    told = resource.metadata.annotations.get(ANNOTATION_CREDENTIAL)
+    return told if told and told != observed else None
 
 
 def _attempt(seen: GraphMailSubscription, result: Result, around: Surroundings) -> dict[str, Any]:

@@ -237,7 +237,7 @@ class Reconciler:
         if not self._still_wanted(entry, step):
             return None
         resource = entry.resource
-        claim, access = await self._claimed(entry, step.decision.action)
+        claim, access = await self._claimed(entry, step)
         entry.spends_as = (access.credential.client_id, access.credential.directory)
         if access.credential.client_id != spender.app:
             spender = replace(spender, app=access.credential.client_id)
@@ -349,16 +349,16 @@ class Reconciler:
             raise Later
         return done.result
 
-    async def _claimed(self, entry: Entry, action: Action) -> tuple[Claim | None, Access]:
+    async def _claimed(self, entry: Entry, step: Step) -> tuple[Claim | None, Access]:
         """The right to work on the provider, and what signs in, read under it: so whatever another one has done is seen (design, rule 1).
 
         Without a claim where no row stands behind the resource, or Postgres is away: then what exists is kept alive (design, rule 5).
         """
-        claim = await self._claim(entry, action)
+        claim = await self._claim(entry, step.decision.action)
         try:
             access = await self._access(entry, claim)
             if claim is None and self._journal.has_row(entry.resource):
-                _need_no_claim(action, access)
+                _need_no_claim(step, access)
             self._need_lease(claim)
         except BaseException:
             await self._settling.give_back(claim, unfinished=claim is not None and bool(claim.unfinished))
@@ -411,9 +411,14 @@ class Reconciler:
             raise Later
 
 
-def _need_no_claim(action: Action, access: Access) -> None:
-    """With Postgres away, what exists is kept alive, and nothing else is done (design, rule 5)."""
-    if action not in {Action.RENEW, Action.VERIFY} or access.credential.kind is CredentialKind.NONE:
+def _need_no_claim(step: Step, access: Access) -> None:
+    """With Postgres away, what exists is kept alive, and nothing else is done (design, rule 5). A credential that has changed there
+    cannot be read: the one in memory has failed before."""
+    decision, credential = step.decision, access.credential
+    if decision.action not in {Action.RENEW, Action.VERIFY} or credential.kind is CredentialKind.NONE:
+        raise Later
+    unread = credential.fingerprint == step.resource.status.observed_credential
+    if decision.reason is Reason.CREDENTIAL_CHANGED and unread:
         raise Later
 
 

@@ -194,6 +194,16 @@ LIVING: Rows = {
         Action.NOTHING,
         Reason.STALLED,
     ),
+    "a word of a new consent that was acted on ends no stall again": (
+        given(conditions=STALLED, annotations=NEW_CONSENT, status={"lastHandledCredential": "fp-2"}),
+        Action.NOTHING,
+        Reason.STALLED,
+    ),
+    "a word about a row's credential ends no stall of a Secret": (
+        given(conditions=STALLED, annotations=NEW_CONSENT, spec=IN_SECRET),
+        Action.CHECK_CREDENTIAL,
+        Reason.STALLED,
+    ),
     "a changed spec ends a stall": (given(conditions=STALLED, **CHANGED), Action.RENEW, Reason.SPEC_CHANGED),
     "force ends a stall": (
         given(conditions=STALLED, annotations=RENEW_NOW),
