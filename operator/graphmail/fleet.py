@@ -52,6 +52,8 @@ class Entry:
     """When a notification last arrived, as the provider's row tells."""
     named: tuple[str | None, datetime | None] = (None, None)
     """The subscription that the provider's row names, and its expiry there; told by the mirror where the operator only observes."""
+    found_credential: str | None = None
+    """Fingerprint of what the Secret held when it was looked at since the last attempt."""
     spends_as: tuple[str, str] | None = None
     """The app and the directory that its work counts for at Graph, as its row or its credential tells."""
     access: Access | None = field(default=None, repr=False)

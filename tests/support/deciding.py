@@ -9,6 +9,7 @@ from graphmail.decision import Action, Reason
 RENEW_NOW = {"graphmail.dev/renew-requested-at": "2026-03-02T09:00:00Z"}
 ADOPT_OTHER = {"graphmail.dev/adopt-subscription-id": "sub-row"}
 NEW_CONSENT = {"graphmail.dev/credential": "fp-2"}
+NEW_SECRET = {"found_credential": "fp-2"}
 NO_CONSENT = {"graphmail.dev/credential": ""}
 
 STALLED = [("Ready", "False", "ReauthorizationRequired"), ("Stalled", "True", "ReauthorizationRequired")]

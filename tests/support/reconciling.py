@@ -118,10 +118,19 @@ class ApiServer:
 
 
 class Desk:
-    """Always the same credential."""
+    """Always the same credential, until it is told that the Secret has changed."""
+
+    def __init__(self) -> None:
+        self.credential = CREDENTIAL
+        self.looked_at: list[datetime] = []
+
+    async def mark(self, _resource: GraphMailSubscription, *, now: datetime, lasts: timedelta) -> str:
+        assert lasts > timedelta()
+        self.looked_at.append(now)
+        return self.credential.fingerprint
 
     async def of(self, _resource: GraphMailSubscription, _claim: Claim | None = None) -> Access:
-        return Access(CREDENTIAL, "state", None)
+        return Access(self.credential, "state", None)
 
 
 def resource_body(status: Mapping[str, Any], annotations: Mapping[str, str]) -> dict[str, Any]:
@@ -167,13 +176,14 @@ class Play:
         self.jitter = jitter
         body = resource_body(status, annotations or {})
         self.api = ApiServer(body)
+        self.desk = Desk()
         verified = {"inbox": NOW - timedelta(hours=verified_hours_ago)}
         self.entry = Entry(resource=GraphMailSubscription.parse(body), seen_at=NOW, verified=verified)
         self.http = httpx.AsyncClient(transport=httpx.MockTransport(microsoft.answer))
         self.reconciler = self._reconciler(microsoft, metrics, Stores({}, standing=standing))
 
     def _reconciler(self, microsoft: Microsoft, metrics: Metrics, stores: Stores) -> Reconciler:
-        cluster, desk = cast("Cluster", self.api), cast("AccessDesk", Desk())
+        cluster, desk = cast("Cluster", self.api), cast("AccessDesk", self.desk)
         budget = Budget(clock=asyncio.get_running_loop().time)
         graph = GraphClient("https://graph.example.com/v1.0", budget, http=self.http, clock=self.now)
         hands = Hands(graph, cast("SignIn", microsoft), "here", timedelta(minutes=10_000))

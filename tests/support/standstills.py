@@ -10,7 +10,9 @@ from support.deciding import (
     ENDING,
     EXPIRED,
     FAILED,
+    IN_SECRET,
     NEW_CONSENT,
+    NEW_SECRET,
     NONE_YET,
     RENEW_NOW,
     STALLED,
@@ -107,6 +109,11 @@ STANDSTILLS: Rows = {
         Action.DELETE,
         Reason.SUSPENDED,
     ),
+    "so it is with a changed Secret, and nothing is renewed first": (
+        given(spec=SUSPEND_AND_DELETE | IN_SECRET, conditions=STALLED, known=NEW_SECRET),
+        Action.DELETE,
+        Reason.SUSPENDED,
+    ),
     "resuming acts at once": (
         given(conditions=SUSPENDED, status={**EXPIRED, **FAILED}, **CHANGED),
         Action.RENEW,
@@ -119,6 +126,16 @@ STANDSTILLS: Rows = {
         given(deleted=True, status={**NONE_YET, "pendingCreateTime": timedelta(minutes=-1)}),
         Action.DELETE,
         Reason.DELETED,
+    ),
+    "a changed Secret deletes the subscription of a deleted resource, and renews nothing": (
+        given(deleted=True, conditions=STALLED, spec=IN_SECRET, known=NEW_SECRET),
+        Action.DELETE,
+        Reason.DELETED,
+    ),
+    "without consent what only the row knew is not looked up again and again": (
+        given(deleted=True, conditions=STALLED, status=NONE_YET, annotations=ADOPT_OTHER),
+        Action.NOTHING,
+        Reason.STALLED,
     ),
     "Retain lets go without a call": (
         given(deleted=True, spec={"deletionPolicy": "Retain"}),

@@ -53,12 +53,22 @@ class _Case:
 
     @property
     def credential_changed(self) -> bool:
-        """The row has another credential than that of the last attempt, as the mirror tells. Each word of it is worth one attempt:
-        what was read then may differ from it, where somebody else has written it, or the row has changed once more."""
-        if self.resource.spec.credentials.source is CredentialSource.SECRET:
-            return False
-        told, status = self.annotation(ANNOTATION_CREDENTIAL), self.resource.status
+        """There is another credential than that of the last attempt: in the Secret, or in the row, as the mirror tells.
+
+        Each word of the mirror's annotation is worth one attempt: what was read then may differ from it, where somebody else has
+        written it, or the row has changed once more.
+        """
+        status = self.resource.status
+        if self.in_secret:
+            found = self.known.found_credential
+            return found is not None and found != (status.observed_credential or "")
+        told = self.annotation(ANNOTATION_CREDENTIAL)
         return bool(told) and told not in {status.observed_credential, status.last_handled_credential}
+
+    @property
+    def in_secret(self) -> bool:
+        """The credential stands in a Secret, of whose changes nobody tells."""
+        return self.resource.spec.credentials.source is CredentialSource.SECRET
 
     @property
     def backing_off(self) -> bool:
@@ -140,17 +150,23 @@ def _deleted(case: _Case) -> Decision | None:
             Action.RELEASE, Reason.RETAINED, "deleted; deletionPolicy Retain leaves the subscription to expire"
         )
     if not case.held:
-        return _named_by_row(case) or case.decision(
-            Action.RELEASE, Reason.DELETED, "deleted; there is no subscription at Graph"
+        named = _named_by_row(case)
+        return (
+            (named and _standstill(case))
+            or named
+            or case.decision(Action.RELEASE, Reason.DELETED, "deleted; there is no subscription at Graph")
         )
     expires_at = resource.status.expiration_time
     if expires_at is not None and expires_at <= case.now and resource.status.pending_create_time is None:
         return case.decision(Action.RELEASE, Reason.EXPIRED, "deleted; the subscription at Graph has expired")
-    return (
-        (_blocked(case) if _unblocked_by(case) is None else None)
-        or _backoff(case)
-        or case.decision(Action.DELETE, Reason.DELETED, "deleted; the subscription at Graph is deleted as well")
+    return _standstill(case) or case.decision(
+        Action.DELETE, Reason.DELETED, "deleted; the subscription at Graph is deleted as well"
     )
+
+
+def _standstill(case: _Case) -> Decision | None:
+    """What keeps a subscription that is to go from being deleted."""
+    return (_blocked(case) if _unblocked_by(case) is None else None) or _backoff(case)
 
 
 def _suspended(case: _Case) -> Decision | None:
@@ -159,8 +175,7 @@ def _suspended(case: _Case) -> Decision | None:
         return None
     if spec.suspend_policy is SuspendPolicy.DELETE and (case.held or adoption_pending(case.resource)):
         return (
-            (_blocked(case) if _unblocked_by(case) is None else None)
-            or _backoff(case)
+            _standstill(case)
             or _named_by_row(case)
             or case.decision(
                 Action.DELETE, Reason.SUSPENDED, "suspended; suspendPolicy Delete takes the subscription away"
@@ -226,7 +241,7 @@ def _blocked(case: _Case) -> Decision | None:
     reason = _blocked_reason(case)
     if reason is None:
         return None
-    if case.resource.spec.credentials.source is CredentialSource.SECRET:
+    if case.in_secret and not case.credential_changed:
         return case.decision(Action.CHECK_CREDENTIAL, reason, "waiting for the Secret to change")
     return case.decision(Action.NOTHING, reason, "waiting for a person: see the conditions")
 

@@ -127,6 +127,8 @@ class Known:
     row_subscription_id: str | None = None
     """The subscription that the provider's row names, as the mirror last read it; only where the operator observes."""
     row_expires_at: datetime | None = None
+    found_credential: str | None = None
+    """Fingerprint of what the Secret held when it was looked at, empty while there is none; None: not since the last attempt."""
     notification_url: str | None = None
     """The URL that Graph should deliver to, with our marker."""
 

@@ -37,6 +37,8 @@ _log = structlog.get_logger("graphmail.reconciler")
 MOST_STEPS = 8
 """Decisions in one go; what is still due then waits for the next look."""
 SOON = timedelta(seconds=5)
+CHECKS_A_TICK = 15
+"""How often within a tick it is looked whether a Secret that is waited for has changed: each minute of the usual one."""
 _MAY_CREATE = frozenset({Action.CREATE, Action.RENEW, Action.VERIFY, Action.REPLACE})
 """All but the first make a new subscription where they find the old one lost."""
 
@@ -105,6 +107,7 @@ class Reconciler:
                 notified_at=entry.notified_at,
                 row_subscription_id=entry.named[0],
                 row_expires_at=entry.named[1],
+                found_credential=entry.found_credential,
                 notification_url=entry.resource.spec.notification_url,
             )
 
@@ -147,9 +150,10 @@ class Reconciler:
         if action is Action.REPORT:
             await self._report(entry, step)
             return None
+        if action is Action.CHECK_CREDENTIAL:
+            await self._check_credential(entry, step)
+            return None
         try:
-            if action is Action.CHECK_CREDENTIAL:
-                return await self._check_credential(entry, step)
             return await self._work(entry, step)
         finally:
             entry.settled_at = time.monotonic()
@@ -174,17 +178,25 @@ class Reconciler:
         if step.decision.reason is Reason.SUSPENDED and newly:
             self._announce(entry.resource, EventReason.SUSPENDED, step.decision.message)
 
-    async def _check_credential(self, entry: Entry, step: Step) -> Result | None:
+    async def _check_credential(self, entry: Entry, step: Step) -> None:
+        """What follows from a changed Secret is decided anew.
+
+        Raises:
+            Later: it has not changed.
+        """
+        now = self._now()
+        pause = min(self.policy.tick, max(SOON, self.policy.tick / CHECKS_A_TICK))
         try:
             async with self._slots:
-                found = (await self._access(entry)).credential.fingerprint
+                found = await self._desk.mark(entry.resource, now=now, lasts=pause / 2)
         except NoAccess as missing:
-            found = missing.observed
+            found = entry.credential.fingerprint if entry.credential else missing.observed
+        except ClusterUnavailable as error:
+            self._stores.lost(Store.KUBERNETES)
+            raise Later from error
+        entry.found_credential = found
         if found == (entry.resource.status.observed_credential or ""):
-            raise Later
-        action = Action.CREATE if step.resource.status.subscription_id is None else Action.RENEW
-        changed = step.decision._replace(action=action, reason=Reason.CREDENTIAL_CHANGED)
-        return await self._work(entry, step._replace(decision=changed))
+            raise Later(min(step.decision.again_at, now + pause))
 
     # --- with Graph --------------------------------------------------------------------------------------------------
 
@@ -339,12 +351,11 @@ class Reconciler:
         if entry.gone:
             return False
         again = self.decide(entry)
-        if step.decision.reason is Reason.CREDENTIAL_CHANGED and again.decision.action is Action.CHECK_CREDENTIAL:
-            return True
         return (again.folder, again.decision.action) == (step.folder, step.decision.action)
 
     async def _settle(self, entry: Entry, done: Done) -> Result:
         done = replace(done, result=_answering(done.result, done.step))
+        entry.found_credential = None
         if not await self._settling.settle(entry, done):
             raise Later
         return done.result

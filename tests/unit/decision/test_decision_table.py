@@ -17,6 +17,7 @@ from support.deciding import (
     FAILED,
     IN_SECRET,
     NEW_CONSENT,
+    NEW_SECRET,
     NO_CONSENT,
     NONE_YET,
     RENEW_NOW,
@@ -212,6 +213,16 @@ LIVING: Rows = {
     ),
     "a stalled Secret is looked at": (
         given(conditions=STALLED, spec=IN_SECRET),
+        Action.CHECK_CREDENTIAL,
+        Reason.STALLED,
+    ),
+    "a changed Secret ends a stall": (
+        given(conditions=STALLED, spec=IN_SECRET, known=NEW_SECRET),
+        Action.RENEW,
+        Reason.CREDENTIAL_CHANGED,
+    ),
+    "a Secret that is as it was does not": (
+        given(conditions=STALLED, spec=IN_SECRET, known={"found_credential": "fp-1"}),
         Action.CHECK_CREDENTIAL,
         Reason.STALLED,
     ),
