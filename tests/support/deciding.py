@@ -14,6 +14,7 @@ NO_CONSENT = {"graphmail.dev/credential": ""}
 
 STALLED = [("Ready", "False", "ReauthorizationRequired"), ("Stalled", "True", "ReauthorizationRequired")]
 AWAITING = [("Ready", "False", "AwaitingCredentials"), ("Authorized", "Unknown", "AwaitingCredentials")]
+FORBIDDEN = [("Ready", "True", "PermissionMissing"), ("Authorized", "False", "PermissionMissing")]
 SUSPENDED = [("Ready", "False", "Suspended")]
 
 NONE_YET = {"subscriptionID": None, "expirationTime": None, "lastRenewalTime": None}

@@ -74,7 +74,14 @@ class _Case:
     def backing_off(self) -> bool:
         """An attempt has failed, and the next one is not due yet. No backoff is as long as some that people have written."""
         again = self.resource.status.next_attempt_time
-        return again is not None and self.now < again <= self.now + _LATEST_RETRY and not self.changed
+        if again is None or not self.now < again <= self.now + _LATEST_RETRY:
+            return False
+        return not self.changed and not (self.unauthorized and self.credential_changed)
+
+    @property
+    def unauthorized(self) -> bool:
+        """The credential was at fault in the last attempt: another one may be better."""
+        return self.resource.status.says(ConditionType.AUTHORIZED, "False")
 
     @property
     def held(self) -> bool:
@@ -285,7 +292,8 @@ def _backoff(case: _Case) -> Decision | None:
         return None
     status = case.resource.status
     message = f"failed {status.consecutive_failures} times in a row; tried again later"
-    return case.decision(Action.NOTHING, Reason.BACKING_OFF, message, status.next_attempt_time)
+    action = Action.CHECK_CREDENTIAL if case.unauthorized and case.in_secret else Action.NOTHING
+    return case.decision(action, Reason.BACKING_OFF, message, status.next_attempt_time)
 
 
 def _missing(case: _Case) -> Decision | None:

@@ -15,6 +15,7 @@ from support.deciding import (
     ENDING,
     EXPIRED,
     FAILED,
+    FORBIDDEN,
     IN_SECRET,
     NEW_CONSENT,
     NEW_SECRET,
@@ -170,6 +171,40 @@ LIVING: Rows = {
         given(status=FAILED, annotations=RENEW_NOW),
         Action.RENEW,
         Reason.RENEWAL_REQUESTED,
+    ),
+    "a new consent does not sit out the wait of the one that may not": (
+        given(status={**ENDING, **FAILED}, conditions=FORBIDDEN, annotations=NEW_CONSENT),
+        Action.RENEW,
+        Reason.WITHIN_LOOK_AHEAD,
+    ),
+    "nor where nothing but the failure asks for another try": (
+        given(status=FAILED, conditions=FORBIDDEN, annotations=NEW_CONSENT),
+        Action.RENEW,
+        Reason.ATTEMPT_FAILED,
+    ),
+    "a changed Secret does not either": (
+        given(status={**ENDING, **FAILED}, conditions=FORBIDDEN, spec=IN_SECRET, known=NEW_SECRET),
+        Action.RENEW,
+        Reason.WITHIN_LOOK_AHEAD,
+    ),
+    "so it is looked at meanwhile": (
+        given(status={**ENDING, **FAILED}, conditions=FORBIDDEN, spec=IN_SECRET),
+        Action.CHECK_CREDENTIAL,
+        Reason.BACKING_OFF,
+    ),
+    "a word of it that was acted on waits": (
+        given(
+            status={**ENDING, **FAILED, "lastHandledCredential": "fp-2"},
+            conditions=FORBIDDEN,
+            annotations=NEW_CONSENT,
+        ),
+        Action.NOTHING,
+        Reason.BACKING_OFF,
+    ),
+    "an outage of Graph is sat out with a new consent as well": (
+        given(status={**ENDING, **FAILED}, annotations=NEW_CONSENT),
+        Action.NOTHING,
+        Reason.BACKING_OFF,
     ),
     # Terminal is terminal (rule 6)
     "a stall waits for a person": (given(conditions=STALLED), Action.NOTHING, Reason.STALLED),
