@@ -1,7 +1,8 @@
 """How long to wait after a failure. Kept in the status as a moment, so that a restart does not retry everything at once."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 FIRST = timedelta(seconds=30)
@@ -9,6 +10,9 @@ LONGEST = timedelta(hours=1)
 LEAST = timedelta(seconds=10)
 UNCOVERED = timedelta(minutes=5)
 """The longest quick pause once the subscription has expired: soon enough for one mailbox, and bearable from a whole fleet."""
+
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=15)
+"""Between tries to tell a store what it refuses (a missing right, a webhook): it doubles, since a whole fleet may be refused."""
 
 
 class Pace(StrEnum):
@@ -53,3 +57,28 @@ def _limit(pace: Pace, left: timedelta | None) -> timedelta:
     if left > timedelta():
         return max(left / 4, FIRST)
     return UNCOVERED if pace is Pace.QUICK else LONGEST
+
+
+@dataclass(slots=True)
+class Pause:
+    """The wait between tries to tell a store what it refuses for one mailbox."""
+
+    refusals: int = 0
+    """How often in a row."""
+    until: datetime | None = None
+    """When it is tried again by itself."""
+
+    def begin(self, now: datetime, *, told: timedelta = timedelta()) -> None:
+        """It was refused, and the store asked to wait so long, if it did."""
+        doubled: timedelta = FIRST_PAUSE * (1 << min(self.refusals, 16))
+        self.refusals += 1
+        self.until = now + max(min(doubled, LONGEST_PAUSE), told)
+
+    def lasts_until(self, now: datetime) -> datetime | None:
+        """When the wait ends; None: it is over, or there is none."""
+        return self.until if self.until is not None and now < self.until else None
+
+    def end(self) -> int:
+        """It was taken. Returns how often it was refused before."""
+        refusals, self.refusals, self.until = self.refusals, 0, None
+        return refusals

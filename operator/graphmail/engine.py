@@ -134,7 +134,7 @@ class Engine:
         """What could not be written down is written now, and not at the next tick."""
         for entry in self._fleet:
             if (
-                entry.unwritten
+                (entry.unwritten and entry.status_pause.lasts_until(self._now()) is None)
                 or entry.unsynced is not None
                 or entry.resource.status.says(ConditionType.SYNCED, "False")
             ):

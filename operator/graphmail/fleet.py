@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from graphmail.backoff import Pause
 from graphmail.decision import adoption_pending
 from graphmail.provider import Credential, Outcome, ProviderKey
 from graphmail.resource import GraphMailSubscription, Status
@@ -61,10 +62,8 @@ class Entry:
     """The wait for a turn at Graph, while there is one."""
     unwritten: bool = False
     """The status here is newer than the API server's, which could not be reached, or refused it."""
-    refusals: int = 0
-    """How often in a row the API server has refused the status."""
-    write_at: datetime | None = None
-    """When a refused status is tried again by itself, in Graph's time."""
+    status_pause: Pause = field(default_factory=Pause, repr=False)
+    """Until a status that the API server has refused is tried again by itself, in Graph's time."""
     unsynced: Outcome | None = field(default=None, repr=False)
     """The last outcome that Postgres has not got."""
     unsynced_over: str | None = None

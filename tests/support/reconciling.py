@@ -14,7 +14,7 @@ from graphmail.decision import Policy
 from graphmail.election import Standing
 from graphmail.fleet import Access, Entry, Fleet
 from graphmail.graph import Budget, GraphClient, SignIn, SignInError, Token
-from graphmail.observability.metrics import Metrics
+from graphmail.observability.metrics import Metrics, Store
 from graphmail.provider import Credential
 from graphmail.reconciler import AccessDesk, Hands, Journal, Reconciler, Threshold, put_together
 from graphmail.resource import GraphMailSubscription
@@ -180,7 +180,8 @@ class Play:
         verified = {"inbox": NOW - timedelta(hours=verified_hours_ago)}
         self.entry = Entry(resource=GraphMailSubscription.parse(body), seen_at=NOW, verified=verified)
         self.http = httpx.AsyncClient(transport=httpx.MockTransport(microsoft.answer))
-        self.reconciler = self._reconciler(microsoft, metrics, Stores({}, standing=standing))
+        self.stores = Stores({Store.KUBERNETES: self._there}, standing=standing)
+        self.reconciler = self._reconciler(microsoft, metrics, self.stores)
 
     def _reconciler(self, microsoft: Microsoft, metrics: Metrics, stores: Stores) -> Reconciler:
         cluster, desk = cast("Cluster", self.api), cast("AccessDesk", self.desk)
@@ -204,6 +205,9 @@ class Play:
             now=self.now,
             random=lambda: self.jitter,
         )
+
+    async def _there(self) -> bool:
+        return True
 
     def now(self) -> datetime:
         return self.microsoft.now

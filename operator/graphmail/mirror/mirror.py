@@ -110,8 +110,8 @@ class Mirror:
                     await self.follow(everything=everything)
             except DatabaseUnavailable:
                 self._stores.lost(Store.POSTGRES)
-            except ClusterUnavailable:
-                self._stores.lost(Store.KUBERNETES)
+            except ClusterUnavailable as error:
+                self._stores.unanswered(error)
             except (DatabaseError, ClusterError) as error:
                 remedy = error.grant if isinstance(error, ClusterError) else None
                 _log.error("the mirror could not do its work, and tries again", error=str(error), remedy=remedy)

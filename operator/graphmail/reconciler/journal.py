@@ -3,7 +3,7 @@
 The record of an id comes before anything else (design, rule 3): first Postgres, then the status, then all the rest.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -28,8 +28,8 @@ from graphmail.stores import Stores
 _log = structlog.get_logger("graphmail.journal")
 _CONFLICT = 409
 """Somebody has written since (Kubernetes API conventions, "Concurrency control and consistency")."""
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=15)
-"""Between tries to write a status that is refused (a missing right, a webhook): it doubles, since a whole fleet may be refused."""
+_TOLD_CONFLICT = 2
+"""One conflict is nothing to tell of; the next one in a row is."""
 
 
 class Announcer(Protocol):
@@ -180,42 +180,46 @@ class Journal:
         if status == entry.resource.status and not entry.unwritten:
             return
         entry.keep_status(status, unwritten=True)
-        try:
-            body = await self._applied(status_body(entry.resource, status))
-        except ClusterUnavailable:
-            self._stores.lost(Store.KUBERNETES)
-            return
-        except ClusterError as error:
-            self._refused(entry, error, "it is kept in memory and tried again")
-            return
-        self._stores.back(Store.KUBERNETES)
-        entry.unwritten = False
-        _taken(entry, body)
-
-    def _refused(self, entry: Entry, error: ClusterError, consequence: str) -> None:
-        """Told once: while a right is missing, a fleet of thousands is refused again and again."""
-        pause = min(FIRST_PAUSE * (1 << min(entry.refusals, 16)), LONGEST_PAUSE)
-        entry.write_at = self._now() + pause
-        entry.refusals += 1
-        tell = _log.error if entry.refusals == 1 else _log.debug
-        remedy = error.grant
-        tell(f"the API server refuses the status: {consequence}", error=str(error), remedy=remedy)
+        await self._taken(
+            entry, self._applied(status_body(entry.resource, status)), "it is kept in memory and tried again"
+        )
 
     async def write_unchanged(self, entry: Entry, status: Status) -> bool:
         """Write a status if the resource is still the one that was read last; whether it was written."""
+        body = status_body(entry.resource, status)
+        write = self._cluster.apply_status(body, manager=OPERATOR, unchanged=True)
+        return await self._taken(entry, write, "nothing is created until it takes one") and not entry.gone
+
+    async def _taken(self, entry: Entry, write: Awaitable[dict[str, Any] | None], consequence: str) -> bool:
+        """Whether the API server takes a status. What it refuses is tried again after a pause, for this mailbox alone."""
         try:
-            body = await self._cluster.apply_status(
-                status_body(entry.resource, status), manager=OPERATOR, unchanged=True
-            )
-        except ClusterUnavailable:
-            self._stores.lost(Store.KUBERNETES)
-            return False
+            body = await write
         except ClusterError as error:
-            if error.status != _CONFLICT:
-                self._refused(entry, error, "nothing is created until it takes one")
+            self._refused(entry, error, consequence)
             return False
-        _taken(entry, body)
-        return body is not None
+        self._stores.back(Store.KUBERNETES)
+        if refused := entry.status_pause.end():
+            _log.info("the API server takes the status again", refused=refused)
+        entry.unwritten = False
+        if body is None:
+            entry.gone = True
+        else:
+            entry.take(body)
+        return True
+
+    def _refused(self, entry: Entry, error: ClusterError, consequence: str) -> None:
+        """Told once: while a right is missing, a fleet of thousands is refused again and again."""
+        told = timedelta()
+        if isinstance(error, ClusterUnavailable):
+            self._stores.unanswered(error)
+            if not error.answered:
+                return
+            told = timedelta(seconds=error.retry_after)
+        entry.status_pause.begin(self._now(), told=told)
+        tell = _log.warning if isinstance(error, ClusterUnavailable) else _log.error
+        if entry.status_pause.refusals != (_TOLD_CONFLICT if error.status == _CONFLICT else 1):
+            tell = _log.debug
+        tell(f"the API server refuses the status: {consequence}", error=str(error), remedy=error.grant)
 
     async def _applied(self, body: dict[str, Any]) -> dict[str, Any] | None:
         """The resource as it is with that status; None when it is gone."""
@@ -224,17 +228,6 @@ class Journal:
         if patch is None:
             return answer
         return await self._cluster.correct_status(patch, manager=OPERATOR) or answer
-
-
-def _taken(entry: Entry, body: dict[str, Any] | None) -> None:
-    """The API server has taken a status; it returned the resource, or said that it is gone."""
-    if entry.refusals:
-        _log.info("the API server takes the status again", refused=entry.refusals)
-    entry.refusals, entry.write_at = 0, None
-    if body is None:
-        entry.gone = True
-    else:
-        entry.take(body)
 
 
 def _troubled(after: Status, *, several: bool) -> list[FolderSubscription]:

@@ -95,7 +95,7 @@ class Reconciler:
     def decide(self, entry: Entry) -> Step:
         """What is to be done for that mailbox now, and for which of its folders."""
         now = self._now()
-        paused_until = entry.write_at if entry.write_at is not None and now < entry.write_at else None
+        paused_until = entry.status_pause.lasts_until(now)
 
         def known(folder: str) -> Known:
             return Known(
@@ -173,7 +173,7 @@ class Reconciler:
             else:
                 reported = await self._settling.report(entry)
             if not reported:
-                raise Later(entry.write_at)
+                raise Later(entry.status_pause.lasts_until(self._now()))
         newly = before is None or before.reason != Reason.SUSPENDED.value
         if step.decision.reason is Reason.SUSPENDED and newly:
             self._announce(entry.resource, EventReason.SUSPENDED, step.decision.message)
@@ -192,7 +192,7 @@ class Reconciler:
         except NoAccess as missing:
             found = entry.credential.fingerprint if entry.credential else missing.observed
         except ClusterUnavailable as error:
-            self._stores.lost(Store.KUBERNETES)
+            self._stores.unanswered(error)
             raise Later from error
         entry.found_credential = found
         if found == (entry.resource.status.observed_credential or ""):
@@ -292,7 +292,7 @@ class Reconciler:
         if not entry.begun_here and begun is not None and self._now() < begun + GIVE_UP:
             raise Later
         if not await self._settling.begin(entry, step):
-            raise Later(entry.write_at)
+            raise Later(entry.status_pause.lasts_until(self._now()))
         return True
 
     async def _look_again(self, entry: Entry) -> None:
@@ -302,8 +302,8 @@ class Reconciler:
         metadata = entry.resource.metadata
         try:
             body = await self._journal.shown(entry.resource)
-        except ClusterUnavailable:
-            self._stores.lost(Store.KUBERNETES)
+        except ClusterUnavailable as error:
+            self._stores.unanswered(error)
             return
         except ClusterError as error:
             self._without_a_look(error)
@@ -394,7 +394,10 @@ class Reconciler:
             if missing.unreadable:
                 _log.error("the credential in memory carries on until the next start", error=str(missing))
         except (DatabaseUnavailable, ClusterUnavailable) as error:
-            self._stores.lost(Store.POSTGRES if isinstance(error, DatabaseUnavailable) else Store.KUBERNETES)
+            if isinstance(error, ClusterUnavailable):
+                self._stores.unanswered(error)
+            else:
+                self._stores.lost(Store.POSTGRES)
             if entry.access is None:
                 raise Later from error
         return entry.access
