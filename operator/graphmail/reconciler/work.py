@@ -37,8 +37,9 @@ _log = structlog.get_logger("graphmail.reconciler")
 MOST_STEPS = 8
 """Decisions in one go; what is still due then waits for the next look."""
 SOON = timedelta(seconds=5)
-CHECKS_A_TICK = 15
-"""How often within a tick it is looked whether a Secret that is waited for has changed: each minute of the usual one."""
+CHECKS_A_TICK = 30
+"""How often within a tick it is looked whether a Secret that is waited for has changed: each half minute of the usual one."""
+_CARRIES_ON = "the work on a mailbox; what exists is kept alive meanwhile, and the rest waits"
 _MAY_CREATE = frozenset({Action.CREATE, Action.RENEW, Action.VERIFY, Action.REPLACE})
 """All but the first make a new subscription where they find the old one lost."""
 
@@ -188,7 +189,7 @@ class Reconciler:
         pause = min(self.policy.tick, max(SOON, self.policy.tick / CHECKS_A_TICK))
         try:
             async with self._slots:
-                found = await self._desk.mark(entry.resource, now=now, lasts=pause / 2)
+                found = await self._desk.mark(entry.resource, now=now, lasts=pause)
         except NoAccess as missing:
             found = entry.credential.fingerprint if entry.credential else missing.observed
         except ClusterUnavailable as error:

@@ -41,9 +41,9 @@ async def looks_for(play: Play, time: timedelta) -> None:
         await play.look()
 
 
-async def test_it_is_looked_at_once_a_minute_and_microsoft_is_not_asked(stalled: Play) -> None:
+async def test_it_is_looked_at_twice_a_minute_and_microsoft_is_not_asked(stalled: Play) -> None:
     await looks_for(stalled, timedelta(hours=1))
-    assert 55 <= len(stalled.desk.looked_at) <= 61
+    assert 110 <= len(stalled.desk.looked_at) <= 121
     assert stalled.microsoft.calls == 0
 
 
