@@ -67,18 +67,30 @@ class Pause:
     """How often in a row."""
     until: datetime | None = None
     """When it is tried again by itself."""
+    _begun: int = 0
 
-    def begin(self, now: datetime, *, told: timedelta = timedelta()) -> None:
-        """It was refused, and the store asked to wait so long, if it did."""
-        doubled: timedelta = FIRST_PAUSE * (1 << min(self.refusals, 16))
+    def refused(self, now: datetime, *, told: timedelta = timedelta()) -> None:
+        """Wait, twice as long as the last time. What is refused to work that could not wait makes a running wait no longer.
+
+        Args:
+            told: what the store asked for; never undercut.
+        """
         self.refusals += 1
-        self.until = now + max(min(doubled, LONGEST_PAUSE), told)
+        if self.lasts_until(now) is None:
+            doubled: timedelta = FIRST_PAUSE * (1 << min(self._begun, 16))
+            self.until = now + min(doubled, LONGEST_PAUSE)
+            self._begun += 1
+        self.until = max(self.until or now, now + told)
 
     def lasts_until(self, now: datetime) -> datetime | None:
         """When the wait ends; None: it is over, or there is none."""
         return self.until if self.until is not None and now < self.until else None
 
-    def end(self) -> int:
+    def lift(self) -> None:
+        """There is hope again: it may be tried at once. If it is in vain, the next wait is longer all the same."""
+        self.until = None
+
+    def taken(self) -> int:
         """It was taken. Returns how often it was refused before."""
-        refusals, self.refusals, self.until = self.refusals, 0, None
+        refusals, self.refusals, self.until, self._begun = self.refusals, 0, None, 0
         return refusals

@@ -64,6 +64,8 @@ class Entry:
     """The status here is newer than the API server's, which could not be reached, or refused it."""
     status_pause: Pause = field(default_factory=Pause, repr=False)
     """Until a status that the API server has refused is tried again by itself, in Graph's time."""
+    row_pause: Pause = field(default_factory=Pause, repr=False)
+    """Until Postgres, which refuses something for this mailbox, is asked again by itself, in Graph's time."""
     unsynced: Outcome | None = field(default=None, repr=False)
     """The last outcome that Postgres has not got."""
     unsynced_over: str | None = None

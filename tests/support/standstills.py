@@ -204,6 +204,11 @@ STANDSTILLS: Rows = {
         Reason.UP_TO_DATE,
     ),
     "what Postgres missed is recorded": (given(known=UNSYNCED), Action.RECORD, Reason.NOT_SYNCED),
+    "but not while it refuses to be told": (
+        given(known=UNSYNCED | {"unsyncable": True}),
+        Action.NOTHING,
+        Reason.UP_TO_DATE,
+    ),
     "also of a stalled mailbox": (given(known=UNSYNCED, conditions=STALLED), Action.RECORD, Reason.NOT_SYNCED),
     "also of a stalled one that is about to expire": (
         given(known=UNSYNCED, conditions=STALLED, status=ENDING),

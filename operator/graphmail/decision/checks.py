@@ -379,7 +379,7 @@ def _left_to_expire(case: _Case) -> Decision | None:
 
 def _unsynced(case: _Case) -> Decision | None:
     missed = case.known.unsynced or case.resource.status.says(ConditionType.SYNCED, "False")
-    if missed and not case.known.stores_away and not _pressing(case):
+    if missed and not case.known.unsyncable and not case.known.stores_away and not _pressing(case):
         return case.decision(Action.RECORD, Reason.NOT_SYNCED, "Postgres has not got the outcome yet")
     return None
 

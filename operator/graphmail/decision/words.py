@@ -122,6 +122,8 @@ class Known:
     """The status in memory is newer than the one that the API server holds."""
     unsynced: bool = False
     """An outcome waits to be written to Postgres."""
+    unsyncable: bool = False
+    """Postgres has refused something for this mailbox a short time ago: it is not told again yet."""
     notified_at: datetime | None = None
     """When a notification last arrived, as far as known; told in the status at most hourly."""
     row_subscription_id: str | None = None

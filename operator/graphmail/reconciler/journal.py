@@ -28,6 +28,7 @@ from graphmail.stores import Stores
 _log = structlog.get_logger("graphmail.journal")
 _CONFLICT = 409
 """Somebody has written since (Kubernetes API conventions, "Concurrency control and consistency")."""
+_KEPT = "an outcome; it is kept in memory and tried again"
 _TOLD_CONFLICT = 2
 """One conflict is nothing to tell of; the next one in a row is."""
 
@@ -79,6 +80,8 @@ class Journal:
         self._threshold = threshold
         self._clock = clock
         self._now = now
+        self._told_of = ""
+        """The last refusal of Postgres, until it takes something again that it had refused."""
 
     def has_row(self, resource: GraphMailSubscription) -> bool:
         """The resource mirrors a provider's row."""
@@ -142,9 +145,9 @@ class Journal:
         try:
             written = await self._database.record(claim, outcome, credential=entry.credential, settled=settled)
         except DatabaseError as error:
-            self._missed(error)
+            self.refused(entry, error, _KEPT)
             return True
-        self._stores.back(Store.POSTGRES)
+        self._told(entry)
         entry.unsynced = None
         return not isinstance(written, Fenced)
 
@@ -160,20 +163,33 @@ class Journal:
         try:
             written = await self._database.record_late(missed, known_subscription_id=over, credential=entry.credential)
         except DatabaseError as error:
-            self._missed(error)
+            self.refused(entry, error, _KEPT)
             return False
-        self._stores.back(Store.POSTGRES)
+        self._told(entry)
         if isinstance(written, Refusal):
             entry.unsynced = missed
             return False
         entry.unsynced, entry.row_emptied = None, False
         return True
 
-    def _missed(self, error: DatabaseError) -> None:
+    def refused(self, entry: Entry, error: DatabaseError, consequence: str) -> None:
+        """Postgres did not do what was asked for that mailbox: it is away, or refuses, and is then asked again after a pause.
+
+        Told once: a privilege that is missing, or a table, is missing for the whole fleet.
+        """
         if isinstance(error, DatabaseUnavailable):
             self._stores.lost(Store.POSTGRES)
-        else:
-            _log.error("Postgres refuses an outcome; it is kept in memory and tried again", error=str(error))
+            return
+        entry.row_pause.refused(self._now())
+        tell = _log.debug if self._told_of == str(error) else _log.error
+        self._told_of = str(error)
+        tell(f"Postgres refuses {consequence}", error=str(error))
+
+    def _told(self, entry: Entry) -> None:
+        self._stores.back(Store.POSTGRES)
+        if refused := entry.row_pause.taken():
+            self._told_of = ""
+            _log.info("Postgres takes the outcome again", refused=refused)
 
     async def write_status(self, entry: Entry, status: Status) -> None:
         """Write a status, unless it says what the API server has already; keep it in memory while the API server is away."""
@@ -198,7 +214,7 @@ class Journal:
             self._refused(entry, error, consequence)
             return False
         self._stores.back(Store.KUBERNETES)
-        if refused := entry.status_pause.end():
+        if refused := entry.status_pause.taken():
             _log.info("the API server takes the status again", refused=refused)
         entry.unwritten = False
         if body is None:
@@ -215,7 +231,7 @@ class Journal:
             if not error.answered:
                 return
             told = timedelta(seconds=error.retry_after)
-        entry.status_pause.begin(self._now(), told=told)
+        entry.status_pause.refused(self._now(), told=told)
         tell = _log.warning if isinstance(error, ClusterUnavailable) else _log.error
         if entry.status_pause.refusals != (_TOLD_CONFLICT if error.status == _CONFLICT else 1):
             tell = _log.debug

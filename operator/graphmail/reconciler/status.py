@@ -236,7 +236,7 @@ def _synced(synced: bool | None) -> Wanted:
         return Wanted(ConditionType.SYNCED, None)
     if synced:
         return Wanted(ConditionType.SYNCED, True, "Recorded", "Postgres has the latest outcome")
-    message = "Postgres cannot be reached: the outcome is kept in memory and written when it is back"
+    message = "Postgres cannot be reached, or refuses it: the outcome is kept in memory and written when it is back"
     return Wanted(ConditionType.SYNCED, False, "PostgresUnavailable", message)
 
 

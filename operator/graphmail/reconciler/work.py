@@ -10,7 +10,7 @@ from functools import partial
 import structlog
 
 from graphmail.cluster import ClusterError, ClusterUnavailable
-from graphmail.database import Claim, Database, DatabaseUnavailable
+from graphmail.database import Claim, Database, DatabaseError
 from graphmail.decision import Action, Known, Policy, Reason, Step, adoption_pending, next_step
 from graphmail.election import Standing
 from graphmail.fleet import Access, Entry, Fleet, key_of
@@ -96,15 +96,16 @@ class Reconciler:
     def decide(self, entry: Entry) -> Step:
         """What is to be done for that mailbox now, and for which of its folders."""
         now = self._now()
-        paused_until = entry.status_pause.lasts_until(now)
+        unwritable, unsyncable = entry.status_pause.lasts_until(now), entry.row_pause.lasts_until(now)
 
         def known(folder: str) -> Known:
             return Known(
                 verified_at=entry.verified.get(folder),
                 seen_at=entry.seen_at,
                 stores_away=self._stores.away,
-                unwritten=entry.unwritten and paused_until is None,
+                unwritten=entry.unwritten and unwritable is None,
                 unsynced=entry.unsynced is not None or entry.row_emptied,
+                unsyncable=unsyncable is not None,
                 notified_at=entry.notified_at,
                 row_subscription_id=entry.named[0],
                 row_expires_at=entry.named[1],
@@ -113,9 +114,8 @@ class Reconciler:
             )
 
         step = next_step(entry.resource, now=now, policy=self.policy, known=known)
-        if paused_until is None or step.decision.again_at <= paused_until:
-            return step
-        return step._replace(decision=step.decision._replace(again_at=paused_until))
+        looks = [moment for moment in (step.decision.again_at, unwritable, unsyncable) if moment is not None]
+        return step._replace(decision=step.decision._replace(again_at=min(looks)))
 
     async def reconcile(self, entry: Entry) -> datetime:
         """Do what is due for that mailbox.
@@ -163,8 +163,10 @@ class Reconciler:
 
     async def _record(self, entry: Entry) -> None:
         async with self._slots:
-            if not await self._journal.catch_up(entry) or not await self._settling.report(entry):
-                raise Later
+            if not await self._journal.catch_up(entry):
+                raise Later(entry.row_pause.lasts_until(self._now()))
+            if not await self._settling.report(entry):
+                raise Later(entry.status_pause.lasts_until(self._now()))
 
     async def _report(self, entry: Entry, step: Step) -> None:
         before = entry.resource.status.condition(ConditionType.READY)
@@ -285,7 +287,7 @@ class Reconciler:
         Raises:
             Later: another process has begun a create, or may have; whatever it sent has arrived, or never will, once its time is over.
         """
-        if self._stores.away:
+        if self._stores.away or (claim is None and self._journal.has_row(entry.resource)):
             return False
         if claim is not None:
             return True
@@ -364,13 +366,13 @@ class Reconciler:
     async def _claimed(self, entry: Entry, step: Step) -> tuple[Claim | None, Access]:
         """The right to work on the provider, and what signs in, read under it: so whatever another one has done is seen (design, rule 1).
 
-        Without a claim where no row stands behind the resource, or Postgres is away: then what exists is kept alive (design, rule 5).
+        None where no row stands behind the resource, or Postgres is away or refuses: then what exists is kept alive (design, rule 5).
         """
         claim = await self._claim(entry, step.decision.action)
         try:
             access = await self._access(entry, claim)
             if claim is None and self._journal.has_row(entry.resource):
-                _need_no_claim(step, access)
+                self._need_no_claim(entry, step, access)
             self._need_lease(claim)
         except BaseException:
             await self._settling.give_back(claim, unfinished=claim is not None and bool(claim.unfinished))
@@ -394,13 +396,13 @@ class Reconciler:
                 raise
             if missing.unreadable:
                 _log.error("the credential in memory carries on until the next start", error=str(missing))
-        except (DatabaseUnavailable, ClusterUnavailable) as error:
+        except (DatabaseError, ClusterUnavailable) as error:
             if isinstance(error, ClusterUnavailable):
                 self._stores.unanswered(error)
             else:
-                self._stores.lost(Store.POSTGRES)
+                self._journal.refused(entry, error, _CARRIES_ON)
             if entry.access is None:
-                raise Later from error
+                raise Later(entry.row_pause.lasts_until(self._now())) from error
         return entry.access
 
     def _away(self, entry: Entry) -> bool:
@@ -412,29 +414,28 @@ class Reconciler:
             return None
         try:
             claim = await self._database.claim(key_of(entry.resource), action.value, limit=self._batch)
-        except DatabaseUnavailable:
-            self._stores.lost(Store.POSTGRES)
+        except DatabaseError as error:
+            self._journal.refused(entry, error, _CARRIES_ON)
             return None
+        entry.row_pause.lift()
         if not isinstance(claim, Claim):
             raise Later
         return claim
+
+    def _need_no_claim(self, entry: Entry, step: Step, access: Access) -> None:
+        """With Postgres away, what exists is kept alive, and nothing else is done (design, rule 5). A credential that has changed there
+        cannot be read: the one in memory has failed before."""
+        decision, credential = step.decision, access.credential
+        keeps_alive = decision.action in {Action.RENEW, Action.VERIFY} and credential.kind is not CredentialKind.NONE
+        unread = credential.fingerprint == step.resource.status.observed_credential
+        if not keeps_alive or (unread and decision.reason is Reason.CREDENTIAL_CHANGED):
+            raise Later(entry.row_pause.lasts_until(self._now()))
 
     def _need_lease(self, claim: Claim | None) -> None:
         """Looked at last, since a process may have stood still since it decided. While the API server is away, a claim stands in for it."""
         standing = self._stores.standing
         if standing is not Standing.HOLDS and not (standing is Standing.STOOD_IN_FOR and claim is not None):
             raise Later
-
-
-def _need_no_claim(step: Step, access: Access) -> None:
-    """With Postgres away, what exists is kept alive, and nothing else is done (design, rule 5). A credential that has changed there
-    cannot be read: the one in memory has failed before."""
-    decision, credential = step.decision, access.credential
-    if decision.action not in {Action.RENEW, Action.VERIFY} or credential.kind is CredentialKind.NONE:
-        raise Later
-    unread = credential.fingerprint == step.resource.status.observed_credential
-    if decision.reason is Reason.CREDENTIAL_CHANGED and unread:
-        raise Later
 
 
 def _unknown_since(step: Step, claim: Claim | None) -> datetime | None:

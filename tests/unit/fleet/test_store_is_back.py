@@ -42,7 +42,7 @@ async def test_a_status_that_is_refused_is_not_tried_again_before_its_time_becau
         tick_seconds=600.0,
     )
     unwritten(fleet, "missed")
-    unwritten(fleet, "refused").status_pause.begin(NOW)
+    unwritten(fleet, "refused").status_pause.refused(NOW)
     engine.store_is_back()
     await eventually(lambda: looks.at, "one is looked at")
     await engine.stop(1.0)
