@@ -146,6 +146,7 @@ class Engine:
         for name in list(self._planned):
             self._cancel(name)
         self._again.clear()
+        self._reconciler.stop()
         running = [*self._running.values(), *self._farewells]
         if running:
             _, late = await asyncio.wait(running, timeout=seconds)

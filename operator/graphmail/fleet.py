@@ -148,7 +148,6 @@ class Fleet:
             entry.resource.metadata.uid != resource.metadata.uid and not _older(resource, entry.resource)
         ):
             if entry is not None:
-                entry.gone = True
                 self._part(entry)
             entry = self._entries[resource.metadata.name] = Entry(resource=resource, seen_at=now)
             for bond in _bonds(resource):
@@ -165,11 +164,12 @@ class Fleet:
         """The resource is gone from the API server."""
         entry = self._entries.get(name)
         if entry is not None and entry.resource.metadata.uid == uid:
-            entry.gone = True
             del self._entries[name]
             self._part(entry)
 
     def _part(self, entry: Entry) -> None:
+        entry.gone = True
+        entry.hurry()
         for bond in _bonds(entry.resource):
             names = self._kin[bond]
             names.discard(entry.resource.metadata.name)

@@ -92,6 +92,13 @@ class Reconciler:
         self._batch = batch
         self._now = now
         self._told_of_no_get = False
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Begin nothing more: what is under way is finished, and whoever waits for a turn leaves the line."""
+        self._stopping = True
+        for entry in self._fleet:
+            entry.hurry()
 
     def decide(self, entry: Entry) -> Step:
         """What is to be done for that mailbox now, and for which of its folders."""
@@ -144,6 +151,8 @@ class Reconciler:
         Raises:
             Later: it cannot be done now.
         """
+        if self._stopping:
+            raise Later
         action = step.decision.action
         if action is Action.RECORD:
             await self._record(entry)
@@ -351,7 +360,7 @@ class Reconciler:
             raise Later
 
     def _still_wanted(self, entry: Entry, step: Step) -> bool:
-        if entry.gone:
+        if entry.gone or self._stopping:
             return False
         again = self.decide(entry)
         return (again.folder, again.decision.action) == (step.folder, step.decision.action)
@@ -359,7 +368,12 @@ class Reconciler:
     async def _settle(self, entry: Entry, done: Done) -> Result:
         done = replace(done, result=_answering(done.result, done.step))
         entry.found_credential = None
-        if not await self._settling.settle(entry, done):
+        try:
+            settled = await self._settling.settle(entry, done)
+        except BaseException:
+            await self._settling.give_back(done.claim, unfinished=True)
+            raise
+        if not settled:
             raise Later
         return done.result
 

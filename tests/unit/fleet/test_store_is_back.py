@@ -23,6 +23,9 @@ class Looks:
         self.at.append(entry.resource.metadata.name)
         return NOW + timedelta(hours=1)
 
+    def stop(self) -> None:
+        """Nothing is under way."""
+
 
 def unwritten(fleet: Fleet, name: str) -> Entry:
     metadata = {"name": name, "namespace": "n", "uid": name, "resourceVersion": "7"}
