@@ -81,7 +81,7 @@ def _attempt(seen: GraphMailSubscription, result: Result, around: Surroundings) 
     return {
         "next_attempt_time": around.retry_at,
         "consecutive_failures": 0 if result.success else before.consecutive_failures + int(counted),
-        "pending_create_time": (before.pending_create_time or around.now) if result.unknown else None,
+        "pending_create_time": min(before.pending_create_time or around.now, around.now) if result.unknown else None,
         "last_handled_renewal": answered or before.last_handled_renewal,
     }
 

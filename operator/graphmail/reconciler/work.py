@@ -277,7 +277,7 @@ class Reconciler:
             others=partial(self._other, entry),
             adopts=_adopts(step, access),
             may_create=partial(self._may_create, entry, step, claim),
-            unknown_since=_unknown_since(step, claim),
+            unknown_since=_unknown_since(step, claim, self._now()),
         )
         try:
             result, signed_in = await self._acting.act(job, step.decision.action)
@@ -301,7 +301,8 @@ class Reconciler:
         if claim is not None:
             return True
         begun = view(entry.resource, step.folder).status.pending_create_time
-        if not entry.begun_here and begun is not None and self._now() < begun + GIVE_UP:
+        # What is further in the future was written by nobody who creates.
+        if not entry.begun_here and begun is not None and abs(self._now() - begun) < GIVE_UP:
             raise Later
         if not await self._settling.begin(entry, step):
             raise Later(entry.status_pause.lasts_until(self._now()))
@@ -452,10 +453,10 @@ class Reconciler:
             raise Later
 
 
-def _unknown_since(step: Step, claim: Claim | None) -> datetime | None:
+def _unknown_since(step: Step, claim: Claim | None, now: datetime) -> datetime | None:
     """After this, nothing of what was begun and never answered can be sent any more; None: nothing was."""
     pending = step.resource.status.pending_create_time
-    moments = [pending + timedelta(seconds=1)] if pending is not None else []
+    moments = [min(pending, now) + timedelta(seconds=1)] if pending is not None else []
     if claim is not None and claim.unfinished:
         moments.append((claim.unfinished_since or claim.until) + GIVE_UP)
     return max(moments, default=None)
