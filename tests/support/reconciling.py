@@ -171,12 +171,13 @@ class Play:
         verified_hours_ago: float = 0.0,
         standing: Callable[[], Standing] = lambda: Standing.HOLDS,
         jitter: float = 0.0,
+        desk: Desk | None = None,
     ) -> None:
         self.microsoft = microsoft
         self.jitter = jitter
         body = resource_body(status, annotations or {})
         self.api = ApiServer(body)
-        self.desk = Desk()
+        self.desk = desk or Desk()
         verified = {"inbox": NOW - timedelta(hours=verified_hours_ago)}
         self.entry = Entry(resource=GraphMailSubscription.parse(body), seen_at=NOW, verified=verified)
         self.http = httpx.AsyncClient(transport=httpx.MockTransport(microsoft.answer))

@@ -24,7 +24,7 @@ from graphmail.reconciler.held import current_held
 from graphmail.reconciler.journal import Announcer, Journal
 from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.settling import Done, Settling
-from graphmail.reconciler.signed_in import Job
+from graphmail.reconciler.signed_in import Job, SignedIn
 from graphmail.reconciler.turns import Hurried, Turns, told_to_wait
 from graphmail.reconciler.urgency import urgency
 from graphmail.reconciler.verdicts import verdict_of
@@ -261,6 +261,7 @@ class Reconciler:
         if not self._still_wanted(entry, step):
             return None
         resource = entry.resource
+        until = asyncio.get_running_loop().time() + GIVE_UP.total_seconds()
         claim, access = await self._claimed(entry, step)
         entry.spends_as = (access.credential.client_id, access.credential.directory)
         if access.credential.client_id != spender.app:
@@ -280,15 +281,23 @@ class Reconciler:
             unknown_since=_unknown_since(step, claim, self._now()),
         )
         try:
-            result, signed_in = await self._acting.act(job, step.decision.action)
-            if result.must_delete_first:
-                await self._intend(entry, step)
-                result, signed_in = await self._acting.act(job, step.decision.action, delete_first=True)
+            result, signed_in = await self._act(entry, step, job, until)
         except BaseException:
             await self._settling.give_back(claim, unfinished=True)
             raise
         entry.begun_here = entry.begun_here and result.unknown
         return Done(step, resource, result, claim, signed_in)
+
+    async def _act(self, entry: Entry, step: Step, job: Job, until: float) -> tuple[Result, SignedIn]:
+        """What must delete first begins with enough time left to create: else it is begun anew, under another claim."""
+        action = step.decision.action
+        result, signed_in = await self._acting.act(job, action, until=until)
+        if not result.must_delete_first:
+            return result, signed_in
+        if until - asyncio.get_running_loop().time() < GIVE_UP.total_seconds() / 2:
+            raise Later
+        await self._intend(entry, step)
+        return await self._acting.act(job, action, until=until, delete_first=True)
 
     async def _may_create(self, entry: Entry, step: Step, claim: Claim | None) -> bool:
         """Where no claim keeps others out, an intent in the status does: who wrote it first may create (design, rule 1).
