@@ -177,9 +177,10 @@ class Settling:
         return now + retry_delay(verdict.pace, max(failures, 1), self._random, told=verdict.told, left=left)
 
     def _nothing_new(self, entry: Entry, done: Done) -> bool:
-        """A verification that found what the status says already, a notification that came since aside."""
+        """A verification that found what the status says already, a notification that came since aside. Tokens are news for a row alone."""
         result, resource = done.result, done.resource
-        if result.deed is not Deed.VERIFY or not result.success or result.tokens is not None:
+        tokens = result.tokens is not None and self._journal.has_row(resource)
+        if result.deed is not Deed.VERIFY or not result.success or tokens:
             return False
         before = resource.status
         around = replace(self._around(entry), notified_at=before.last_notification_time)
