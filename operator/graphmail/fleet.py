@@ -6,7 +6,7 @@ from here; a tick that finds nothing to do needs nothing else.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -103,8 +103,13 @@ class Fleet:
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
+        self._forgotten: list[Callable[[Entry], None]] = []
         self._kin: defaultdict[str, set[str]] = defaultdict(set)
         """Names by what two resources of one subscription would share: the provider, or the mailbox. Both never change."""
+
+    def when_forgotten(self, told: Callable[[Entry], None]) -> None:
+        """Tell of each mailbox that goes, where no other resource is about its provider."""
+        self._forgotten.append(told)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -147,11 +152,14 @@ class Fleet:
         if entry is None or (
             entry.resource.metadata.uid != resource.metadata.uid and not _older(resource, entry.resource)
         ):
-            if entry is not None:
-                self._part(entry)
-            entry = self._entries[resource.metadata.name] = Entry(resource=resource, seen_at=now)
+            former, entry = entry, Entry(resource=resource, seen_at=now)
+            if former is not None:
+                self._part(former)
+            self._entries[resource.metadata.name] = entry
             for bond in _bonds(resource):
                 self._kin[bond].add(resource.metadata.name)
+            if former is not None:
+                self._tell_of(former)
             return entry, True
         if _version(resource) < _version(entry.resource):
             return entry, False
@@ -166,6 +174,12 @@ class Fleet:
         if entry is not None and entry.resource.metadata.uid == uid:
             del self._entries[name]
             self._part(entry)
+            self._tell_of(entry)
+
+    def _tell_of(self, gone: Entry) -> None:
+        if str(key_of(gone.resource)) not in self._kin:
+            for told in self._forgotten:
+                told(gone)
 
     def _part(self, entry: Entry) -> None:
         entry.gone = True
