@@ -1,7 +1,8 @@
 """How long to wait after a failure. Kept in the status as a moment, so that a restart does not retry everything at once."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 FIRST = timedelta(seconds=30)
@@ -9,6 +10,9 @@ LONGEST = timedelta(hours=1)
 LEAST = timedelta(seconds=10)
 UNCOVERED = timedelta(minutes=5)
 """The longest quick pause once the subscription has expired: soon enough for one mailbox, and bearable from a whole fleet."""
+
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=15)
+"""Between tries to tell a store what it refuses (a missing right, a webhook): it doubles, since a whole fleet may be refused."""
 
 
 class Pace(StrEnum):
@@ -53,3 +57,40 @@ def _limit(pace: Pace, left: timedelta | None) -> timedelta:
     if left > timedelta():
         return max(left / 4, FIRST)
     return UNCOVERED if pace is Pace.QUICK else LONGEST
+
+
+@dataclass(slots=True)
+class Pause:
+    """The wait between tries to tell a store what it refuses for one mailbox."""
+
+    refusals: int = 0
+    """How often in a row."""
+    until: datetime | None = None
+    """When it is tried again by itself."""
+    _begun: int = 0
+
+    def refused(self, now: datetime, *, told: timedelta = timedelta()) -> None:
+        """Wait, twice as long as the last time. What is refused to work that could not wait makes a running wait no longer.
+
+        Args:
+            told: what the store asked for; never undercut.
+        """
+        self.refusals += 1
+        if self.lasts_until(now) is None:
+            doubled: timedelta = FIRST_PAUSE * (1 << min(self._begun, 16))
+            self.until = now + min(doubled, LONGEST_PAUSE)
+            self._begun += 1
+        self.until = max(self.until or now, now + told)
+
+    def lasts_until(self, now: datetime) -> datetime | None:
+        """When the wait ends; None: it is over, or there is none."""
+        return self.until if self.until is not None and now < self.until else None
+
+    def lift(self) -> None:
+        """There is hope again: it may be tried at once. If it is in vain, the next wait is longer all the same."""
+        self.until = None
+
+    def taken(self) -> int:
+        """It was taken. Returns how often it was refused before."""
+        refusals, self.refusals, self.until, self._begun = self.refusals, 0, None, 0
+        return refusals

@@ -6,6 +6,7 @@ written by server-side apply, which keeps what other managers own.
 """
 
 import json
+import math
 import os
 import re
 import ssl
@@ -33,7 +34,8 @@ _PAGE = 500
 _TRIES = 4
 _TIMEOUT_SECONDS = 15
 _LONGEST_WAIT_SECONDS = 5
-"""An API server that asks for a longer pause counts as away, and callers come back in their own time."""
+"""A longer pause that the API server asks for is not waited for within a call: until it is over the same call fails without being made."""
+_LONGEST_HOLD_SECONDS = 3600
 _FORBIDDEN = re.compile(r'cannot (?P<verb>\w+) resource "(?P<resource>[\w/.-]+)"')
 """What RBAC says (Kubernetes, `responsewriters.forbiddenMessage`); a webhook that forbids something says something else."""
 _TOKEN_SECONDS = 10.0
@@ -77,6 +79,11 @@ class ClusterUnavailable(ClusterError):
     def __init__(self, status: int, reason: str, message: str, *, retry_after: int = 0) -> None:
         super().__init__(status, reason, message)
         self.retry_after = retry_after
+
+    @property
+    def answered(self) -> bool:
+        """There was an answer, which is an error."""
+        return self.status != 0
 
 
 class ClusterConfigError(Exception):
@@ -155,6 +162,8 @@ class Cluster:
         self._clock = clock
         self._token = ""
         self._token_until = 0.0
+        self._holds: dict[tuple[str, str], tuple[float, ClusterUnavailable]] = {}
+        """Calls, by method and path, that the API server wants not to be repeated until then."""
         self.server = configuration.host.rstrip("/")
         self.namespace = namespace
 
@@ -348,12 +357,32 @@ class Cluster:
         params: Mapping[str, str] | None = None,
         tries: int = _TRIES,
     ) -> dict[str, Any]:
-        async for attempt in stamina.retry_context(
-            on=_worth_another_try, attempts=tries, timeout=_TIMEOUT_SECONDS, wait_initial=0.1, wait_max=2.0
-        ):
-            with attempt:
-                return await self._once(method, path, body, content_type, params)
+        self._raise_held(method, path)
+        try:
+            async for attempt in stamina.retry_context(
+                on=_worth_another_try, attempts=tries, timeout=_TIMEOUT_SECONDS, wait_initial=0.1, wait_max=2.0
+            ):
+                with attempt:
+                    return await self._once(method, path, body, content_type, params)
+        except ClusterUnavailable as error:
+            self._hold(method, path, error)
+            raise
         raise AssertionError("the last attempt returns or raises")
+
+    def _hold(self, method: str, path: str, error: ClusterUnavailable) -> None:
+        if error.retry_after <= _LONGEST_WAIT_SECONDS:
+            return
+        now = self._clock()
+        self._holds = {call: hold for call, hold in self._holds.items() if hold[0] > now}
+        self._holds[method, path] = now + min(error.retry_after, _LONGEST_HOLD_SECONDS), error
+
+    def _raise_held(self, method: str, path: str) -> None:
+        until, error = self._holds.get((method, path), (0.0, None))
+        left = math.ceil(until - self._clock())
+        if error is not None and left > 0:
+            raise ClusterUnavailable(
+                error.status, error.reason, "the API server has asked to wait with this call", retry_after=left
+            )
 
     async def _once(
         self,

@@ -132,7 +132,7 @@ class Engine:
         """What could not be written down is written now, and not at the next tick."""
         for entry in self._fleet:
             if (
-                entry.unwritten
+                (entry.unwritten and entry.status_pause.lasts_until(self._now()) is None)
                 or entry.unsynced is not None
                 or entry.resource.status.says(ConditionType.SYNCED, "False")
             ):
@@ -144,6 +144,7 @@ class Engine:
         for name in list(self._planned):
             self._cancel(name)
         self._again.clear()
+        self._reconciler.stop()
         running = [*self._running.values(), *self._farewells]
         if running:
             _, late = await asyncio.wait(running, timeout=seconds)

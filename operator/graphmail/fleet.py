@@ -6,13 +6,14 @@ from here; a tick that finds nothing to do needs nothing else.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
 
+from graphmail.backoff import Pause
 from graphmail.decision import adoption_pending
 from graphmail.provider import Credential, Outcome, ProviderKey
 from graphmail.resource import GraphMailSubscription, Status
@@ -75,6 +76,8 @@ class Entry:
     """When a notification last arrived, as the provider's row tells."""
     named: tuple[str | None, datetime | None] = (None, None)
     """The subscription that the provider's row names, and its expiry there; told by the mirror where the operator only observes."""
+    found_credential: str | None = None
+    """Fingerprint of what the Secret held when it was looked at since the last attempt."""
     spends_as: tuple[str, str] | None = None
     """The app and the directory that its work counts for at Graph, as its row or its credential tells."""
     access: Access | None = field(default=None, repr=False)
@@ -82,10 +85,10 @@ class Entry:
     """The wait for a turn at Graph, while there is one."""
     unwritten: bool = False
     """The status here is newer than the API server's, which could not be reached, or refused it."""
-    refusals: int = 0
-    """How often in a row the API server has refused the status."""
-    write_at: datetime | None = None
-    """When a refused status is tried again by itself, in Graph's time."""
+    status_pause: Pause = field(default_factory=Pause, repr=False)
+    """Until a status that the API server has refused is tried again by itself, in Graph's time."""
+    row_pause: Pause = field(default_factory=Pause, repr=False)
+    """Until Postgres, which refuses something for this mailbox, is asked again by itself, in Graph's time."""
     unsynced: Outcome | None = field(default=None, repr=False)
     """The last outcome that Postgres has not got."""
     unsynced_over: str | None = None
@@ -123,8 +126,13 @@ class Fleet:
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
+        self._forgotten: list[Callable[[Entry], None]] = []
         self._kin: defaultdict[str, set[str]] = defaultdict(set)
         """Names by what two resources of one subscription would share: the provider, or the mailbox. Both never change."""
+
+    def when_forgotten(self, told: Callable[[Entry], None]) -> None:
+        """Tell of each mailbox that goes, where no other resource is about its provider."""
+        self._forgotten.append(told)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -167,12 +175,14 @@ class Fleet:
         if entry is None or (
             entry.resource.metadata.uid != resource.metadata.uid and not _older(resource, entry.resource)
         ):
-            if entry is not None:
-                entry.gone = True
-                self._part(entry)
-            entry = self._entries[resource.metadata.name] = Entry(resource=resource, seen_at=now)
+            former, entry = entry, Entry(resource=resource, seen_at=now)
+            if former is not None:
+                self._part(former)
+            self._entries[resource.metadata.name] = entry
             for bond in _bonds(resource):
                 self._kin[bond].add(resource.metadata.name)
+            if former is not None:
+                self._tell_of(former)
             return entry, True
         if _version(resource) < _version(entry.resource):
             return entry, False
@@ -185,11 +195,18 @@ class Fleet:
         """The resource is gone from the API server."""
         entry = self._entries.get(name)
         if entry is not None and entry.resource.metadata.uid == uid:
-            entry.gone = True
             del self._entries[name]
             self._part(entry)
+            self._tell_of(entry)
+
+    def _tell_of(self, gone: Entry) -> None:
+        if str(key_of(gone.resource)) not in self._kin:
+            for told in self._forgotten:
+                told(gone)
 
     def _part(self, entry: Entry) -> None:
+        entry.gone = True
+        entry.hurry()
         for bond in _bonds(entry.resource):
             names = self._kin[bond]
             names.discard(entry.resource.metadata.name)

@@ -176,6 +176,7 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
         tick_seconds=settings.tick.total_seconds(),
         rate=lambda: parts.clock.rate,
     )
+    fleet.when_forgotten(lambda gone: parts.signin.forget(gone.credential.owner) if gone.credential else None)
     stores.notify(lambda store, up: metrics.store(store, up=up))
     stores.notify(lambda _, up: engine.store_is_back() if up else None)
     pages = _pages(settings, parts, stores, engine)

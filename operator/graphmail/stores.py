@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
+from graphmail.cluster import ClusterUnavailable
 from graphmail.election import Standing
 from graphmail.observability.metrics import Store
 
@@ -15,7 +16,7 @@ class Stores:
     """The stores in use, and whether they answer.
 
     Args:
-        probes: for each store in use, a call that says whether it answers; it is made only while the store counts as away.
+        probes: for each store in use, a call that says whether it answers; it is made only while the store counts as away, or is in doubt.
         standing: what the lease lets us do at this moment. While it is not ours the API server, which keeps it, counts as away.
     """
 
@@ -28,6 +29,7 @@ class Stores:
         self._probes = dict(probes)
         self._up = dict.fromkeys(probes, True)
         self._standing = standing
+        self._doubted: set[Store] = set()
         self._told: list[Callable[[Store, bool], None]] = []
 
     def notify(self, told: Callable[[Store, bool], None]) -> None:
@@ -54,19 +56,30 @@ class Stores:
         """A call to that store has failed to reach it."""
         self._set(store, up=False)
 
+    def unanswered(self, error: ClusterUnavailable) -> None:
+        """A call to the API server failed. It is away only where it gave no answer: an error to one call (429, 5xx) says nothing of the
+        others, so that it is asked, soon and once, whether it answers at all."""
+        if error.answered:
+            self._doubted.add(Store.KUBERNETES)
+        else:
+            self.lost(Store.KUBERNETES)
+
     def back(self, store: Store) -> None:
         """A call to that store has succeeded."""
         if store is not Store.KUBERNETES or self.standing is Standing.HOLDS:
             self._set(store, up=True)
 
     async def watch(self, *, seconds: float = 5.0) -> None:
-        """Ask the stores that are away, until cancelled, whether they are back."""
+        """Ask the stores that are away or in doubt, until cancelled, whether they are there."""
         while True:
             if self.standing is not Standing.HOLDS:
                 self.lost(Store.KUBERNETES)
-            for store in [store for store, up in self._up.items() if not up]:
+            for store in [store for store, up in self._up.items() if not up or store in self._doubted]:
+                self._doubted.discard(store)
                 if await self._probes[store]():
                     self.back(store)
+                else:
+                    self.lost(store)
             await asyncio.sleep(seconds)
 
     def _set(self, store: Store, *, up: bool) -> None:

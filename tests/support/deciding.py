@@ -12,10 +12,12 @@ NOW = datetime(2026, 3, 2, 9, 17, 11, tzinfo=UTC)
 RENEW_NOW = {"graphmail.dev/renew-requested-at": "2026-03-02T09:00:00Z"}
 ADOPT_OTHER = {"graphmail.dev/adopt-subscription-id": "sub-row"}
 NEW_CONSENT = {"graphmail.dev/credential": "fp-2"}
+NEW_SECRET = {"found_credential": "fp-2"}
 NO_CONSENT = {"graphmail.dev/credential": ""}
 
 STALLED = [("Ready", "False", "ReauthorizationRequired"), ("Stalled", "True", "ReauthorizationRequired")]
 AWAITING = [("Ready", "False", "AwaitingCredentials"), ("Authorized", "Unknown", "AwaitingCredentials")]
+FORBIDDEN = [("Ready", "True", "PermissionMissing"), ("Authorized", "False", "PermissionMissing")]
 SUSPENDED = [("Ready", "False", "Suspended")]
 
 NONE_YET = {"subscriptionID": None, "expirationTime": None, "lastRenewalTime": None}

@@ -15,7 +15,7 @@ from graphmail.election import Standing
 from graphmail.fleet import Access, Entry, Fleet
 from graphmail.graph import Budget, GraphClient, SignIn, SignInError, Token
 from graphmail.observability.events import EventReason
-from graphmail.observability.metrics import Metrics
+from graphmail.observability.metrics import Metrics, Store
 from graphmail.provider import Credential
 from graphmail.reconciler import AccessDesk, Hands, Journal, Reconciler, Threshold, put_together
 from graphmail.resource import GraphMailSubscription
@@ -119,10 +119,19 @@ class ApiServer:
 
 
 class Desk:
-    """Always the same credential."""
+    """Always the same credential, until it is told that the Secret has changed."""
+
+    def __init__(self) -> None:
+        self.credential = CREDENTIAL
+        self.looked_at: list[datetime] = []
+
+    async def mark(self, _resource: GraphMailSubscription, *, now: datetime, lasts: timedelta) -> str:
+        assert lasts > timedelta()
+        self.looked_at.append(now)
+        return self.credential.fingerprint
 
     async def of(self, _resource: GraphMailSubscription, _claim: Claim | None = None) -> Access:
-        return Access(CREDENTIAL, "state", None)
+        return Access(self.credential, "state", None)
 
 
 def resource_body(status: Mapping[str, Any], annotations: Mapping[str, str]) -> dict[str, Any]:
@@ -163,6 +172,7 @@ class Play:
         verified_hours_ago: float = 0.0,
         standing: Callable[[], Standing] = lambda: Standing.HOLDS,
         jitter: float = 0.0,
+        desk: Desk | None = None,
     ) -> None:
         self.microsoft = microsoft
         self.jitter = jitter
@@ -170,13 +180,15 @@ class Play:
         self.announced: list[EventReason] = []
         body = resource_body(status, annotations or {})
         self.api = ApiServer(body)
+        self.desk = desk or Desk()
         verified = {"inbox": NOW - timedelta(hours=verified_hours_ago)}
         self.entry = Entry(resource=GraphMailSubscription.parse(body), seen_at=NOW, verified=verified)
         self.http = httpx.AsyncClient(transport=httpx.MockTransport(microsoft.answer))
-        self.reconciler = self._reconciler(microsoft, metrics, Stores({}, standing=standing))
+        self.stores = Stores({Store.KUBERNETES: self._there}, standing=standing)
+        self.reconciler = self._reconciler(microsoft, metrics, self.stores)
 
     def _reconciler(self, microsoft: Microsoft, metrics: Metrics, stores: Stores) -> Reconciler:
-        cluster, desk = cast("Cluster", self.api), cast("AccessDesk", Desk())
+        cluster, desk = cast("Cluster", self.api), cast("AccessDesk", self.desk)
         budget = Budget(clock=asyncio.get_running_loop().time)
         graph = GraphClient("https://graph.example.com/v1.0", budget, http=self.http, clock=self.now)
         hands = Hands(graph, cast("SignIn", microsoft), "here", timedelta(minutes=10_000))
@@ -201,6 +213,9 @@ class Play:
     def _announce(self, _: GraphMailSubscription, reason: EventReason, __: str, *, routine: bool = False) -> None:
         assert not routine or reason.type == "Normal"
         self.announced.append(reason)
+
+    async def _there(self) -> bool:
+        return True
 
     def now(self) -> datetime:
         return self.microsoft.now

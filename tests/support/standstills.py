@@ -10,7 +10,9 @@ from support.deciding import (
     ENDING,
     EXPIRED,
     FAILED,
+    IN_SECRET,
     NEW_CONSENT,
+    NEW_SECRET,
     NONE_YET,
     RENEW_NOW,
     STALLED,
@@ -107,6 +109,11 @@ STANDSTILLS: Rows = {
         Action.DELETE,
         Reason.SUSPENDED,
     ),
+    "so it is with a changed Secret, and nothing is renewed first": (
+        given(spec=SUSPEND_AND_DELETE | IN_SECRET, conditions=STALLED, known=NEW_SECRET),
+        Action.DELETE,
+        Reason.SUSPENDED,
+    ),
     "resuming acts at once": (
         given(conditions=SUSPENDED, status={**EXPIRED, **FAILED}, **CHANGED),
         Action.RENEW,
@@ -119,6 +126,16 @@ STANDSTILLS: Rows = {
         given(deleted=True, status={**NONE_YET, "pendingCreateTime": timedelta(minutes=-1)}),
         Action.DELETE,
         Reason.DELETED,
+    ),
+    "a changed Secret deletes the subscription of a deleted resource, and renews nothing": (
+        given(deleted=True, conditions=STALLED, spec=IN_SECRET, known=NEW_SECRET),
+        Action.DELETE,
+        Reason.DELETED,
+    ),
+    "without consent what only the row knew is not looked up again and again": (
+        given(deleted=True, conditions=STALLED, status=NONE_YET, annotations=ADOPT_OTHER),
+        Action.NOTHING,
+        Reason.STALLED,
     ),
     "Retain lets go without a call": (
         given(deleted=True, spec={"deletionPolicy": "Retain"}),
@@ -166,6 +183,11 @@ STANDSTILLS: Rows = {
         Action.NOTHING,
         Reason.STORE_AWAY,
     ),
+    "with a store away a changed credential cannot be read, and is waited for": (
+        given(conditions=STALLED, annotations=NEW_CONSENT, known=AWAY),
+        Action.NOTHING,
+        Reason.STORE_AWAY,
+    ),
     "with a store away nothing is adopted": (
         given(status=NONE_YET, annotations=ADOPT_OTHER, known=AWAY),
         Action.NOTHING,
@@ -182,6 +204,11 @@ STANDSTILLS: Rows = {
         Reason.UP_TO_DATE,
     ),
     "what Postgres missed is recorded": (given(known=UNSYNCED), Action.RECORD, Reason.NOT_SYNCED),
+    "but not while it refuses to be told": (
+        given(known=UNSYNCED | {"unsyncable": True}),
+        Action.NOTHING,
+        Reason.UP_TO_DATE,
+    ),
     "also of a stalled mailbox": (given(known=UNSYNCED, conditions=STALLED), Action.RECORD, Reason.NOT_SYNCED),
     "also of a stalled one that is about to expire": (
         given(known=UNSYNCED, conditions=STALLED, status=ENDING),

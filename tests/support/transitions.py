@@ -31,6 +31,8 @@ from support.stage import Stage
 
 SECRETS = ("first-secret", "second-secret")
 ABSENT_SECRET = "no-such-secret"
+WRONG_SECRET = "wrong-secret"
+"""One that Microsoft refuses."""
 LONG_AGO, FAR_AWAY = "0001-01-01T00:00:00Z", "2099-12-31T23:59:59Z"
 _MERGE = "application/merge-patch+json"
 
@@ -234,8 +236,8 @@ class Mutator:
         return [self._patch("edit nonsense", self._anyone(), {"spec": spec}, refused=at)]
 
     def edit_secret(self) -> list[Transition]:
-        """Another Secret, which may not exist."""
-        spec = {"credentials": {"secretName": self.random.choice((*SECRETS, ABSENT_SECRET))}}
+        """Another Secret, which may not exist, or be refused by Microsoft."""
+        spec = {"credentials": {"secretName": self.random.choice((*SECRETS, ABSENT_SECRET, WRONG_SECRET))}}
         return [self._patch("edit secret", self.random.choice(self.written).name, {"spec": spec})]
 
     def move(self) -> list[Transition]:

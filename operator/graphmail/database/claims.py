@@ -1,5 +1,6 @@
 """Claims: who may work on a provider. Never two at once, whatever the number of processes, and whichever of them dies."""
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -7,7 +8,7 @@ from enum import StrEnum
 from psycopg import sql
 
 from graphmail.database.credentials import state_from, state_statement
-from graphmail.database.errors import DatabaseUnavailable
+from graphmail.database.errors import DatabaseError, DatabaseUnavailable
 from graphmail.database.keys import parameters
 from graphmail.database.schema import Schema
 from graphmail.database.session import Session
@@ -193,3 +194,23 @@ async def release(session: Session, held: Claim, *, settled: bool) -> bool:
         release_statement, {**parameters(held.key), "token": held.token, "settled": settled}
     )
     return bool(fenced)
+
+
+_LET_GO = """
+UPDATE graphmail.claims c SET until = NULL
+WHERE c.tenant = %(tenant)s AND c.provider_id = %(provider)s AND c.token = %(token)s
+"""
+
+
+def let_go_statement(_: Schema) -> sql.SQL:
+    """SQL: end a claim, and touch nothing but our own table."""
+    return sql.SQL(_LET_GO)
+
+
+async def let_go(session: Session, held: Claim) -> None:
+    """End a claim under which Postgres has refused to be told what was done; that counts as begun and never settled.
+
+    The product's tables, of which one may be what refuses, are left alone. If that is refused too, the claim ends by itself.
+    """
+    with contextlib.suppress(DatabaseError):
+        await session.rows(let_go_statement, {**parameters(held.key), "token": held.token})

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from graphmail.database.claims import CLAIM_TIME, Claim, Refusal, claim
+from graphmail.database.claims import CLAIM_TIME, Claim, Refusal, claim, let_go
+from graphmail.database.errors import DatabaseError, DatabaseUnavailable
 from graphmail.database.keys import parameters
 from graphmail.database.outcome_statement import record_statement, record_with_folders_statement
 from graphmail.database.session import Session
@@ -54,7 +55,7 @@ class Fenced:
 async def record(
     session: Session, held: Claim, outcome: Outcome, *, credential: Credential | None, settled: bool
 ) -> Recorded | Fenced:
-    """Write the outcome and give the claim back, in one transaction.
+    """Write the outcome and give the claim back, in one transaction. A claim under which it is refused is given back, too.
 
     Args:
         session: where to.
@@ -102,7 +103,13 @@ async def _write(
         "known": known,
     }
     statement = record_statement if outcome.folders is None else record_with_folders_statement
-    [(fenced, exists, written, stored, status)] = await session.rows(statement, values)
+    try:
+        [(fenced, exists, written, stored, status)] = await session.rows(statement, values)
+    except DatabaseUnavailable:
+        raise
+    except DatabaseError:
+        await let_go(session, held)
+        raise
     if not fenced:
         return Fenced(held.key)
     if not written:

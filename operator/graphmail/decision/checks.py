@@ -54,10 +54,36 @@ class _Case:
         return self.resource.metadata.generation != self.resource.status.observed_generation
 
     @property
+    def credential_changed(self) -> bool:
+        """There is another credential than that of the last attempt: in the Secret, or in the row, as the mirror tells.
+
+        Each word of the mirror's annotation is worth one attempt: what was read then may differ from it, where somebody else has
+        written it, or the row has changed once more.
+        """
+        status = self.resource.status
+        if self.in_secret:
+            found = self.known.found_credential
+            return found is not None and found != (status.observed_credential or "")
+        told = self.annotation(ANNOTATION_CREDENTIAL)
+        return bool(told) and told not in {status.observed_credential, status.last_handled_credential}
+
+    @property
+    def in_secret(self) -> bool:
+        """The credential stands in a Secret, of whose changes nobody tells."""
+        return self.resource.spec.credentials.source is CredentialSource.SECRET
+
+    @property
     def backing_off(self) -> bool:
         """An attempt has failed, and the next one is not due yet. No backoff is as long as some that people have written."""
         again = self.resource.status.next_attempt_time
-        return again is not None and self.now < again <= self.now + _LATEST_RETRY and not self.changed
+        if again is None or not self.now < again <= self.now + _LATEST_RETRY:
+            return False
+        return not self.changed and not (self.unauthorized and self.credential_changed)
+
+    @property
+    def unauthorized(self) -> bool:
+        """The credential was at fault in the last attempt: another one may be better."""
+        return self.resource.status.says(ConditionType.AUTHORIZED, "False")
 
     @property
     def held(self) -> bool:
@@ -101,6 +127,10 @@ def _without_stores(case: _Case, decision: Decision) -> Decision:
     if not case.known.stores_away or decision.action not in NEEDS_STORES:
         return decision
     message = f"{decision.action} waits: Postgres or the API server cannot be reached, and what was done could not be written down"
+    return _wait_for_stores(case, message)
+
+
+def _wait_for_stores(case: _Case, message: str) -> Decision:
     return case.decision(Action.NOTHING, Reason.STORE_AWAY, message, case.now + min(_STORE_PAUSE, case.policy.tick))
 
 
@@ -129,17 +159,23 @@ def _deleted(case: _Case) -> Decision | None:
             Action.RELEASE, Reason.RETAINED, "deleted; deletionPolicy Retain leaves the subscription to expire"
         )
     if not case.held:
-        return _named_by_row(case) or case.decision(
-            Action.RELEASE, Reason.DELETED, "deleted; there is no subscription at Graph"
+        named = _named_by_row(case)
+        return (
+            (named and _standstill(case))
+            or named
+            or case.decision(Action.RELEASE, Reason.DELETED, "deleted; there is no subscription at Graph")
         )
     expires_at = resource.status.expiration_time
     if expires_at is not None and expires_at <= case.now and resource.status.pending_create_time is None:
         return case.decision(Action.RELEASE, Reason.EXPIRED, "deleted; the subscription at Graph has expired")
-    return (
-        (_blocked(case) if _unblocked_by(case) is None else None)
-        or _backoff(case)
-        or case.decision(Action.DELETE, Reason.DELETED, "deleted; the subscription at Graph is deleted as well")
+    return _standstill(case) or case.decision(
+        Action.DELETE, Reason.DELETED, "deleted; the subscription at Graph is deleted as well"
     )
+
+
+def _standstill(case: _Case) -> Decision | None:
+    """What keeps a subscription that is to go from being deleted."""
+    return (_blocked(case) if _unblocked_by(case) is None else None) or _backoff(case)
 
 
 def _suspended(case: _Case) -> Decision | None:
@@ -148,8 +184,7 @@ def _suspended(case: _Case) -> Decision | None:
         return None
     if spec.suspend_policy is SuspendPolicy.DELETE and (case.held or adoption_pending(case.resource)):
         return (
-            (_blocked(case) if _unblocked_by(case) is None else None)
-            or _backoff(case)
+            _standstill(case)
             or _named_by_row(case)
             or case.decision(
                 Action.DELETE, Reason.SUSPENDED, "suspended; suspendPolicy Delete takes the subscription away"
@@ -199,13 +234,14 @@ def _unblocked(case: _Case) -> Decision | None:
     reason = _unblocked_by(case) if _blocked_reason(case) else None
     if reason is None:
         return None
+    if reason is Reason.CREDENTIAL_CHANGED and case.known.stores_away:
+        return _wait_for_stores(case, "the changed credential is read once Postgres and the API server are back")
     changed = "credential" if reason is Reason.CREDENTIAL_CHANGED else "resource"
     return _attempt(case, reason, f"the {changed} has changed")
 
 
 def _unblocked_by(case: _Case) -> Reason | None:
-    credential = case.annotation(ANNOTATION_CREDENTIAL)
-    if credential and credential != case.resource.status.observed_credential:
+    if case.credential_changed:
         return Reason.CREDENTIAL_CHANGED
     return Reason.SPEC_CHANGED if case.changed else None
 
@@ -214,7 +250,7 @@ def _blocked(case: _Case) -> Decision | None:
     reason = _blocked_reason(case)
     if reason is None:
         return None
-    if case.resource.spec.credentials.source is CredentialSource.SECRET:
+    if case.in_secret and not case.credential_changed:
         return case.decision(Action.CHECK_CREDENTIAL, reason, "waiting for the Secret to change")
     return case.decision(Action.NOTHING, reason, "waiting for a person: see the conditions")
 
@@ -288,7 +324,8 @@ def _backoff(case: _Case) -> Decision | None:
         return None
     status = case.resource.status
     message = f"failed {status.consecutive_failures} times in a row; tried again later"
-    return case.decision(Action.NOTHING, Reason.BACKING_OFF, message, status.next_attempt_time)
+    action = Action.CHECK_CREDENTIAL if case.unauthorized and case.in_secret else Action.NOTHING
+    return case.decision(action, Reason.BACKING_OFF, message, status.next_attempt_time)
 
 
 def _missing(case: _Case) -> Decision | None:
@@ -375,7 +412,7 @@ def _left_to_expire(case: _Case) -> Decision | None:
 
 def _unsynced(case: _Case) -> Decision | None:
     missed = case.known.unsynced or case.resource.status.says(ConditionType.SYNCED, "False")
-    if missed and not case.known.stores_away and not _pressing(case):
+    if missed and not case.known.unsyncable and not case.known.stores_away and not _pressing(case):
         return case.decision(Action.RECORD, Reason.NOT_SYNCED, "Postgres has not got the outcome yet")
     return None
 

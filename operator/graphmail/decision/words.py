@@ -125,11 +125,15 @@ class Known:
     """The status in memory is newer than the one that the API server holds."""
     unsynced: bool = False
     """An outcome waits to be written to Postgres."""
+    unsyncable: bool = False
+    """Postgres has refused something for this mailbox a short time ago: it is not told again yet."""
     notified_at: datetime | None = None
     """When a notification last arrived, as far as known; told in the status at most hourly."""
     row_subscription_id: str | None = None
     """The subscription that the provider's row names, as the mirror last read it; only where the operator observes."""
     row_expires_at: datetime | None = None
+    found_credential: str | None = None
+    """Fingerprint of what the Secret held when it was looked at, empty while there is none; None: not since the last attempt."""
     notification_url: str | None = None
     """The URL that Graph should deliver to, with our marker."""
 

@@ -10,7 +10,7 @@ import json
 import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
@@ -30,6 +30,8 @@ from graphmail.provider import Credential
 
 TIMEOUT = (10.0, 20.0)
 """Seconds to connect, and to wait for a part of the answer."""
+WHOLE_ANSWER = 30.0
+"""Seconds for all parts of it: one that trickles in would keep a thread for as long as it likes."""
 MAX_ANSWER = 1024 * 1024
 """Bytes."""
 DISCOVERY_LASTS = timedelta(hours=1)
@@ -65,8 +67,16 @@ class Response:
 class Login:
     """Fetches tokens from one cloud's sign-in."""
 
-    def __init__(self, base_url: str, *, verify: bool | str | None, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        verify: bool | str | None,
+        clock: Callable[[], datetime],
+        whole_answer: float = WHOLE_ANSWER,
+    ) -> None:
         """`verify`: a CA bundle. None takes the one that the environment names, and without it certifi's."""
+        self._whole_answer = whole_answer
         self._base = base_url.rstrip("/")
         self._verify = verify if verify is not None else ca_bundle()
         self._clock = clock
@@ -103,9 +113,12 @@ class Login:
     def answer(self, method: str, url: str, **what: Any) -> tuple[int, Mapping[str, str], bytes]:
         """One exchange: status, headers, body. `verify` goes with each request, since from a session it would yield to
         REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE (requests, SSL certificate verification). Proxies come from the environment."""
-        with self._session.request(
-            method, url, timeout=TIMEOUT, allow_redirects=False, stream=True, verify=self._verify, **what
-        ) as response:
+        with (
+            self._session.request(
+                method, url, timeout=TIMEOUT, allow_redirects=False, stream=True, verify=self._verify, **what
+            ) as response,
+            _cut_off(response, self._whole_answer),
+        ):
             body = bytearray()
             for chunk in response.iter_content(65536):
                 body += chunk
@@ -207,6 +220,23 @@ class Door:
         return sign_in_refusal(
             SignInAnswer(status, headers, body, self._login.now(), self.credential, proof=self.proof)
         )
+
+
+@contextmanager
+def _cut_off(response: requests.Response, seconds: float) -> Iterator[None]:
+    """End the answer after that time, whatever is still to come of it."""
+
+    def cut() -> None:
+        with suppress(ValueError, RuntimeError, OSError):  # it has just ended by itself
+            response.raw.shutdown()
+
+    end = threading.Timer(seconds, cut)
+    end.daemon = True
+    end.start()
+    try:
+        yield
+    finally:
+        end.cancel()
 
 
 def _seconds(value: Any) -> float:

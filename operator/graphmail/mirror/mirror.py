@@ -111,8 +111,8 @@ class Mirror:
                     await self.follow(everything=everything)
             except DatabaseUnavailable:
                 self._stores.lost(Store.POSTGRES)
-            except ClusterUnavailable:
-                self._stores.lost(Store.KUBERNETES)
+            except ClusterUnavailable as error:
+                self._stores.unanswered(error)
             except (DatabaseError, ClusterError) as error:
                 remedy = error.grant if isinstance(error, ClusterError) else None
                 _log.error("the mirror could not do its work, and tries again", error=str(error), remedy=remedy)
@@ -131,6 +131,7 @@ class Mirror:
         if not self._template.observe:
             await self._mark_delivering(rows)
         self._tell_of_unknown_tenants(discovery.providers)
+        self._forget_peers(discovery.providers)
         self._metrics.mirror_read(discovery.as_of, len(rows))
         self._metrics.mirror_blocked(withheld)
         self.compared.set()
@@ -181,6 +182,11 @@ class Mirror:
                 f"write: turn the product's own renewal loop off, then see graphmail check"
             )
             self._announce(entry.resource, EventReason.PEER_ACTIVE, message)
+
+    def _forget_peers(self, rows: Sequence[Provider]) -> None:
+        """What was told of providers that are gone."""
+        keys = {row.key for row in rows}
+        self._peers = {key: change for key, change in self._peers.items() if key in keys}
 
     async def _list(self) -> None:
         """A list of our own: after a lost watch, Kopf reports no deletions, and ghosts would go on ticking.

@@ -73,8 +73,8 @@ class Requests:
                 await self.look()
             except DatabaseUnavailable:
                 self._stores.lost(Store.POSTGRES)
-            except ClusterUnavailable:
-                self._stores.lost(Store.KUBERNETES)
+            except ClusterUnavailable as error:
+                self._stores.unanswered(error)
             except (DatabaseError, ClusterError) as error:
                 _log.error("requests for renewals are refused by a store, and tried again", error=str(error))
                 await asyncio.sleep(READ_AGAIN_SECONDS)

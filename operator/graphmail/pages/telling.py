@@ -66,10 +66,10 @@ class Telling:
         self._unwritten: dict[StateKey, MailboxState] = {}
 
     async def run(self, *, look_seconds: float = LOOK_SECONDS) -> None:
-        """Tell until cancelled. While Postgres is away nothing is lost: what it misses is written when it is back."""
+        """Tell until cancelled. While a store is away, or the lease is not ours, nothing is lost: what is missed is written afterwards."""
         while True:
             pause = look_seconds
-            if self._stores.up(Store.POSTGRES):
+            if not self._stores.away:
                 try:
                     await self.tell()
                 except DatabaseUnavailable:

@@ -6,6 +6,8 @@ what the mirror would write. So nobody gains another tenant's mail by writing a 
 
 import secrets
 from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
 from graphmail.backoff import Pace
 from graphmail.cluster import Cluster, ClusterError
@@ -16,6 +18,7 @@ from graphmail.provider import Credential, CredentialKind, ProviderState, Worklo
 from graphmail.reconciler.credential_files import CredentialFiles, UnusableReference
 from graphmail.reconciler.credential_secret import Contents, credential_of
 from graphmail.reconciler.result import Verdict
+from graphmail.reconciler.secret_marks import SecretMarks
 from graphmail.reconciler.verdicts import awaiting_credentials
 from graphmail.resource import CredentialSource, GraphMailSubscription
 from graphmail.resource.names import resource_name
@@ -62,6 +65,7 @@ class AccessDesk:
         self._notification_url = notification_url
         self._files = files or CredentialFiles(workload=workload)
         self._workload = workload
+        self._marks = SecretMarks(self._read_mark)
 
     async def of(self, resource: GraphMailSubscription, claim: Claim | None = None) -> Access:
         """What signs in for that mailbox now, and what its subscription is made with.
@@ -139,18 +143,26 @@ class AccessDesk:
                 mark,
             )
 
+    async def mark(self, resource: GraphMailSubscription, *, now: datetime, lasts: timedelta) -> str:
+        """Fingerprint of what the resource's Secret holds, empty while there is none. Each Secret is read once for all who wait for it.
+
+        Args:
+            lasts: what was read that short a time ago counts.
+
+        Raises:
+            NoAccess: it may not be read.
+            ClusterUnavailable: it cannot be read now.
+        """
+        name = resource.spec.credentials.secret_name or ""
+        return await self._marks.of(name, now=now, lasts=lasts)
+
+    async def _read_mark(self, name: str) -> str:
+        secret = await self._secret(name)
+        return "" if secret is None else Contents.of(secret).fingerprint(self._workload)
+
     async def _of_secret(self, resource: GraphMailSubscription) -> tuple[Credential, str | None]:
         name = resource.spec.credentials.secret_name or ""
-        try:
-            secret = await self._cluster.secret(name)
-        except ClusterError as error:
-            if error.missing_right is None:
-                raise
-            message = (
-                f"the operator may not read Secret {name} in namespace {resource.metadata.namespace}: name it in the chart's value "
-                f"rbac.credentialSecrets, or {error.grant}"
-            )
-            raise NoAccess(awaiting_credentials(message), unreadable=True) from error
+        secret = await self._secret(name)
         if secret is None:
             message = f"Secret {name} does not exist in namespace {resource.metadata.namespace}: create it"
             raise NoAccess(awaiting_credentials(message))
@@ -160,6 +172,18 @@ class AccessDesk:
         except UnusableReference as error:
             raise NoAccess(awaiting_credentials(str(error)), contents.fingerprint(self._workload)) from error
         return credential, contents.text("client-state")
+
+    async def _secret(self, name: str) -> dict[str, Any] | None:
+        try:
+            return await self._cluster.secret(name)
+        except ClusterError as error:
+            if error.missing_right is None:
+                raise
+            message = (
+                f"the operator may not read Secret {name} in namespace {self._cluster.namespace}: name it in the chart's value "
+                f"rbac.credentialSecrets, or {error.grant}"
+            )
+            raise NoAccess(awaiting_credentials(message), unreadable=True) from error
 
 
 def _check_client_state(client_state: str | None, place: str, mark: str) -> None:

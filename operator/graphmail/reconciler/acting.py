@@ -40,20 +40,24 @@ class Acting:
         self._desk = desk
         self._weather = weather
 
-    async def act(self, job: Job, action: Action, *, delete_first: bool = False) -> tuple[Result, SignedIn]:
+    async def act(
+        self, job: Job, action: Action, *, until: float, delete_first: bool = False, repeats: bool = True
+    ) -> tuple[Result, SignedIn]:
         """Do it.
 
         Args:
+            until: when it is given up, by the event loop's clock: one time for all that is done under a claim.
             delete_first: the intent is on record: the old subscription may be deleted before the new one is made.
+            repeats: a credential that has changed meanwhile is tried, once.
         """
         caller = self._hands.caller(job)
         try:
-            async with asyncio.timeout(GIVE_UP.total_seconds()):
+            async with asyncio.timeout_at(until):
                 result = await self._do(job, caller, action, delete_first=delete_first)
         except MicrosoftError as error:
-            again = await self._changed_meanwhile(job, error)
+            again = await self._changed_meanwhile(job, error) if repeats else None
             if again is not None:
-                return await self.act(again, action, delete_first=delete_first)
+                return await self.act(again, action, until=until, delete_first=delete_first, repeats=False)
             verdict = verdict_of(error, job.resource.status.consecutive_failures)
             result = Result(DEEDS[action], current_held(job.resource), verdict=verdict, looked_up=job.adopts)
         except TimeoutError:

@@ -55,18 +55,18 @@ class Farewell:
                 step = self._reconciler.decide(entry)
                 if step.decision.action is Action.RELEASE:
                     retained = step.decision.reason is Reason.RETAINED
-                    return await self._remembered(entry.resource) if retained else True
+                    return await self._remembered(entry) if retained else True
                 if step.decision.action is Action.NOTHING:
-                    return await self._given_up(entry.resource, _told_before(entry.resource), now)
+                    return await self._given_up(entry, _told_before(entry.resource), now)
                 try:
                     if await self._comes_back(entry.resource):
                         _log.info("deleted while its provider is active: it comes back, and nothing happens at Graph")
                         return True
                     result = await self._reconciler.perform(entry, step)
                 except (Later, DatabaseError):
-                    return await self._given_up(entry.resource, _told_before(entry.resource), now)
+                    return await self._given_up(entry, _told_before(entry.resource), now)
                 if result is not None and result.verdict is not None:
-                    return await self._given_up(entry.resource, result.verdict, now)
+                    return await self._given_up(entry, result.verdict, now)
             return False
 
     async def overlooked(self, entry: Entry) -> None:
@@ -76,14 +76,14 @@ class Farewell:
         except ClusterError as error:
             _log.warning("a deletion that was overlooked waits for the API server", error=str(error))
 
-    async def _remembered(self, resource: GraphMailSubscription) -> bool:
+    async def _remembered(self, entry: Entry) -> bool:
         """What is left on purpose is put on record, or the sweep would take it for an orphan. Without Postgres it leaves such alone."""
         try:
-            if await self._comes_back(resource):
+            if await self._comes_back(entry.resource):
                 return True
         except DatabaseError:
             return False
-        return await self._journal.abandon(resource, _left(resource), RETAINED)
+        return await self._journal.abandon(entry, _left(entry.resource), RETAINED)
 
     async def _comes_back(self, resource: GraphMailSubscription) -> bool:
         if self._database is None or not self._journal.has_row(resource):
@@ -91,8 +91,9 @@ class Farewell:
         state = await self._database.provider_state(key_of(resource))
         return state is not None and _still_wanted(resource, state)
 
-    async def _given_up(self, resource: GraphMailSubscription, verdict: Verdict | None, now: datetime) -> bool:
+    async def _given_up(self, entry: Entry, verdict: Verdict | None, now: datetime) -> bool:
         """Nobody can delete it without a credential: after a while the resource goes, and what is left at Graph is on record."""
+        resource = entry.resource
         deleted = resource.metadata.deletion_timestamp or now
         if verdict is None or verdict.pace is not None or now - deleted < self._abandon_after:
             return False
@@ -100,7 +101,7 @@ class Farewell:
         named = adoption_pending(resource)
         if not left and named is not None:
             left = {named: None}
-        if not await self._journal.abandon(resource, left, verdict.in_full):
+        if not await self._journal.abandon(entry, left, verdict.in_full):
             return False
         ids = ", ".join(left) or "of unknown id"
         message = f"subscription {ids} is left at Graph until it expires: {verdict.in_full}"

@@ -3,7 +3,7 @@
 The record of an id comes before anything else (design, rule 3): first Postgres, then the status, then all the rest.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -28,8 +28,9 @@ from graphmail.stores import Stores
 _log = structlog.get_logger("graphmail.journal")
 _CONFLICT = 409
 """Somebody has written since (Kubernetes API conventions, "Concurrency control and consistency")."""
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=15)
-"""Between tries to write a status that is refused (a missing right, a webhook): it doubles, since a whole fleet may be refused."""
+_KEPT = "an outcome; it is kept in memory and tried again"
+_TOLD_CONFLICT = 2
+"""One conflict is nothing to tell of; the next one in a row is."""
 
 
 class Announcer(Protocol):
@@ -79,6 +80,8 @@ class Journal:
         self._threshold = threshold
         self._clock = clock
         self._now = now
+        self._told_of = ""
+        """The last refusal of Postgres, until it takes something again that it had refused."""
 
     def has_row(self, resource: GraphMailSubscription) -> bool:
         """The resource mirrors a provider's row."""
@@ -142,9 +145,9 @@ class Journal:
         try:
             written = await self._database.record(claim, outcome, credential=entry.credential, settled=settled)
         except DatabaseError as error:
-            self._missed(error)
+            self.refused(entry, error, _KEPT)
             return True
-        self._stores.back(Store.POSTGRES)
+        self._told(entry)
         entry.unsynced = None
         return not isinstance(written, Fenced)
 
@@ -160,16 +163,16 @@ class Journal:
         try:
             written = await self._database.record_late(missed, known_subscription_id=over, credential=entry.credential)
         except DatabaseError as error:
-            self._missed(error)
+            self.refused(entry, error, _KEPT)
             return False
-        self._stores.back(Store.POSTGRES)
+        self._told(entry)
         if isinstance(written, Refusal):
             entry.unsynced = missed
             return False
         entry.unsynced, entry.row_emptied = None, False
         return True
 
-    async def abandon(self, resource: GraphMailSubscription, left: Mapping[str, datetime | None], reason: str) -> bool:
+    async def abandon(self, entry: Entry, left: Mapping[str, datetime | None], reason: str) -> bool:
         """Put on record what stays at Graph and belongs to nobody: ids, and their expiry where it is known.
 
         Returns:
@@ -179,59 +182,76 @@ class Journal:
             return True
         try:
             for subscription_id, expires_at in left.items():
-                await self._database.abandon(key_of(resource), subscription_id, expires_at, reason)
+                await self._database.abandon(key_of(entry.resource), subscription_id, expires_at, reason)
         except DatabaseError as error:
-            self._missed(error)
+            self.refused(entry, error, "to remember what stays at Graph; it is tried again")
             return False
         return True
 
-    def _missed(self, error: DatabaseError) -> None:
+    def refused(self, entry: Entry, error: DatabaseError, consequence: str) -> None:
+        """Postgres did not do what was asked for that mailbox: it is away, or refuses, and is then asked again after a pause.
+
+        Told once: a privilege that is missing, or a table, is missing for the whole fleet.
+        """
         if isinstance(error, DatabaseUnavailable):
             self._stores.lost(Store.POSTGRES)
-        else:
-            _log.error("Postgres refuses what it is told; it is kept in memory and tried again", error=str(error))
+            return
+        entry.row_pause.refused(self._now())
+        tell = _log.debug if self._told_of == str(error) else _log.error
+        self._told_of = str(error)
+        tell(f"Postgres refuses {consequence}", error=str(error))
+
+    def _told(self, entry: Entry) -> None:
+        self._stores.back(Store.POSTGRES)
+        if refused := entry.row_pause.taken():
+            self._told_of = ""
+            _log.info("Postgres takes the outcome again", refused=refused)
 
     async def write_status(self, entry: Entry, status: Status) -> None:
         """Write a status, unless it says what the API server has already; keep it in memory while the API server is away."""
         if status == entry.resource.status and not entry.unwritten:
             return
         entry.keep_status(status, unwritten=True)
-        try:
-            body = await self._applied(status_body(entry.resource, status))
-        except ClusterUnavailable:
-            self._stores.lost(Store.KUBERNETES)
-            return
-        except ClusterError as error:
-            self._refused(entry, error, "it is kept in memory and tried again")
-            return
-        self._stores.back(Store.KUBERNETES)
-        entry.unwritten = False
-        _taken(entry, body)
-
-    def _refused(self, entry: Entry, error: ClusterError, consequence: str) -> None:
-        """Told once: while a right is missing, a fleet of thousands is refused again and again."""
-        pause = min(FIRST_PAUSE * (1 << min(entry.refusals, 16)), LONGEST_PAUSE)
-        entry.write_at = self._now() + pause
-        entry.refusals += 1
-        tell = _log.error if entry.refusals == 1 else _log.debug
-        remedy = error.grant
-        tell(f"the API server refuses the status: {consequence}", error=str(error), remedy=remedy)
+        await self._taken(
+            entry, self._applied(status_body(entry.resource, status)), "it is kept in memory and tried again"
+        )
 
     async def write_unchanged(self, entry: Entry, status: Status) -> bool:
         """Write a status if the resource is still the one that was read last; whether it was written."""
+        body = status_body(entry.resource, status)
+        write = self._cluster.apply_status(body, manager=OPERATOR, unchanged=True)
+        return await self._taken(entry, write, "nothing is created until it takes one") and not entry.gone
+
+    async def _taken(self, entry: Entry, write: Awaitable[dict[str, Any] | None], consequence: str) -> bool:
+        """Whether the API server takes a status. What it refuses is tried again after a pause, for this mailbox alone."""
         try:
-            body = await self._cluster.apply_status(
-                status_body(entry.resource, status), manager=OPERATOR, unchanged=True
-            )
-        except ClusterUnavailable:
-            self._stores.lost(Store.KUBERNETES)
-            return False
+            body = await write
         except ClusterError as error:
-            if error.status != _CONFLICT:
-                self._refused(entry, error, "nothing is created until it takes one")
+            self._refused(entry, error, consequence)
             return False
-        _taken(entry, body)
-        return body is not None
+        self._stores.back(Store.KUBERNETES)
+        if refused := entry.status_pause.taken():
+            _log.info("the API server takes the status again", refused=refused)
+        entry.unwritten = False
+        if body is None:
+            entry.gone = True
+        else:
+            entry.take(body)
+        return True
+
+    def _refused(self, entry: Entry, error: ClusterError, consequence: str) -> None:
+        """Told once: while a right is missing, a fleet of thousands is refused again and again."""
+        told = timedelta()
+        if isinstance(error, ClusterUnavailable):
+            self._stores.unanswered(error)
+            if not error.answered:
+                return
+            told = timedelta(seconds=error.retry_after)
+        entry.status_pause.refused(self._now(), told=told)
+        tell = _log.warning if isinstance(error, ClusterUnavailable) else _log.error
+        if entry.status_pause.refusals != (_TOLD_CONFLICT if error.status == _CONFLICT else 1):
+            tell = _log.debug
+        tell(f"the API server refuses the status: {consequence}", error=str(error), remedy=error.grant)
 
     async def _applied(self, body: dict[str, Any]) -> dict[str, Any] | None:
         """The resource as it is with that status; None when it is gone."""
@@ -240,17 +260,6 @@ class Journal:
         if patch is None:
             return answer
         return await self._cluster.correct_status(patch, manager=OPERATOR) or answer
-
-
-def _taken(entry: Entry, body: dict[str, Any] | None) -> None:
-    """The API server has taken a status; it returned the resource, or said that it is gone."""
-    if entry.refusals:
-        _log.info("the API server takes the status again", refused=entry.refusals)
-    entry.refusals, entry.write_at = 0, None
-    if body is None:
-        entry.gone = True
-    else:
-        entry.take(body)
 
 
 def _troubled(after: Status, *, several: bool) -> list[FolderSubscription]:

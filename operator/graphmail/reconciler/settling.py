@@ -158,7 +158,7 @@ class Settling:
             if not await self._discard(done.caller, leftover):
                 # The sweep deletes what carries our mark. Of one that was adopted, and has none yet, nothing else would tell.
                 left = {leftover: _expiry_of(done.resource.status, leftover)}
-                await self._journal.abandon(done.resource, left, "replaced, and could not be deleted")
+                await self._journal.abandon(entry, left, "replaced, and could not be deleted")
 
     async def _discard(self, caller: SignedIn, subscription_id: str) -> bool:
         """Whether it is gone. Asked once more where no answer came: it may have been deleted."""
@@ -190,9 +190,10 @@ class Settling:
         return now + retry_delay(verdict.pace, max(failures, 1), self._random, told=verdict.told, left=left)
 
     def _nothing_new(self, entry: Entry, done: Done) -> bool:
-        """A verification that found what the status says already, a notification that came since aside."""
+        """A verification that found what the status says already, a notification that came since aside. Tokens are news for a row alone."""
         result, resource = done.result, done.resource
-        if result.deed is not Deed.VERIFY or not result.success or result.tokens is not None:
+        tokens = result.tokens is not None and self._journal.has_row(resource)
+        if result.deed is not Deed.VERIFY or not result.success or tokens:
             return False
         before = resource.status
         around = replace(self._around(entry), notified_at=before.last_notification_time)

@@ -11,7 +11,7 @@ from graphmail.resource import FolderState, FolderSubscription, GraphMailSubscri
 from graphmail.resource.conditions import ConditionType, Wanted, set_conditions
 from graphmail.resource.folders import arranged, is_first, view, wanted_folders
 from graphmail.resource.model import write_time
-from graphmail.resource.names import ANNOTATION_RENEW, API_VERSION, KIND
+from graphmail.resource.names import ANNOTATION_CREDENTIAL, ANNOTATION_RENEW, API_VERSION, KIND
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,11 @@ def status_after(resource: GraphMailSubscription, folder: str, result: Result, a
     """The status after a piece of work on one of its folders."""
     before = resource.status
     observed = result.observed_credential if result.observed_credential is not None else before.observed_credential
-    updates: dict[str, Any] = {"last_attempt_time": around.now, "observed_credential": observed}
+    updates: dict[str, Any] = {
+        "last_attempt_time": around.now,
+        "observed_credential": observed,
+        "last_handled_credential": _told_in_vain(resource, observed),
+    }
     seen = view(resource, folder)
     attempt = _attempt(seen, result, around)
     if is_first(resource, folder):
@@ -65,6 +69,12 @@ def status_after(resource: GraphMailSubscription, folder: str, result: Result, a
     return _finish(resource, status, _work_conditions(resource, folder, status, result, around), around)
 
 
+def _told_in_vain(resource: GraphMailSubscription, observed: str | None) -> str | None:
+    """What the annotation says of the credential, where the attempt found another one: it is not tried again for the same word."""
+    told = resource.metadata.annotations.get(ANNOTATION_CREDENTIAL)
+    return told if told and told != observed else None
+
+
 def _attempt(seen: GraphMailSubscription, result: Result, around: Surroundings) -> dict[str, Any]:
     """What is told of the attempts for a folder."""
     before = seen.status
@@ -73,7 +83,7 @@ def _attempt(seen: GraphMailSubscription, result: Result, around: Surroundings) 
     return {
         "next_attempt_time": around.retry_at,
         "consecutive_failures": 0 if result.success else before.consecutive_failures + int(counted),
-        "pending_create_time": (before.pending_create_time or around.now) if result.unknown else None,
+        "pending_create_time": min(before.pending_create_time or around.now, around.now) if result.unknown else None,
         "last_handled_renewal": answered or before.last_handled_renewal,
     }
 
@@ -231,7 +241,7 @@ def _synced(synced: bool | None) -> Wanted:
         return Wanted(ConditionType.SYNCED, None)
     if synced:
         return Wanted(ConditionType.SYNCED, True, "Recorded", "Postgres has the latest outcome")
-    message = "Postgres cannot be reached: the outcome is kept in memory and written when it is back"
+    message = "Postgres cannot be reached, or refuses it: the outcome is kept in memory and written when it is back"
     return Wanted(ConditionType.SYNCED, False, "PostgresUnavailable", message)
 
 

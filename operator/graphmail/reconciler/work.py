@@ -10,7 +10,7 @@ from functools import partial
 import structlog
 
 from graphmail.cluster import ClusterError, ClusterUnavailable
-from graphmail.database import Claim, Database, DatabaseUnavailable
+from graphmail.database import Claim, Database, DatabaseError
 from graphmail.decision import Action, Known, Policy, Reason, Step, adoption_pending, next_step
 from graphmail.election import Standing
 from graphmail.fleet import Access, Entry, Fleet, key_of
@@ -24,7 +24,7 @@ from graphmail.reconciler.held import current_held
 from graphmail.reconciler.journal import Announcer, Journal
 from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.settling import Done, Settling
-from graphmail.reconciler.signed_in import Job
+from graphmail.reconciler.signed_in import Job, SignedIn
 from graphmail.reconciler.turns import Hurried, Turns, told_to_wait
 from graphmail.reconciler.urgency import covered_until, urgency
 from graphmail.reconciler.verdicts import verdict_of
@@ -37,6 +37,9 @@ _log = structlog.get_logger("graphmail.reconciler")
 MOST_STEPS = 8
 """Decisions in one go; what is still due then waits for the next look."""
 SOON = timedelta(seconds=5)
+CHECKS_A_TICK = 30
+"""How often within a tick it is looked whether a Secret that is waited for has changed: each half minute of the usual one."""
+_CARRIES_ON = "the work on a mailbox; what exists is kept alive meanwhile, and the rest waits"
 _MAY_CREATE = frozenset({Action.CREATE, Action.RENEW, Action.VERIFY, Action.REPLACE})
 """All but the first make a new subscription where they find the old one lost."""
 
@@ -89,29 +92,37 @@ class Reconciler:
         self._batch = batch
         self._now = now
         self._told_of_no_get = False
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Begin nothing more: what is under way is finished, and whoever waits for a turn leaves the line."""
+        self._stopping = True
+        for entry in self._fleet:
+            entry.hurry()
 
     def decide(self, entry: Entry) -> Step:
         """What is to be done for that mailbox now, and for which of its folders."""
         now = self._now()
-        paused_until = entry.write_at if entry.write_at is not None and now < entry.write_at else None
+        unwritable, unsyncable = entry.status_pause.lasts_until(now), entry.row_pause.lasts_until(now)
 
         def known(folder: str) -> Known:
             return Known(
                 verified_at=entry.verified.get(folder),
                 seen_at=entry.seen_at,
                 stores_away=self._stores.away,
-                unwritten=entry.unwritten and paused_until is None,
+                unwritten=entry.unwritten and unwritable is None,
                 unsynced=entry.unsynced is not None or entry.row_emptied,
+                unsyncable=unsyncable is not None,
                 notified_at=entry.notified_at,
                 row_subscription_id=entry.named[0],
                 row_expires_at=entry.named[1],
+                found_credential=entry.found_credential,
                 notification_url=entry.resource.spec.notification_url,
             )
 
         step = next_step(entry.resource, now=now, policy=self.policy, known=known)
-        if paused_until is None or step.decision.again_at <= paused_until:
-            return step
-        return step._replace(decision=step.decision._replace(again_at=paused_until))
+        looks = [moment for moment in (step.decision.again_at, unwritable, unsyncable) if moment is not None]
+        return step._replace(decision=step.decision._replace(again_at=min(looks)))
 
     async def reconcile(self, entry: Entry) -> datetime:
         """Do what is due for that mailbox.
@@ -140,6 +151,8 @@ class Reconciler:
         Raises:
             Later: it cannot be done now.
         """
+        if self._stopping:
+            raise Later
         action = step.decision.action
         if action is Action.RECORD:
             await self._record(entry)
@@ -147,9 +160,10 @@ class Reconciler:
         if action is Action.REPORT:
             await self._report(entry, step)
             return None
+        if action is Action.CHECK_CREDENTIAL:
+            await self._check_credential(entry, step)
+            return None
         try:
-            if action is Action.CHECK_CREDENTIAL:
-                return await self._check_credential(entry, step)
             return await self._work(entry, step)
         finally:
             entry.settled_at = time.monotonic()
@@ -158,8 +172,10 @@ class Reconciler:
 
     async def _record(self, entry: Entry) -> None:
         async with self._slots:
-            if not await self._journal.catch_up(entry) or not await self._settling.report(entry):
-                raise Later
+            if not await self._journal.catch_up(entry):
+                raise Later(entry.row_pause.lasts_until(self._now()))
+            if not await self._settling.report(entry):
+                raise Later(entry.status_pause.lasts_until(self._now()))
 
     async def _report(self, entry: Entry, step: Step) -> None:
         before = entry.resource.status.condition(ConditionType.READY)
@@ -169,22 +185,30 @@ class Reconciler:
             else:
                 reported = await self._settling.report(entry)
             if not reported:
-                raise Later(entry.write_at)
+                raise Later(entry.status_pause.lasts_until(self._now()))
         newly = before is None or before.reason != Reason.SUSPENDED.value
         if step.decision.reason is Reason.SUSPENDED and newly:
             self._announce(entry.resource, EventReason.SUSPENDED, step.decision.message)
 
-    async def _check_credential(self, entry: Entry, step: Step) -> Result | None:
+    async def _check_credential(self, entry: Entry, step: Step) -> None:
+        """What follows from a changed Secret is decided anew.
+
+        Raises:
+            Later: it has not changed.
+        """
+        now = self._now()
+        pause = min(self.policy.tick, max(SOON, self.policy.tick / CHECKS_A_TICK))
         try:
             async with self._slots:
-                found = (await self._access(entry)).credential.fingerprint
+                found = await self._desk.mark(entry.resource, now=now, lasts=pause)
         except NoAccess as missing:
-            found = missing.observed
+            found = entry.credential.fingerprint if entry.credential else missing.observed
+        except ClusterUnavailable as error:
+            self._stores.unanswered(error)
+            raise Later from error
+        entry.found_credential = found
         if found == (entry.resource.status.observed_credential or ""):
-            raise Later
-        action = Action.CREATE if step.resource.status.subscription_id is None else Action.RENEW
-        changed = step.decision._replace(action=action, reason=Reason.CREDENTIAL_CHANGED)
-        return await self._work(entry, step._replace(decision=changed))
+            raise Later(min(step.decision.again_at, now + pause))
 
     # --- with Graph --------------------------------------------------------------------------------------------------
 
@@ -238,7 +262,8 @@ class Reconciler:
         if not self._still_wanted(entry, step):
             return None
         resource = entry.resource
-        claim, access = await self._claimed(entry, step.decision.action)
+        until = asyncio.get_running_loop().time() + GIVE_UP.total_seconds()
+        claim, access = await self._claimed(entry, step)
         entry.spends_as = (access.credential.client_id, access.credential.directory)
         if access.credential.client_id != spender.app:
             spender = replace(spender, app=access.credential.client_id)
@@ -254,18 +279,26 @@ class Reconciler:
             others=partial(self._other, entry),
             adopts=_adopts(step, access),
             may_create=partial(self._may_create, entry, step, claim),
-            unknown_since=_unknown_since(step, claim),
+            unknown_since=_unknown_since(step, claim, self._now()),
         )
         try:
-            result, signed_in = await self._acting.act(job, step.decision.action)
-            if result.must_delete_first:
-                await self._intend(entry, step)
-                result, signed_in = await self._acting.act(job, step.decision.action, delete_first=True)
+            result, signed_in = await self._act(entry, step, job, until)
         except BaseException:
             await self._settling.give_back(claim, unfinished=True)
             raise
         entry.begun_here = entry.begun_here and result.unknown
         return Done(step, resource, result, claim, signed_in)
+
+    async def _act(self, entry: Entry, step: Step, job: Job, until: float) -> tuple[Result, SignedIn]:
+        """What must delete first begins with enough time left to create: else it is begun anew, under another claim."""
+        action = step.decision.action
+        result, signed_in = await self._acting.act(job, action, until=until)
+        if not result.must_delete_first:
+            return result, signed_in
+        if until - asyncio.get_running_loop().time() < GIVE_UP.total_seconds() / 2:
+            raise Later
+        await self._intend(entry, step)
+        return await self._acting.act(job, action, until=until, delete_first=True)
 
     async def _may_create(self, entry: Entry, step: Step, claim: Claim | None) -> bool:
         """Where no claim keeps others out, an intent in the status does: who wrote it first may create (design, rule 1).
@@ -273,15 +306,16 @@ class Reconciler:
         Raises:
             Later: another process has begun a create, or may have; whatever it sent has arrived, or never will, once its time is over.
         """
-        if self._stores.away:
+        if self._stores.away or (claim is None and self._journal.has_row(entry.resource)):
             return False
         if claim is not None:
             return True
         begun = view(entry.resource, step.folder).status.pending_create_time
-        if not entry.begun_here and begun is not None and self._now() < begun + GIVE_UP:
+        # What is further in the future was written by nobody who creates.
+        if not entry.begun_here and begun is not None and abs(self._now() - begun) < GIVE_UP:
             raise Later
         if not await self._settling.begin(entry, step):
-            raise Later(entry.write_at)
+            raise Later(entry.status_pause.lasts_until(self._now()))
         return True
 
     async def _look_again(self, entry: Entry) -> None:
@@ -291,8 +325,8 @@ class Reconciler:
         metadata = entry.resource.metadata
         try:
             body = await self._journal.shown(entry.resource)
-        except ClusterUnavailable:
-            self._stores.lost(Store.KUBERNETES)
+        except ClusterUnavailable as error:
+            self._stores.unanswered(error)
             return
         except ClusterError as error:
             self._without_a_look(error)
@@ -337,29 +371,33 @@ class Reconciler:
             raise Later
 
     def _still_wanted(self, entry: Entry, step: Step) -> bool:
-        if entry.gone:
+        if entry.gone or self._stopping:
             return False
         again = self.decide(entry)
-        if step.decision.reason is Reason.CREDENTIAL_CHANGED and again.decision.action is Action.CHECK_CREDENTIAL:
-            return True
         return (again.folder, again.decision.action) == (step.folder, step.decision.action)
 
     async def _settle(self, entry: Entry, done: Done) -> Result:
         done = replace(done, result=_answering(done.result, done.step))
-        if not await self._settling.settle(entry, done):
+        entry.found_credential = None
+        try:
+            settled = await self._settling.settle(entry, done)
+        except BaseException:
+            await self._settling.give_back(done.claim, unfinished=True)
+            raise
+        if not settled:
             raise Later
         return done.result
 
-    async def _claimed(self, entry: Entry, action: Action) -> tuple[Claim | None, Access]:
+    async def _claimed(self, entry: Entry, step: Step) -> tuple[Claim | None, Access]:
         """The right to work on the provider, and what signs in, read under it: so whatever another one has done is seen (design, rule 1).
 
-        Without a claim where no row stands behind the resource, or Postgres is away: then what exists is kept alive (design, rule 5).
+        None where no row stands behind the resource, or Postgres is away or refuses: then what exists is kept alive (design, rule 5).
         """
-        claim = await self._claim(entry, action)
+        claim = await self._claim(entry, step.decision.action)
         try:
             access = await self._access(entry, claim)
             if claim is None and self._journal.has_row(entry.resource):
-                _need_no_claim(action, access)
+                self._need_no_claim(entry, step, access)
             self._need_lease(claim)
         except BaseException:
             await self._settling.give_back(claim, unfinished=claim is not None and bool(claim.unfinished))
@@ -383,10 +421,13 @@ class Reconciler:
                 raise
             if missing.unreadable:
                 _log.error("the credential in memory carries on until the next start", error=str(missing))
-        except (DatabaseUnavailable, ClusterUnavailable) as error:
-            self._stores.lost(Store.POSTGRES if isinstance(error, DatabaseUnavailable) else Store.KUBERNETES)
+        except (DatabaseError, ClusterUnavailable) as error:
+            if isinstance(error, ClusterUnavailable):
+                self._stores.unanswered(error)
+            else:
+                self._journal.refused(entry, error, _CARRIES_ON)
             if entry.access is None:
-                raise Later from error
+                raise Later(entry.row_pause.lasts_until(self._now())) from error
         return entry.access
 
     def _away(self, entry: Entry) -> bool:
@@ -398,12 +439,22 @@ class Reconciler:
             return None
         try:
             claim = await self._database.claim(key_of(entry.resource), action.value, limit=self._batch)
-        except DatabaseUnavailable:
-            self._stores.lost(Store.POSTGRES)
+        except DatabaseError as error:
+            self._journal.refused(entry, error, _CARRIES_ON)
             return None
+        entry.row_pause.lift()
         if not isinstance(claim, Claim):
             raise Later
         return claim
+
+    def _need_no_claim(self, entry: Entry, step: Step, access: Access) -> None:
+        """With Postgres away, what exists is kept alive, and nothing else is done (design, rule 5). A credential that has changed there
+        cannot be read: the one in memory has failed before."""
+        decision, credential = step.decision, access.credential
+        keeps_alive = decision.action in {Action.RENEW, Action.VERIFY} and credential.kind is not CredentialKind.NONE
+        unread = credential.fingerprint == step.resource.status.observed_credential
+        if not keeps_alive or (unread and decision.reason is Reason.CREDENTIAL_CHANGED):
+            raise Later(entry.row_pause.lasts_until(self._now()))
 
     def _need_lease(self, claim: Claim | None) -> None:
         """Looked at last, since a process may have stood still since it decided. While the API server is away, a claim stands in for it."""
@@ -412,16 +463,10 @@ class Reconciler:
             raise Later
 
 
-def _need_no_claim(action: Action, access: Access) -> None:
-    """With Postgres away, what exists is kept alive, and nothing else is done (design, rule 5)."""
-    if action not in {Action.RENEW, Action.VERIFY} or access.credential.kind is CredentialKind.NONE:
-        raise Later
-
-
-def _unknown_since(step: Step, claim: Claim | None) -> datetime | None:
+def _unknown_since(step: Step, claim: Claim | None, now: datetime) -> datetime | None:
     """After this, nothing of what was begun and never answered can be sent any more; None: nothing was."""
     pending = step.resource.status.pending_create_time
-    moments = [pending + timedelta(seconds=1)] if pending is not None else []
+    moments = [min(pending, now) + timedelta(seconds=1)] if pending is not None else []
     if claim is not None and claim.unfinished:
         moments.append((claim.unfinished_since or claim.until) + GIVE_UP)
     return max(moments, default=None)

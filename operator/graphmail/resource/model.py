@@ -364,6 +364,10 @@ class Status(_Part):
     observed_credential: str | None = Field(
         default=None, description="Fingerprint of the credential of the last attempt: a changed one ends a stall."
     )
+    last_handled_credential: str | None = Field(
+        default=None,
+        description="The value of the annotation graphmail.dev/credential that was last acted on, where another credential was found.",
+    )
     pending_create_time: Time | None = Field(
         default=None,
         description="A create was begun then, and its answer is not known: it is looked up before another one.",

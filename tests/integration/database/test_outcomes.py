@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from graphmail.database import Claim, Database, Fenced, Recorded, Refusal, RowFate, TokenFate
+from graphmail.database import Claim, Database, Fenced, Recorded, Refusal, RowFate, StatementFailed, TokenFate
 from graphmail.provider import ProviderKey
 
 if TYPE_CHECKING:
@@ -378,3 +378,21 @@ class TestLate:
         key = product.provider()
         product.delete(key)
         assert await database.record_late(work.success(key), known_subscription_id=None) == Recorded(key, RowFate.GONE)
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_claim_under_which_an_outcome_is_refused_is_given_back_and_stays_unfinished(
+    database: Database, product: Any, work: Any, late: bool
+) -> None:
+    key = product.provider()
+    product.run(
+        "ALTER TABLE email_provider_health ADD CONSTRAINT refused CHECK (failure_reason <> 'refused') NOT VALID"
+    )
+    outcome, held = work.failure(key, "refused"), await work.claim(key)
+    if late:
+        await database.release(held, settled=False)
+    write = database.record_late(outcome, known_subscription_id=None) if late else database.record(held, outcome)
+    with pytest.raises(StatementFailed):
+        await write
+    product.run("ALTER TABLE email_provider_health DROP CONSTRAINT refused")
+    assert (await work.claim(key)).unfinished == ("renew",)

@@ -26,7 +26,7 @@ from support.command import start
 from support.hand import Hand
 from support.leftovers import OURS, Leftovers
 from support.stage import Row, Running, Stage, condition_status
-from support.transitions import ABSENT_SECRET, SECRETS, Mutator, Transition, Written
+from support.transitions import ABSENT_SECRET, SECRETS, WRONG_SECRET, Mutator, Transition, Written
 from support.waiting import eventually
 
 SEED = int(os.environ.get("GRAPHMAIL_TEST_SEED", "20261124"))
@@ -164,6 +164,7 @@ async def world(stage: Stage) -> AsyncIterator[World]:
     hand = Hand(stage)
     for secret in SECRETS:
         hand.app_only_secret(secret)
+    hand.secret(WRONG_SECRET, directory_id=stage.entra.id, client_id=stage.app.client_id, client_secret="mistyped")
     rows = [stage.add_app_only() if number % 2 else stage.add_delegated() for number in range(6)]
     names = [f"own-{number}" for number in range(8)]
     written = [Written(name, (hand.mailbox(f"{name}-a"), hand.mailbox(f"{name}-b"))) for name in names]
@@ -187,7 +188,7 @@ async def mend(world: World) -> None:
     for resource in await world.mutator.resources():
         name, spec = resource["metadata"]["name"], resource["spec"]
         changes: dict[str, Any] = {}
-        if spec["credentials"].get("secretName") == ABSENT_SECRET:
+        if spec["credentials"].get("secretName") in {ABSENT_SECRET, WRONG_SECRET}:
             changes["spec"] = {"credentials": {"secretName": SECRETS[0]}}
         elif spec.get("suspend") and world.mutator.random.random() < 0.5:
             changes["spec"] = {"suspend": False}

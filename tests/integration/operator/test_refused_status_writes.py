@@ -84,3 +84,23 @@ async def test_a_conflict_is_not_taken_for_a_namesake_by_the_name_of_the_mailbox
         await stage.status_of(row, lambda status: shown(stage, row, status), "shown")
         await renewed_again(stage, row)
     assert refusal.hits == 1
+
+
+async def test_one_status_that_is_answered_with_an_error_stops_nothing_for_the_others(
+    stage: Stage, proxy: ApiProxy
+) -> None:
+    """Were the API server taken to be away, nothing could be created."""
+    refused = stage.add_app_only()
+    async with stage.operator(**BY_TICKS) as operator:
+        await stage.ready(refused)
+        refusal = proxy.refuse("patch/status", 503, name=refused.name)
+        await renewed_again(stage, refused)
+        await eventually(lambda: refusal.hits, "it is refused")
+        for _ in range(3):
+            await stage.ready(stage.add_app_only())
+            assert await operator.metric("graphmail_store_up", store="kubernetes") == 1
+        tried = refusal.hits
+        await renewed_again(stage, refused)
+        await eventually(lambda: refusal.hits > tried, "it is tried again")
+        proxy.relent()
+        await stage.status_of(refused, lambda status: shown(stage, refused, status), "shown")

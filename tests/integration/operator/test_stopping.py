@@ -1,7 +1,11 @@
 """Told to stop, the operator finishes what it has begun, and begins nothing more."""
 
 import asyncio
+import time
 
+import pytest
+
+from graphmail import operating
 from support.stage import Stage
 from support.waiting import eventually
 
@@ -21,5 +25,50 @@ async def test_a_subscription_that_is_being_created_is_recorded_before_the_opera
     assert (stage.resource(row) or {})["status"]["subscriptionID"] == subscription.id
     assert "Created" in stage.event_reasons(row)
     assert stage.live(late) == []
-    open_claims = "SELECT * FROM graphmail.claims WHERE until IS NOT NULL OR unsettled <> '{}'"
-    assert stage.product.run(open_claims) == []
+    assert open_claims(stage) == []
+
+
+def open_claims(stage: Stage) -> list[dict[str, object]]:
+    return stage.product.run("SELECT * FROM graphmail.claims WHERE until IS NOT NULL OR unsettled <> '{}'")
+
+
+async def test_a_stop_during_a_mass_renewal_begins_no_more_of_it_and_leaves_no_claim(stage: Stage) -> None:
+    """Most of them stand in line for Graph's quota, and some wait for its answer."""
+    rows = [stage.add_app_only() for _ in range(40)]
+    for row in rows:
+        stage.subscribe(row, hours=1)
+    stage.fault("patch", delay_seconds=1.0)
+    stop = asyncio.Event()
+    operator = stage.start(stop, GRAPHMAIL_QUOTA_WRITES_PER_TENANT="20")
+    await eventually(lambda: sum(stage.calls(row, "patch") for row in rows) >= 3, "the renewals are under way")
+    stop.set()
+    stopped_at = time.monotonic()
+    await operator
+    assert time.monotonic() - stopped_at < operating.STOP_SECONDS / 2
+    renewed = [row for row in rows if stage.calls(row, "patch")]
+    assert len(renewed) < len(rows) / 2
+    for row in renewed:
+        [subscription] = stage.live(row)
+        assert stage.product.config(row.id)["last_subscription_renewal"] is not None
+        assert (stage.resource(row) or {})["status"]["subscriptionID"] == subscription.id
+    assert open_claims(stage) == []
+
+
+async def test_work_that_is_abandoned_while_it_is_written_down_keeps_nobody_out(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operating, "STOP_SECONDS", 1.0)
+    row = stage.add_delegated()
+    stage.endpoint.validating.clear()
+    stop = asyncio.Event()
+    operator = stage.start(stop)
+    await eventually(lambda: stage.endpoint.handshakes, "the create is under way")
+    with stage.product.locked("microsoft_email_provider_config"):
+        stage.endpoint.validating.set()
+        await eventually(stage.product.waiting, "it is being written down")
+        stop.set()
+        await operator
+        assert stage.product.claimed() == 0
+    async with stage.operator():
+        await stage.covered_once(row)
+    assert stage.calls(row, "create") == 1

@@ -1,15 +1,16 @@
 """How long a failure waits."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphmail.backoff import Pace, retry_delay
+from graphmail.backoff import FIRST_PAUSE, Pace, Pause, retry_delay
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
 RANDOM = st.floats(0, 1, exclude_max=True)
 SPANS = st.integers(-(10**6), 10**6).map(lambda seconds: timedelta(seconds=seconds))
 TOLD = st.integers(0, 10**5).map(lambda seconds: timedelta(seconds=seconds))
@@ -71,3 +72,34 @@ def test_an_expired_subscription_is_tried_within_five_minutes_but_not_hammered()
 
 def test_what_heals_slowly_is_tried_slowly_after_the_expiry_as_well() -> None:
     assert retry_delay(Pace.SLOW, 3, always(0.2), left=-SECOND) == 24 * MINUTE
+
+
+def test_what_is_refused_again_and_again_is_tried_at_doubling_intervals_up_to_the_longest() -> None:
+    pause, now, waits = Pause(), NOW, []
+    for _ in range(10):
+        pause.refused(now)
+        assert pause.until is not None
+        waits.append(pause.until - now)
+        now = pause.until
+    assert [wait.total_seconds() for wait in waits] == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]
+
+
+def test_a_refusal_within_a_wait_makes_it_no_longer_unless_the_store_asks_for_it() -> None:
+    pause = Pause()
+    for _ in range(5):
+        pause.refused(NOW)
+    assert (pause.lasts_until(NOW), pause.refusals) == (NOW + FIRST_PAUSE, 5)
+    pause.refused(NOW, told=timedelta(minutes=2))
+    assert pause.lasts_until(NOW) == NOW + timedelta(minutes=2)
+
+
+def test_a_wait_that_was_lifted_is_longer_the_next_time() -> None:
+    pause = Pause()
+    pause.refused(NOW)
+    pause.lift()
+    assert pause.lasts_until(NOW) is None
+    pause.refused(NOW)
+    assert pause.lasts_until(NOW) == NOW + 2 * FIRST_PAUSE
+    assert pause.taken() == 2
+    pause.refused(NOW)
+    assert pause.lasts_until(NOW) == NOW + FIRST_PAUSE

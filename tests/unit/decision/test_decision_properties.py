@@ -20,6 +20,8 @@ from graphmail.decision import (
     decide,
     renewal_time,
 )
+from graphmail.reconciler.result import Deed, Result, Verdict
+from graphmail.reconciler.status import Surroundings, status_after
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.duration import format_duration, parse_duration
 from graphmail.resource.model import write_time
@@ -182,6 +184,19 @@ def test_a_stalled_mailbox_is_never_called_for_until_somebody_changes_something(
     )
     if noticed and status.says("Stalled", "True"):
         assert decide(resource, now=now, policy=policy, known=known).action not in CALLS_GRAPH
+
+
+@given(resources(), MOMENTS, POLICIES, KNOWN, VALUES)
+def test_one_attempt_that_stalls_a_mailbox_is_the_last_whatever_its_annotations_say_of_the_credential(
+    resource: GraphMailSubscription, now: datetime, policy: Policy, known: Known, found: str
+) -> None:
+    if resource.metadata.deletion_timestamp is not None:
+        return
+    refused = Verdict("ReauthorizationRequired", "sign in again", pace=None, authorized=False)
+    result = Result(Deed.RENEW, None, verdict=refused, observed_credential=found, answers_request=True)
+    status = status_after(resource, "inbox", result, Surroundings(now, policy, synced=None))
+    stalled = resource.model_copy(update={"status": status})
+    assert decide(stalled, now=now, policy=policy, known=known).action not in CALLS_GRAPH
 
 
 @st.composite

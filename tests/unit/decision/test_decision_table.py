@@ -15,8 +15,10 @@ from support.deciding import (
     ENDING,
     EXPIRED,
     FAILED,
+    FORBIDDEN,
     IN_SECRET,
     NEW_CONSENT,
+    NEW_SECRET,
     NO_CONSENT,
     NONE_YET,
     RENEW_NOW,
@@ -171,6 +173,40 @@ LIVING: Rows = {
         Action.RENEW,
         Reason.RENEWAL_REQUESTED,
     ),
+    "a new consent does not sit out the wait of the one that may not": (
+        given(status={**ENDING, **FAILED}, conditions=FORBIDDEN, annotations=NEW_CONSENT),
+        Action.RENEW,
+        Reason.WITHIN_LOOK_AHEAD,
+    ),
+    "nor where nothing but the failure asks for another try": (
+        given(status=FAILED, conditions=FORBIDDEN, annotations=NEW_CONSENT),
+        Action.RENEW,
+        Reason.ATTEMPT_FAILED,
+    ),
+    "a changed Secret does not either": (
+        given(status={**ENDING, **FAILED}, conditions=FORBIDDEN, spec=IN_SECRET, known=NEW_SECRET),
+        Action.RENEW,
+        Reason.WITHIN_LOOK_AHEAD,
+    ),
+    "so it is looked at meanwhile": (
+        given(status={**ENDING, **FAILED}, conditions=FORBIDDEN, spec=IN_SECRET),
+        Action.CHECK_CREDENTIAL,
+        Reason.BACKING_OFF,
+    ),
+    "a word of it that was acted on waits": (
+        given(
+            status={**ENDING, **FAILED, "lastHandledCredential": "fp-2"},
+            conditions=FORBIDDEN,
+            annotations=NEW_CONSENT,
+        ),
+        Action.NOTHING,
+        Reason.BACKING_OFF,
+    ),
+    "an outage of Graph is sat out with a new consent as well": (
+        given(status={**ENDING, **FAILED}, annotations=NEW_CONSENT),
+        Action.NOTHING,
+        Reason.BACKING_OFF,
+    ),
     # Terminal is terminal (rule 6)
     "a stall waits for a person": (given(conditions=STALLED), Action.NOTHING, Reason.STALLED),
     "a stall outlasts the expiry": (given(conditions=STALLED, status=EXPIRED), Action.NOTHING, Reason.STALLED),
@@ -195,6 +231,16 @@ LIVING: Rows = {
         Action.NOTHING,
         Reason.STALLED,
     ),
+    "a word of a new consent that was acted on ends no stall again": (
+        given(conditions=STALLED, annotations=NEW_CONSENT, status={"lastHandledCredential": "fp-2"}),
+        Action.NOTHING,
+        Reason.STALLED,
+    ),
+    "a word about a row's credential ends no stall of a Secret": (
+        given(conditions=STALLED, annotations=NEW_CONSENT, spec=IN_SECRET),
+        Action.CHECK_CREDENTIAL,
+        Reason.STALLED,
+    ),
     "a changed spec ends a stall": (given(conditions=STALLED, **CHANGED), Action.RENEW, Reason.SPEC_CHANGED),
     "force ends a stall": (
         given(conditions=STALLED, annotations=RENEW_NOW),
@@ -203,6 +249,16 @@ LIVING: Rows = {
     ),
     "a stalled Secret is looked at": (
         given(conditions=STALLED, spec=IN_SECRET),
+        Action.CHECK_CREDENTIAL,
+        Reason.STALLED,
+    ),
+    "a changed Secret ends a stall": (
+        given(conditions=STALLED, spec=IN_SECRET, known=NEW_SECRET),
+        Action.RENEW,
+        Reason.CREDENTIAL_CHANGED,
+    ),
+    "a Secret that is as it was does not": (
+        given(conditions=STALLED, spec=IN_SECRET, known={"found_credential": "fp-1"}),
         Action.CHECK_CREDENTIAL,
         Reason.STALLED,
     ),

@@ -6,13 +6,14 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from graphmail.cluster import ClusterError
+from graphmail.cluster import ClusterError, ClusterUnavailable
 from graphmail.observability.metrics import Metrics
 from support.reconciling import NOW, Microsoft, Play, Reply, holding
 
 FOR_HOURS = 12
 UNKNOWN_TO_GRAPH = Reply(404, body=b'{"error": {"code": "ResourceNotFound", "message": "gone"}}')
 AWAY = Reply(503, body=b'{"error": {"code": "ServiceUnavailable", "message": "away"}}')
+BUSY = ClusterUnavailable(429, "TooManyRequests", "later", retry_after=600)
 FORBIDDEN = ClusterError(403, "Forbidden", "graphmail may not patch graphmailsubscriptions/status")
 
 
@@ -70,3 +71,19 @@ async def test_once_it_is_taken_again_the_status_is_written_within_the_longest_p
     assert not refused.entry.unwritten
     assert refused.api.body["status"]["consecutiveFailures"] > 0
     assert "the API server takes the status again" in [line["event"] for line in lines]
+
+
+async def test_an_error_in_answer_to_one_status_is_this_mailbox_s_own_and_no_outage(refused: Play) -> None:
+    refused.api.refusal = BUSY
+    with capture_logs() as lines:
+        await looks_until(refused, FOR_HOURS)
+    assert not refused.stores.away
+    assert [line["log_level"] for line in lines if "API server refuses" in line["event"]].count("warning") == 1
+    assert not [line for line in lines if line["log_level"] == "error"]
+
+
+async def test_the_time_that_the_api_server_asks_for_is_kept(refused: Play) -> None:
+    refused.api.refusal = BUSY
+    await refused.look()
+    assert refused.entry.status_pause.until == NOW + timedelta(minutes=10)
+    assert refused.reconciler.decide(refused.entry).decision.again_at <= NOW + timedelta(minutes=10)

@@ -55,3 +55,10 @@ async def test_a_create_that_another_process_has_just_begun_is_waited_for() -> N
     just_begun = {"observedGeneration": 1, "pendingCreateTime": write_time(NOW)}
     async with play(just_begun, lambda _: Standing.HOLDS) as microsoft:
         assert [call.method for call in microsoft.asked] == ["GET"]
+
+
+@pytest.mark.parametrize("moment", ["2099-12-31T23:59:59Z", "9999-12-31T23:59:59Z"])
+async def test_a_create_that_somebody_has_dated_into_the_future_keeps_no_mailbox_uncovered(moment: str) -> None:
+    by_hand = {"observedGeneration": 1, "pendingCreateTime": moment}
+    async with play(by_hand, lambda _: Standing.HOLDS) as microsoft:
+        assert [call.method for call in microsoft.asked][:2] == ["GET", "POST"]
