@@ -32,10 +32,11 @@ class _Text:
     def add(self, family: Family, labels: str, value: int | None) -> None:
         """A series; what is not known has none."""
         if value is not None:
-            self._lines[family.name].append(f"{family.name}{{{labels}}} {value}\n")
+            name = family.name
+            self._lines[name].append(f"{name}{{{labels}}} {value}\n")
 
     def __str__(self) -> str:
-        return "".join(line for lines in self._lines.values() for line in lines)
+        return "".join(map("".join, self._lines.values()))
 
 
 def fleet_text(resources: Iterable[GraphMailSubscription], *, per_mailbox: bool = True) -> str:
@@ -63,9 +64,10 @@ def _tell(
 ) -> None:
     metadata, spec, status = resource.metadata, resource.spec, resource.status
     labels = _labels(families.MAILBOX, (metadata.namespace, metadata.name, spec.tenant, spec.provider_id, spec.mailbox))
+    ready = standing.state is State.READY or status.says(ConditionType.READY, "True")
     text.add(families.EXPIRATION, labels, _seconds(expiration))
     text.add(families.RENEWAL_DUE, labels, _seconds(status.next_renewal_time))
-    text.add(families.READY, labels, int(status.says(ConditionType.READY, "True")))
+    text.add(families.READY, labels, int(ready))
     text.add(families.FAILURES, labels, failures)
     text.add(families.NOTIFICATION, labels, _seconds(status.last_notification_time))
     if standing.since is not None:
