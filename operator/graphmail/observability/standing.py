@@ -50,7 +50,7 @@ class Standing(NamedTuple):
 
 
 def unheard_since(resource: GraphMailSubscription, standing: Standing) -> datetime | None:
-    """Since when it is ready without a notification ever. None for any other, and without a row, in which alone notifications are told of."""
+    """Since when it is ready without a notification ever; None for any other, and without a row, which alone tells of notifications."""
     status = resource.status
     if standing.state is not State.READY or status.last_notification_time is not None or not resource.mirrored:
         return None

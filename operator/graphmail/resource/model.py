@@ -46,7 +46,7 @@ def _whole_seconds(value: Any) -> Any:
 
 
 def _in_utc(moment: datetime) -> datetime:
-    """The same moment, with the one UTC of the standard library: pydantic makes a zone for each, with which to compare costs 20 times as much."""
+    """The same moment in the UTC of the standard library: pydantic makes a zone for each, and to compare these costs 20 times as much."""
     return moment if moment.tzinfo is None else moment.astimezone(UTC)
 
 
