@@ -208,7 +208,7 @@ HEARTBEAT = Family(
 TICK = Family(
     "graphmail_last_tick_timestamp_seconds",
     "gauge",
-    "When a mailbox's timer last ticked, or this process began to act; absent in a standby.",
+    "When a mailbox's timer last ticked, or this process began to act, or had no mailbox; absent in a standby.",
 )
 TICK_INTERVAL = Family("graphmail_tick_interval_seconds", "gauge", "How often each mailbox's timer ticks, as set.")
 CERTIFICATE = Family(
