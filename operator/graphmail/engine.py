@@ -12,6 +12,7 @@ import structlog
 
 from graphmail.decision import Action
 from graphmail.fleet import Entry, Fleet, Unreadable
+from graphmail.observability.health import Ticking
 from graphmail.observability.logs import bind
 from graphmail.observability.metrics import DEFECT, Metrics
 from graphmail.reconciler import Farewell, Reconciler
@@ -38,6 +39,7 @@ class Engine:
         reconciler: Reconciler,
         farewell: Farewell,
         metrics: Metrics,
+        ticking: Ticking,
         now: Callable[[], datetime],
         tick_seconds: float,
         rate: Callable[[], float] = lambda: 1.0,
@@ -46,6 +48,7 @@ class Engine:
         self._reconciler = reconciler
         self._farewell = farewell
         self._metrics = metrics
+        self._ticking = ticking
         self._now = now
         self._tick_seconds = tick_seconds
         self._rate = rate
@@ -86,7 +89,7 @@ class Engine:
 
     async def tick(self, name: str) -> None:
         """A timer's tick: a look, unless one is running. Where nothing is due, it calls nobody and logs nothing."""
-        self._metrics.ticked()
+        self._ticking.tick()
         entry = self._fleet.get(name)
         if entry is not None and entry.resource.metadata.deletion_timestamp is not None:
             await self._farewell.overlooked(entry)
@@ -94,6 +97,11 @@ class Engine:
             self.wake(entry)
         if name in self._running:
             await asyncio.shield(self._running[name])
+
+    def excuse_timers(self) -> None:
+        """Called every few seconds: where no mailbox has a timer, none is late, also when the first mailbox comes after hours."""
+        if not self._fleet.any_timer:
+            self._ticking.tick()
 
     async def say_farewell(self, body: Mapping[str, Any]) -> bool:
         """Whether a deleted resource's finalizer may go. A body without spec is one that was observed already."""

@@ -144,6 +144,11 @@ class Fleet:
         """The entry of that resource's name."""
         return self._entries.get(name)
 
+    @property
+    def any_timer(self) -> bool:
+        """There is a mailbox that a timer ticks for: Kopf ends those of what is being deleted."""
+        return any(entry.resource.metadata.deletion_timestamp is None for entry in self)
+
     def resources(self) -> list[GraphMailSubscription]:
         """Every resource in its newest known state."""
         return [entry.resource for entry in self]

@@ -17,7 +17,7 @@ from graphmail.fleet import Fleet
 from graphmail.graph import GraphClient, SignIn
 from graphmail.handlers import kopf_settings, register
 from graphmail.mirror import Changes, Listener, Mirror
-from graphmail.observability.health import Readiness
+from graphmail.observability.health import Readiness, Ticking
 from graphmail.observability.metrics import Metrics
 from graphmail.pages import Pages
 from graphmail.poster import Poster
@@ -44,6 +44,7 @@ class Parts:
     """Of rows, tokens, and all that is about Graph."""
     fleet: Fleet
     metrics: Metrics
+    ticking: Ticking
     readiness: Readiness
     cluster: Cluster
     database: Database | None
@@ -72,7 +73,7 @@ class Operator:
 
         Cancelled, it stops at once, and abandons running work.
         """
-        self.parts.metrics.ticked()
+        self.parts.ticking.tick()
         ready, released = asyncio.Event(), asyncio.Event()
         stop_seconds, drain_seconds = STOP_SECONDS, DRAIN_SECONDS
         async with asyncio.TaskGroup() as group:
@@ -148,6 +149,7 @@ class Operator:
             parts.metrics.clock_skew(parts.graph.clock_offset)
             parts.metrics.requests_waiting(parts.graph.budget.waiting)
             parts.metrics.unsynced(sum(entry.unsynced is not None for entry in parts.fleet))
+            self.engine.excuse_timers()
             await asyncio.sleep(_GAUGE_SECONDS)
 
 

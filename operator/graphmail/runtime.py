@@ -27,7 +27,7 @@ from graphmail.graph.spending import CallKind
 from graphmail.leading import election_for, lead
 from graphmail.mirror import Mirror, Template
 from graphmail.observability.events import EventBook
-from graphmail.observability.health import Heartbeat, Readiness
+from graphmail.observability.health import Heartbeat, Readiness, Ticking
 from graphmail.observability.metrics import Metrics, Store
 from graphmail.observability.probes import AddressError, ProbeServer, probe_app
 from graphmail.operating import Operator, Parts
@@ -94,12 +94,13 @@ async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[O
     metrics.tasks(asyncio.get_running_loop())
     metrics.tick_interval(settings.tick)
     metrics.observing(only=settings.mode is Mode.OBSERVE)
-    heartbeat = Heartbeat()
+    heartbeat, ticking = Heartbeat(), Ticking(settings.tick.total_seconds(), metrics.ticked)
     metrics.heartbeat(heartbeat.age)
     readiness = Readiness("kubernetes", *(["mirror"] if settings.database_url else []))
     async with AsyncExitStack() as opened:
         await opened.enter_async_context(_beating(heartbeat))
-        _serve_probes(opened, ProbeServer(probe_app(metrics.render, heartbeat, readiness), settings.metrics_address))
+        app = probe_app(metrics.render, heartbeat, ticking, readiness)
+        _serve_probes(opened, ProbeServer(app, settings.metrics_address))
         cluster = await opened.enter_async_context(Cluster(load_configuration(), settings.namespace))
         if not await _found_cluster(cluster, stop):
             yield None
@@ -127,7 +128,7 @@ async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[O
         metrics.leader(election.holds if election is not None else lambda: True)
         yield _assemble(
             settings,
-            Parts(holder, clock, fleet, metrics, readiness, cluster, database, graph, signin, election),
+            Parts(holder, clock, fleet, metrics, ticking, readiness, cluster, database, graph, signin, election),
             installation=await installation_mark(settings, cluster),
         )
 
@@ -172,6 +173,7 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
             abandon_after=settings.abandon_after,
         ),
         metrics=metrics,
+        ticking=parts.ticking,
         now=now,
         tick_seconds=settings.tick.total_seconds(),
         rate=lambda: parts.clock.rate,

@@ -34,6 +34,16 @@ def quick(rules: dict[str, Any], *, hour: int = 3600) -> dict[str, Any]:
     return rules
 
 
+def sooner(rules: dict[str, Any], alert: str) -> dict[str, Any]:
+    """The same rules, but that alert need hold for two seconds only before it fires."""
+    rules = copy.deepcopy(rules)
+    changed = [rule for group in rules["groups"] for rule in group["rules"] if rule.get("alert") == alert]
+    assert changed, f"there is no alert {alert}"
+    for rule in changed:
+        rule["for"] = "2s"
+    return rules
+
+
 def example(name: str) -> dict[str, Any]:
     """An example of docs/alertmanager/."""
     config: dict[str, Any] = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text())

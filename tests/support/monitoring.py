@@ -1,6 +1,7 @@
 """A real Prometheus, a real Alertmanager, and whoever they notify."""
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -73,10 +74,12 @@ class Prometheus(_Server):
     def __init__(self, folder: Path) -> None:
         super().__init__("prometheus", folder)
         self._rules = folder / "rules.yaml"
+        self._targets = folder / "targets.json"
 
     async def start(self, targets: Iterable[tuple[str, Labels]], rules: dict[str, Any], alertmanager: str = "") -> None:
         """Scrape these `host:port`, each with labels of its own, and tell the Alertmanager at that URL what fires."""
         self._rules.write_text(yaml.safe_dump(rules))
+        await self.scrape(targets)
         config = {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(self._rules)],
@@ -84,7 +87,7 @@ class Prometheus(_Server):
                 {
                     "job_name": "graphmail",
                     "honor_labels": True,  # as the chart's ServiceMonitor
-                    "static_configs": [{"targets": [target], "labels": labels} for target, labels in targets],
+                    "file_sd_configs": [{"files": [str(self._targets)]}],
                 }
             ],
         }
@@ -95,6 +98,13 @@ class Prometheus(_Server):
         file.write_text(yaml.safe_dump(config))
         storage = f"--storage.tsdb.path={self.folder / 'data'}"
         await self.run(PROMETHEUS, f"--config.file={file}", storage, "--web.enable-lifecycle")
+
+    async def scrape(self, targets: Iterable[tuple[str, Labels]]) -> None:
+        """Scrape these from now on, which it notices by itself."""
+        listed = [{"targets": [target], "labels": labels} for target, labels in targets]
+        new = self._targets.with_suffix(".new")
+        await asyncio.to_thread(new.write_text, json.dumps(listed))
+        await asyncio.to_thread(new.replace, self._targets)
 
     async def take_rules(self, rules: dict[str, Any]) -> None:
         """Go by these rules from now on."""
@@ -169,6 +179,10 @@ class Receiver:
         """What it was told of an alert, the earliest first."""
         told = [alert for notification in self.notifications for alert in notification["alerts"]]
         return [alert for alert in told if alert["labels"]["alertname"] == name and alert["status"] == status]
+
+    def receivers(self, name: str) -> set[str]:
+        """To whom of Alertmanager's file it was told of an alert."""
+        return {note["receiver"] for note in self.notifications if note["groupLabels"]["alertname"] == name}
 
     async def alert(self, name: str, status: str = "firing") -> dict[str, Any]:
         """The first that it is told of an alert."""

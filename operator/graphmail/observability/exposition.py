@@ -12,7 +12,7 @@ from functools import cache
 
 from graphmail.observability import families
 from graphmail.observability.families import Family
-from graphmail.observability.standing import Standing, State, standing_of
+from graphmail.observability.standing import Standing, State, standing_of, unheard_since
 from graphmail.observability.tenants import Tenant
 from graphmail.resource import GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType
@@ -32,10 +32,11 @@ class _Text:
     def add(self, family: Family, labels: str, value: int | None) -> None:
         """A series; what is not known has none."""
         if value is not None:
-            self._lines[family.name].append(f"{family.name}{{{labels}}} {value}\n")
+            name = family.name
+            self._lines[name].append(f"{name}{{{labels}}} {value}\n")
 
     def __str__(self) -> str:
-        return "".join(line for lines in self._lines.values() for line in lines)
+        return "".join(map("".join, self._lines.values()))
 
 
 def fleet_text(resources: Iterable[GraphMailSubscription], *, per_mailbox: bool = True) -> str:
@@ -45,11 +46,13 @@ def fleet_text(resources: Iterable[GraphMailSubscription], *, per_mailbox: bool 
     tenants: defaultdict[tuple[str, str], Tenant] = defaultdict(Tenant)
     for resource in resources:
         status, standing = resource.status, standing_of(resource)
-        expiration, failures = _worst(status)
+        (expiration, failures), unheard = _worst(status), unheard_since(resource, standing)
         states[standing.state] += 1
-        tenants[resource.metadata.namespace, resource.spec.tenant].add(standing, status, expiration, failures)
+        tenant = tenants[resource.metadata.namespace, resource.spec.tenant]
+        tenant.add(standing, status, expiration=expiration, unheard=unheard, failures=failures)
         if per_mailbox:
-            _tell(text, resource, standing, expiration, failures)
+            labels = _tell(text, resource, standing, expiration, failures)
+            text.add(families.UNHEARD, labels, _seconds(unheard))
     for state in State:
         text.add(families.SUBSCRIPTIONS, f'state="{state.value}"', states[state])
     for (namespace, name), tenant in tenants.items():
@@ -60,17 +63,20 @@ def fleet_text(resources: Iterable[GraphMailSubscription], *, per_mailbox: bool 
 
 def _tell(
     text: _Text, resource: GraphMailSubscription, standing: Standing, expiration: datetime | None, failures: int
-) -> None:
+) -> str:
+    """Add its series; returns the labels that they have in common."""
     metadata, spec, status = resource.metadata, resource.spec, resource.status
     labels = _labels(families.MAILBOX, (metadata.namespace, metadata.name, spec.tenant, spec.provider_id, spec.mailbox))
+    ready = standing.state is State.READY or status.says(ConditionType.READY, "True")
     text.add(families.EXPIRATION, labels, _seconds(expiration))
     text.add(families.RENEWAL_DUE, labels, _seconds(status.next_renewal_time))
-    text.add(families.READY, labels, int(status.says(ConditionType.READY, "True")))
+    text.add(families.READY, labels, int(ready))
     text.add(families.FAILURES, labels, failures)
     text.add(families.NOTIFICATION, labels, _seconds(status.last_notification_time))
     if standing.since is not None:
         why = f'{labels},state="{standing.state.value}",reason="{standing.reason}"'
         text.add(families.UNREADY, why, _seconds(standing.since))
+    return labels
 
 
 def _worst(status: Status) -> tuple[datetime | None, int]:

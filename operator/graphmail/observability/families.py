@@ -36,6 +36,12 @@ NOTIFICATION = Family(
     "When a notification last arrived, as far as known; absent until one has.",
     MAILBOX,
 )
+UNHEARD = Family(
+    "graphmail_subscription_unheard_timestamp_seconds",
+    "gauge",
+    "Since when the mailbox of a provider's row is ready, while no notification of it has ever been known; absent for any other.",
+    MAILBOX,
+)
 READY = Family(
     "graphmail_subscription_ready", "gauge", "1 while the resource's condition Ready is True, else 0.", MAILBOX
 )
@@ -82,10 +88,16 @@ TENANT_NOTIFICATION = Family(
     "The latest notification among them; absent until one has arrived.",
     TENANT,
 )
+TENANT_UNHEARD = Family(
+    "graphmail_tenant_unheard_timestamp_seconds",
+    "gauge",
+    "Since when a mailbox of the tenant is ready without any notification ever, the longest; absent where each has had one.",
+    TENANT,
+)
 TENANT_FAILURES = Family(
     "graphmail_tenant_consecutive_failures", "gauge", "The most failed attempts in a row among them.", TENANT
 )
-OF_MAILBOXES = (EXPIRATION, RENEWAL_DUE, READY, UNREADY, NOTIFICATION, FAILURES)
+OF_MAILBOXES = (EXPIRATION, RENEWAL_DUE, READY, UNREADY, NOTIFICATION, UNHEARD, FAILURES)
 """What is told of each mailbox, unless GRAPHMAIL_METRICS_PER_MAILBOX is false."""
 OF_TENANTS = (
     TENANT_SUBSCRIPTIONS,
@@ -93,6 +105,7 @@ OF_TENANTS = (
     TENANT_EXPIRATION,
     TENANT_RENEWAL,
     TENANT_NOTIFICATION,
+    TENANT_UNHEARD,
     TENANT_FAILURES,
 )
 
@@ -201,7 +214,7 @@ HEARTBEAT = Family(
 TICK = Family(
     "graphmail_last_tick_timestamp_seconds",
     "gauge",
-    "When a mailbox's timer last ticked, or this process began to act; absent in a standby.",
+    "When a mailbox's timer last ticked, or this process began to act, or had no mailbox; absent in a standby.",
 )
 TICK_INTERVAL = Family("graphmail_tick_interval_seconds", "gauge", "How often each mailbox's timer ticks, as set.")
 CERTIFICATE = Family(

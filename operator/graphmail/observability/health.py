@@ -1,4 +1,4 @@
-"""Whether the operator is alive, and whether it is ready: two small states that the event loop writes and the probes' thread reads."""
+"""Whether the operator is alive, and whether it is ready: small states that the event loop writes and the probes' thread reads."""
 
 import asyncio
 import threading
@@ -26,6 +26,39 @@ class Heartbeat:
         while True:
             self.beat()
             await asyncio.sleep(every)
+
+
+TICKS_MISSED = 3
+"""So many intervals may pass without a tick of any timer."""
+LONGEST_LOOK = 300.0
+"""Seconds for which none may tick however short their interval is: a timer waits for the look that it began, and that for Graph."""
+
+
+class Ticking:
+    """The timers' sign of life, while this process acts: an event loop may move, and nobody look at mailboxes. The clock never goes back.
+
+    Args:
+        interval: seconds between two ticks of one timer, in real time.
+        told: told of each tick.
+    """
+
+    def __init__(
+        self, interval: float, told: Callable[[], None] = lambda: None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._patience = max(TICKS_MISSED * interval, LONGEST_LOOK)
+        self._told = told
+        self._clock = clock
+        self._last: float | None = None
+
+    def tick(self) -> None:
+        """A timer has ticked; or timers may begin to, since this process acts now; or there is no mailbox that could have one."""
+        self._last = self._clock()
+        self._told()
+
+    def overdue(self) -> float:
+        """Seconds since the last tick, where these are too many; else, and in a standby, 0."""
+        age = 0.0 if self._last is None else self._clock() - self._last
+        return age if age > self._patience else 0.0
 
 
 class Readiness:

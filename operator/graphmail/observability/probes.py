@@ -14,7 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 import structlog
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from graphmail.observability.health import Heartbeat, Readiness
+from graphmail.observability.health import Heartbeat, Readiness, Ticking
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -32,18 +32,23 @@ class AddressError(Exception):
 
 
 def probe_app(
-    metrics: Callable[[], bytes], heartbeat: Heartbeat, readiness: Readiness, stale_after: float = STALE_AFTER
+    metrics: Callable[[], bytes],
+    heartbeat: Heartbeat,
+    ticking: Ticking,
+    readiness: Readiness,
+    stale_after: float = STALE_AFTER,
 ) -> "WSGIApplication":
     """The three routes as a WSGI application.
 
     Args:
         metrics: the metrics in Prometheus' text format.
         heartbeat: the event loop's sign of life.
+        ticking: the sign of life of the mailboxes' timers.
         readiness: the parts that must be ready.
         stale_after: seconds after which a silent loop counts as stuck.
     """
     pages: dict[str, Callable[[], tuple[bool, str]]] = {
-        "/healthz": lambda: _healthz(heartbeat, stale_after),
+        "/healthz": lambda: _healthz(heartbeat, ticking, stale_after),
         "/readyz": lambda: _readyz(readiness),
     }
 
@@ -79,11 +84,13 @@ def _metrics(
     return [text]
 
 
-def _healthz(heartbeat: Heartbeat, stale_after: float) -> tuple[bool, str]:
-    age = heartbeat.age()
-    if age <= stale_after:
-        return True, "ok\n"
-    return False, f"the event loop has not moved for {age:.0f} seconds\n"
+def _healthz(heartbeat: Heartbeat, ticking: Ticking, stale_after: float) -> tuple[bool, str]:
+    age, overdue = heartbeat.age(), ticking.overdue()
+    if age > stale_after:
+        return False, f"the event loop has not moved for {age:.0f} seconds\n"
+    if overdue:
+        return False, f"no mailbox's timer has ticked for {overdue:.0f} seconds\n"
+    return True, "ok\n"
 
 
 def _readyz(readiness: Readiness) -> tuple[bool, str]:

@@ -49,6 +49,15 @@ class Standing(NamedTuple):
         return self.state not in _LEFT_ALONE
 
 
+def unheard_since(resource: GraphMailSubscription, standing: Standing) -> datetime | None:
+    """Since when it is ready without a notification ever; None for any other, and without a row, which alone tells of notifications."""
+    status = resource.status
+    if standing.state is not State.READY or status.last_notification_time is not None or not resource.mirrored:
+        return None
+    ready = status.condition(ConditionType.READY)
+    return ready.last_transition_time if ready is not None else None
+
+
 def standing_of(resource: GraphMailSubscription) -> Standing:
     """How that mailbox stands."""
     if resource.metadata.deletion_timestamp is not None:

@@ -23,9 +23,18 @@ class Tenant:
     expiration: datetime | None = None
     renewal: datetime | None = None
     notification: datetime | None = None
+    unheard: datetime | None = None
     failures: int = 0
 
-    def add(self, standing: Standing, status: Status, expiration: datetime | None, failures: int) -> None:
+    def add(
+        self,
+        standing: Standing,
+        status: Status,
+        *,
+        expiration: datetime | None,
+        unheard: datetime | None,
+        failures: int,
+    ) -> None:
         """One more mailbox of it."""
         kind = (standing.state, standing.reason)
         self.counts[kind] += 1
@@ -37,6 +46,8 @@ class Tenant:
             self.expiration = _earlier(self.expiration, expiration)
         if status.next_renewal_time is not None:
             self.renewal = _earlier(self.renewal, status.next_renewal_time)
+        if unheard is not None:
+            self.unheard = _earlier(self.unheard, unheard)
         notified = status.last_notification_time
         if notified is not None and (self.notification is None or notified > self.notification):
             self.notification = notified
@@ -53,6 +64,7 @@ class Tenant:
             (families.TENANT_EXPIRATION, self.expiration),
             (families.TENANT_RENEWAL, self.renewal),
             (families.TENANT_NOTIFICATION, self.notification),
+            (families.TENANT_UNHEARD, self.unheard),
         ):
             if moment is not None:
                 yield family, labels, int(moment.timestamp())

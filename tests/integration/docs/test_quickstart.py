@@ -1,18 +1,18 @@
 """docs/quickstart.md, as somebody follows it who has nothing but the checkout: all blocks that can be run here, in their order.
 
-API server, Postgres, Helm, Prometheus and operator are real. A simulator stands for Microsoft, `support.kubelet` for what would run pods.
+API server, Postgres, Helm, Prometheus, Alertmanager and operator are real. A simulator stands for Microsoft, `support.kubelet` for what
+would run pods. Of the alert's rule one thing is changed: for how long it must hold before it fires.
 """
 
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-import httpx
 import psycopg
 import pytest
 import pytest_asyncio
@@ -21,11 +21,13 @@ from graphsim.server import Simulator
 from localstack.cache import Cache
 from localstack.controlplane import ControlPlane
 from localstack.postgres import PostgresServer
-from localstack.processes import BackgroundProcess, free_port, guarded
-from localstack.toolchain import HELM, PROMETHEUS, Toolchain
+from localstack.processes import guarded
+from localstack.toolchain import HELM, Toolchain
+from support.alerting import example, sooner, to_webhook
 from support.documents import ROOT, Block
 from support.fixtures import open_endpoint
 from support.kubelet import Kubelet, kubelet
+from support.monitoring import Labels, Prometheus, Receiver, running
 from support.product import Product
 from support.shell import Shell, open_shell, story
 from support.stage import Row, Stage
@@ -34,6 +36,7 @@ from support.waiting import eventually
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
 NAMESPACE = "graphmail"
+FIRST_ALERT = "GraphMailOperatorAbsent"
 SCHEMA = ROOT / "tests" / "fixtures" / "product_schema.sql"
 
 
@@ -149,25 +152,50 @@ async def test_whoever_follows_the_quickstart_ends_with_covered_mailboxes(instal
     assert {pod.environment["GRAPHMAIL_DATABASE_URL"] for pod in pods}.isdisjoint({installed.owner_url})
 
 
-async def test_the_first_alert_comes_and_clears(installed: World, tmp_path: Path) -> None:
+async def test_the_first_alert_fires_reaches_somebody_and_clears(installed: World, tmp_path: Path) -> None:
     for name, plural in {"ServiceMonitor": "servicemonitors", "PrometheusRule": "prometheusrules"}.items():
         installed.stage.kubectl("apply", "-f", "-", stdin=json.dumps(any_resource(name, plural)))
         installed.stage.kubectl("wait", "--for=condition=Established", f"crd/{plural}.monitoring.coreos.com")
     [monitoring] = story("quickstart.md", "quickstart monitoring")
     await installed.follow(monitoring, monitoring.typed)
     labels = "-l", "release=kube-prometheus-stack"
-    rules = json.loads(installed.stage.kubectl("get", "prometheusrules", *labels, "-o", "json"))["items"]
+    [rules] = json.loads(installed.stage.kubectl("get", "prometheusrules", *labels, "-o", "json"))["items"]
+    groups = {"groups": rules["spec"]["groups"]}
     assert len(json.loads(installed.stage.kubectl("get", "servicemonitors", *labels, "-o", "json"))["items"]) == 1
     assert installed.stage.kubectl("get", "configmaps", "-l", "grafana_dashboard=1", "-o", "name").strip()
     [drill], [recovery] = story("quickstart.md", "quickstart drill"), story("quickstart.md", "quickstart recovery")
-    with prometheus(tmp_path, rules[0]["spec"]["groups"]) as server:
-        server.scrape(installed.kubelet)
-        await eventually(lambda: server.sees(2), "Prometheus scrapes both")
+    async with Receiver() as receiver, running(tmp_path) as (prometheus, alertmanager):
+        await alertmanager.start(to_webhook(example("slack"), receiver.url))
+        await prometheus.start(scraped(installed.kubelet), groups, alertmanager.url)
+        await eventually(lambda: sees(prometheus, 2), "Prometheus scrapes both")
+        await prometheus.take_rules(sooner(groups, FIRST_ALERT))
         await installed.follow(drill, drill.typed)
-        await eventually(lambda: "GraphMailOperatorAbsent" in server.alerts(), "the alert is pending")
+        alert = await receiver.alert(FIRST_ALERT)
+        assert alert["annotations"]["runbook_url"] == f"{runbook_of(monitoring.typed)}#graphmailoperatorabsent"
+        assert receiver.receivers(FIRST_ALERT) == {"graphmail-on-call"}
         await installed.follow(recovery, recovery.typed)
-        server.scrape(installed.kubelet)
-        await eventually(lambda: "GraphMailOperatorAbsent" not in server.alerts(), "the alert is gone")
+        await prometheus.scrape(scraped(installed.kubelet))
+        resolved = await receiver.alert(FIRST_ALERT, "resolved")
+        assert resolved["labels"] == alert["labels"]
+
+
+def runbook_of(typed: str) -> str:
+    """Where the page's values say that the runbook is."""
+    found = re.search(r"runbookURL: (\S+)", typed)
+    assert found, "the page names a runbook that can be read"
+    return found[1]
+
+
+def scraped(node: Kubelet) -> list[tuple[str, Labels]]:
+    """What runs on that node."""
+    pods = node.replicas["graphmail-operator"]
+    return [(urlsplit(pod.metrics_url).netloc, {"namespace": NAMESPACE}) for pod in pods]
+
+
+async def sees(prometheus: Prometheus, number: int) -> bool:
+    """Whether so many operators tell of themselves."""
+    answer = await prometheus.query("count(graphmail_build_info)")
+    return bool(answer) and float(answer[0]["value"][1]) == number
 
 
 def any_resource(kind: str, plural: str) -> dict[str, Any]:
@@ -184,66 +212,3 @@ def any_resource(kind: str, plural: str) -> dict[str, Any]:
             "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
         },
     }
-
-
-@dataclass(frozen=True)
-class Prometheus:
-    """A Prometheus with the chart's rules."""
-
-    url: str
-    targets: Path
-
-    def scrape(self, node: Kubelet) -> None:
-        """From now on, what runs on that node."""
-        pods = node.replicas["graphmail-operator"]
-        hosts = [pod.metrics_url.removeprefix("http://").removesuffix("/metrics") for pod in pods]
-        new = self.targets.with_suffix(".new")
-        new.write_text(json.dumps([{"targets": hosts, "labels": {"namespace": NAMESPACE}}]))
-        new.rename(self.targets)
-
-    def sees(self, number: int) -> bool:
-        """Whether so many operators tell of themselves."""
-        answer = self._get("query", query="count(graphmail_build_info)")["result"]
-        return bool(answer) and float(answer[0]["value"][1]) == number
-
-    def alerts(self) -> set[str]:
-        """The alerts that are pending or firing."""
-        return {alert["labels"]["alertname"] for alert in self._get("alerts")["alerts"]}
-
-    def _get(self, path: str, **query: str) -> Any:
-        return httpx.get(f"{self.url}/api/v1/{path}", params=query, trust_env=False).json()["data"]
-
-
-@contextmanager
-def prometheus(folder: Path, groups: list[dict[str, Any]]) -> Iterator[Prometheus]:
-    """It runs until the end of the block, with these groups of rules, and looks every second."""
-    targets, port = folder / "targets.json", free_port()
-    (folder / "rules.json").write_text(json.dumps({"groups": groups}))
-    job = {"job_name": "graphmail", "honor_labels": True, "file_sd_configs": [{"files": [str(targets)]}]}
-    often = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
-    configuration = {"global": often, "rule_files": [str(folder / "rules.json")], "scrape_configs": [job]}
-    (folder / "prometheus.yml").write_text(json.dumps(configuration))
-    program = Toolchain(Cache.default(), os.environ).program(PROMETHEUS, "prometheus")
-    server = Prometheus(f"http://127.0.0.1:{port}", targets)
-    process = BackgroundProcess("prometheus", folder)
-    process.start(
-        [
-            program,
-            f"--config.file={folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={folder / 'data'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ],
-        ready=lambda: answers(f"{server.url}/-/ready"),
-        timeout=60.0,
-    )
-    try:
-        yield server
-    finally:
-        process.stop()
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(url, trust_env=False).status_code == 200
-    except httpx.TransportError:
-        return False

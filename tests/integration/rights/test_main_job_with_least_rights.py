@@ -162,29 +162,36 @@ def test_of_namespaces_only_the_operators_own_can_be_read() -> None:
     assert [only for right, only in rights_of(rules) if right == NAMESPACE] == ["somewhere"]
 
 
+SEE, WRITE = {"get", "list", "watch"}, {"create", "delete", "deletecollection", "patch", "update"}
+
+
+@pytest.mark.parametrize(
+    ("values", "edits"),
+    [((), SEE), (("rbac.aggregateToEdit=true",), SEE | WRITE)],
+    ids=["by default nobody writes", "where it is asked for"],
+)
 def test_what_people_may_do_is_added_to_the_roles_that_they_have(
-    control_plane: ControlPlane, crd: None, namespace: str
+    control_plane: ControlPlane, crd: None, namespace: str, values: tuple[str, ...], edits: set[str]
 ) -> None:
     """Kubernetes' controllers aggregate; here none runs, so it is the labels and the rules that are looked at."""
-    roles = [document for document in rendered(namespace) if document["kind"] == "ClusterRole"]
+    roles = [document for document in rendered(namespace, *values) if document["kind"] == "ClusterRole"]
     granted: defaultdict[str, set[str]] = defaultdict(set)
     for role in roles:
         for label in role["metadata"]["labels"]:
             if "aggregate-to" in label:
                 granted[label.rpartition("-")[2]] |= {right.verb for right, _ in rights_of(role["rules"])}
         assert {right.resource for right, _ in rights_of(role["rules"])} == {PLURAL}
-    see, write = {"get", "list", "watch"}, {"create", "delete", "deletecollection", "patch", "update"}
-    assert granted == {"view": see, "edit": see | write, "admin": see | write}
-    assert not any(document["kind"] == "ClusterRoleBinding" for document in rendered(namespace))
+    assert granted == {"view": SEE, "edit": edits, "admin": edits}
+    assert not any(document["kind"] == "ClusterRoleBinding" for document in rendered(namespace, *values))
 
 
 @pytest.mark.parametrize(
     ("value", "kinds"),
     [
-        ("rbac.create=false", ["ClusterRole", "ClusterRole", "ServiceAccount"]),
-        ("serviceAccount.create=false", ["ClusterRole", "ClusterRole", "Role", "RoleBinding"]),
-        ("rbac.aggregateToView=false", ["ClusterRole", "Role", "RoleBinding", "ServiceAccount"]),
-        ("rbac.aggregateToEdit=false", ["ClusterRole", "Role", "RoleBinding", "ServiceAccount"]),
+        ("rbac.create=false", ["ClusterRole", "ServiceAccount"]),
+        ("serviceAccount.create=false", ["ClusterRole", "Role", "RoleBinding"]),
+        ("rbac.aggregateToView=false", ["Role", "RoleBinding", "ServiceAccount"]),
+        ("rbac.aggregateToEdit=true", ["ClusterRole", "ClusterRole", "Role", "RoleBinding", "ServiceAccount"]),
     ],
 )
 def test_each_part_can_be_left_to_somebody_else(value: str, kinds: list[str]) -> None:

@@ -1,8 +1,19 @@
 """The steps of docs/rollout.md, in order, with the commands that it names."""
 
+from datetime import datetime, timedelta
+from typing import Any
+
 from support.command import Graphmail
-from support.stage import Stage
+from support.stage import Row, Stage
 from support.waiting import eventually
+
+
+def next_renewal(status: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(status["nextRenewalTime"])
+
+
+async def renews_at(stage: Stage, row: Row, moment: datetime) -> None:
+    await stage.status_of(row, lambda status: next_renewal(status) == moment, f"its next renewal is at {moment}")
 
 
 async def test_from_the_products_own_loop_to_one_tenant_to_all(stage: Stage, graphmail: Graphmail) -> None:
@@ -27,6 +38,16 @@ async def test_from_the_products_own_loop_to_one_tenant_to_all(stage: Stage, gra
         renewed = (await graphmail("renew", "--tenant", first.tenant)).check()
         assert "renewed" in renewed.out
         assert "1 provider row:" in (await graphmail("mirror", **served)).check().out
+        day_before = next_renewal(await stage.ready(first))
+
+    patched = stage.calls(first, "patch")
+    for minutes, moment in ((720, day_before + timedelta(hours=12)), (1440, day_before)):
+        async with stage.operator(**served, GRAPHMAIL_TENANT_LOOK_AHEAD_MINUTES=f"{first.tenant}={minutes}"):
+            await renews_at(stage, first, moment)
+            shown = (await graphmail("status", "--tenant", first.tenant, "-o", "wide")).check().out
+            assert "NEXT RENEWAL" in shown
+            assert first.address in shown
+    assert stage.calls(first, "patch") == patched
     assert stage.product.config(other.id)["webhook_subscription_id"] == held[other.id]
 
     async with stage.operator():

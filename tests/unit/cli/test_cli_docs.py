@@ -8,10 +8,12 @@ import pytest
 import typer
 
 from graphmail.cli import COMMANDS, build
+from graphmail.cli.check.kubernetes import NEEDED, SECRETS
 from graphmail.cli.requests import Fate
 from graphmail.cli.situation import Ready
 
 TEXT = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
+MIGRATIONS = Path(__file__).parents[3] / "operator" / "graphmail" / "database" / "migrations"
 COMMON = {"--namespace", "-n", "--kubeconfig", "--context"}
 
 
@@ -36,6 +38,13 @@ def options(name: str) -> set[str]:
         for option in (*parameter.opts, *parameter.secondary_opts)
         if option.startswith("-")
     }
+
+
+def test_the_sample_of_check_shows_the_newest_schema_and_all_rights_that_an_installation_with_defaults_needs() -> None:
+    sample = section("graphmail check")
+    newest = max(int(path.name[:4]) for path in MIGRATIONS.glob("[0-9]*.sql"))
+    assert f"migrated to version {newest}\n" in sample
+    assert f"all {len(set(NEEDED) - {SECRETS})} that the operator needs" in sample
 
 
 def test_every_command_is_in_the_table_and_has_a_section() -> None:

@@ -9,6 +9,7 @@ import pytest
 from graphmail.decision import Action
 from graphmail.engine import Engine
 from graphmail.fleet import Fleet
+from graphmail.observability.health import Ticking
 from graphmail.observability.metrics import Metrics
 from graphmail.reconciler import Farewell, Reconciler
 
@@ -25,6 +26,7 @@ async def test_a_look_in_24_minutes_comes_after_24_minutes_of_its_clock(rate: fl
         reconciler=cast("Reconciler", reconciler),
         farewell=cast("Farewell", None),
         metrics=Metrics(fleet.resources, "0"),
+        ticking=Ticking(600.0),
         now=lambda: NOW,
         tick_seconds=600.0,
         rate=lambda: rate,

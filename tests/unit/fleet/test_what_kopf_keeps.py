@@ -13,6 +13,7 @@ import pytest
 from graphmail.engine import Engine
 from graphmail.fleet import Entry, Fleet
 from graphmail.handlers import register
+from graphmail.observability.health import Ticking
 from graphmail.observability.metrics import Metrics
 from graphmail.reconciler import Farewell, Reconciler
 
@@ -72,6 +73,7 @@ class House:
             reconciler=cast("Reconciler", self.calm),
             farewell=cast("Farewell", self.calm),
             metrics=Metrics(list, version="test"),
+            ticking=Ticking(3600.0),
             now=lambda: NOW,
             tick_seconds=3600.0,
         )

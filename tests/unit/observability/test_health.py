@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from graphmail.observability.health import Heartbeat, Readiness
+from graphmail.observability.health import LONGEST_LOOK, Heartbeat, Readiness, Ticking
 
 
 class Clock:
@@ -35,6 +35,43 @@ async def test_a_running_loop_beats_by_itself() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+def test_timers_are_late_after_three_of_their_intervals_from_the_start_or_the_last_tick() -> None:
+    clock = Clock()
+    ticking = Ticking(600.0, clock=clock)
+    ticking.tick()
+    clock.now += 1800
+    assert ticking.overdue() == 0
+    clock.now += 1
+    assert ticking.overdue() == 1801
+    ticking.tick()
+    assert ticking.overdue() == 0
+
+
+def test_timers_of_a_process_that_does_not_act_are_never_late() -> None:
+    clock = Clock()
+    ticking = Ticking(600.0, clock=clock)
+    clock.now += 1_000_000
+    assert ticking.overdue() == 0
+
+
+def test_a_short_interval_leaves_time_for_the_looks_that_timers_wait_for() -> None:
+    clock = Clock()
+    ticking = Ticking(1.0, clock=clock)
+    ticking.tick()
+    clock.now += LONGEST_LOOK
+    assert ticking.overdue() == 0
+    clock.now += 1
+    assert ticking.overdue() == LONGEST_LOOK + 1
+
+
+def test_each_tick_is_told() -> None:
+    told: list[int] = []
+    ticking = Ticking(600.0, lambda: told.append(1))
+    ticking.tick()
+    ticking.tick()
+    assert told == [1, 1]
 
 
 def test_a_part_that_was_never_heard_of_is_not_ready() -> None:

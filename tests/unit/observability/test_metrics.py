@@ -16,6 +16,7 @@ from graphmail.observability.families import FAMILIES, MAILBOX, TENANT, markdown
 from graphmail.observability.metrics import ACTIONS, Metrics, Store
 from graphmail.observability.standing import State
 from graphmail.resource import GraphMailSubscription
+from graphmail.resource.names import LABEL_MANAGED_BY, MIRROR
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "observability.md"
 EXPIRY = datetime(2026, 12, 1, 9, 30, 15, tzinfo=UTC)
@@ -246,6 +247,12 @@ def test_the_processs_own_metrics_are_there_too() -> None:
     assert value(metrics_of(), "graphmail_build_info", version="1.2.3") == 1
 
 
+def unheard() -> GraphMailSubscription:
+    """Covered, from a row, and without a notification yet."""
+    body = resource(name="bert-1", status={"conditions": [condition("Ready", "True")]})
+    return body.model_copy(update={"metadata": body.metadata.model_copy(update={"labels": {LABEL_MANAGED_BY: MIRROR}})})
+
+
 def exercised() -> Metrics:
     """Metrics of which every series has been touched."""
     status = {
@@ -254,7 +261,7 @@ def exercised() -> Metrics:
         "lastNotificationTime": "2026-11-29T00:00:00Z",
         "conditions": [condition("Ready", "False")],
     }
-    metrics = metrics_of([resource(status=status)])
+    metrics = metrics_of([resource(status=status), unheard()])
     metrics.heartbeat(lambda: 0.5)
     metrics.ticked()
     metrics.tick_interval(timedelta(minutes=15))

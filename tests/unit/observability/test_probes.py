@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog.testing
 
-from graphmail.observability.health import Heartbeat, Readiness
+from graphmail.observability.health import Heartbeat, Readiness, Ticking
 from graphmail.observability.probes import AddressError, ProbeServer, probe_app
 
 if TYPE_CHECKING:
@@ -31,8 +31,9 @@ class House:
     def __init__(self) -> None:
         self.now = 0.0
         self.heartbeat = Heartbeat(lambda: self.now)
+        self.ticking = Ticking(900.0, clock=lambda: self.now)
         self.readiness = Readiness("kubernetes", "postgres")
-        self.app = probe_app(lambda: TEXT, self.heartbeat, self.readiness, stale_after=30)
+        self.app = probe_app(lambda: TEXT, self.heartbeat, self.ticking, self.readiness, stale_after=30)
         self.server = server(self.app)
 
     def get(self, path: str, **headers: str) -> tuple[int, str]:
@@ -74,6 +75,24 @@ def test_healthz_fails_once_the_event_loop_has_been_silent_too_long(house: House
     assert house.get("/healthz") == (200, "ok\n")
 
 
+def test_healthz_fails_when_the_event_loop_moves_and_no_timer_has_ticked_for_three_intervals(house: House) -> None:
+    house.ticking.tick()
+    house.now = 2700.0
+    house.heartbeat.beat()
+    assert house.get("/healthz") == (200, "ok\n")
+    house.now = 2701.0
+    assert house.get("/healthz") == (503, "no mailbox's timer has ticked for 2701 seconds\n")
+    house.ticking.tick()
+    assert house.get("/healthz") == (200, "ok\n")
+
+
+def test_a_standby_whose_timers_never_began_stays_healthy(house: House) -> None:
+    house.readiness.stand_by("operator-7")
+    house.now = 1_000_000.0
+    house.heartbeat.beat()
+    assert house.get("/healthz") == (200, "ok\n")
+
+
 def test_readyz_lists_what_is_not_ready(house: House) -> None:
     house.readiness.set_ready("kubernetes")
     house.readiness.set_missing("postgres", "cannot be reached")
@@ -105,7 +124,7 @@ def test_metrics_that_cannot_be_rendered_are_an_error_in_the_log_and_the_probes_
         raise KeyError("no such thing")
 
     house = House()
-    house.server = server(probe_app(broken, house.heartbeat, house.readiness))
+    house.server = server(probe_app(broken, house.heartbeat, house.ticking, house.readiness))
     with house.server, structlog.testing.capture_logs() as logs:
         assert house.get("/metrics") == (500, "the metrics could not be rendered; the log says why\n")
         assert house.get("/healthz") == (200, "ok\n")
@@ -132,7 +151,7 @@ def test_a_slow_scrape_does_not_keep_the_probes_waiting() -> None:
         return TEXT
 
     house = House()
-    house.server = server(probe_app(slow, house.heartbeat, house.readiness))
+    house.server = server(probe_app(slow, house.heartbeat, house.ticking, house.readiness))
     with house.server:
         scrape = threading.Thread(target=house.get, args=("/metrics",))
         scrape.start()

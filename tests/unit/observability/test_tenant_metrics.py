@@ -11,9 +11,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from graphmail.observability.families import OF_MAILBOXES, OF_TENANTS
 from graphmail.observability.metrics import CERTIFICATE_TOLD_SECONDS, Metrics
 from graphmail.resource import GraphMailSubscription
+from graphmail.resource.names import LABEL_MANAGED_BY, MIRROR
 
 BEGAN = datetime(2026, 11, 24, tzinfo=UTC)
 UNREADY = "graphmail_subscription_unready_timestamp_seconds"
+UNHEARD = "graphmail_subscription_unheard_timestamp_seconds"
 
 
 def moment(hours: float) -> str:
@@ -42,11 +44,18 @@ def resource(
     tenant: str = "acme",
     suspend: bool = False,
     created: float = 1,
+    row: bool = True,
     **status: Any,
 ) -> GraphMailSubscription:
     return GraphMailSubscription.parse(
         {
-            "metadata": {"name": mailbox, "namespace": "mail", "uid": mailbox, "creationTimestamp": moment(created)},
+            "metadata": {
+                "name": mailbox,
+                "namespace": "mail",
+                "uid": mailbox,
+                "creationTimestamp": moment(created),
+                "labels": {LABEL_MANAGED_BY: MIRROR} if row else {},
+            },
             "spec": {
                 "tenant": tenant,
                 "providerID": f"p-{mailbox}",
@@ -131,6 +140,30 @@ def test_a_tenant_tells_its_earliest_expiry_and_renewal_its_worst_failures_and_i
     assert found["graphmail_tenant_renewal_timestamp_seconds"] == {("acme",): at(30)}
     assert found["graphmail_tenant_consecutive_failures"] == {("acme",): 4}
     assert found["graphmail_tenant_notification_timestamp_seconds"] == {("acme",): at(7)}
+
+
+def test_a_covered_mailbox_that_never_had_a_notification_tells_since_when_it_is_covered() -> None:
+    found = series(
+        resource("anna", [condition("Ready", "True", "Subscribed", 4)]),
+        resource("bert", [condition("Ready", "True", "Subscribed", 2)]),
+        resource("cleo", [condition("Ready", "True", "Subscribed", 1)], lastNotificationTime=moment(9)),
+    )
+    assert found[UNHEARD] == {("anna", "acme"): at(4), ("bert", "acme"): at(2)}
+    assert found["graphmail_tenant_unheard_timestamp_seconds"] == {("acme",): at(2)}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        resource("anna", READY, row=False),
+        resource("anna", REVOKED),
+        resource("anna", READY, suspend=True),
+        resource("anna"),
+    ],
+    ids=["without a row, nobody tells of notifications", "not covered", "suspended", "not looked at yet"],
+)
+def test_no_other_mailbox_is_expected_to_have_had_a_notification(other: GraphMailSubscription) -> None:
+    assert not {UNHEARD, "graphmail_tenant_unheard_timestamp_seconds"} & series(other).keys()
 
 
 @pytest.mark.parametrize(
