@@ -35,6 +35,16 @@ ANNOTATION_PAUSED = f"{GROUP}/paused"
 ANNOTATION_DELETION = f"{GROUP}/deletion-seen-at"
 """When a deletion was found that the watch had not told of; written so that the watch shows the resource once more."""
 
+ANNOTATION_LIFECYCLE = f"{GROUP}/lifecycle"
+"""The receiver's word: lifecycle notifications that came, as JSON {"<subscription id>": {"<event>": "<time>"}}."""
+ANNOTATION_LAST_NOTIFICATION = f"{GROUP}/last-notification"
+"""The receiver's word for resources without a row: when a change notification last came, brought up to date at most hourly."""
+
+LIFECYCLE_PATH = "/lifecycle"
+"""Below GRAPHMAIL_RECEIVER_URL: where Graph posts lifecycle notifications."""
+NOTIFICATIONS_PATH = "/notifications"
+"""Below GRAPHMAIL_RECEIVER_URL: where Graph posts change notifications that the receiver passes on."""
+
 _NAME_LENGTH = 63
 _HASH_LENGTH = 8
 
