@@ -16,12 +16,12 @@ names of Secrets are looked at here: a schema would print what does not match.
 {{- fail (printf "database.%s is not a value: put the URL of Postgres into a Secret, and name that in database.existingSecret" $name) }}
 {{- end }}
 {{- end }}
-{{- range $path, $name := dict "database.existingSecret" $v.database.existingSecret "migrations.existingSecret" $v.migrations.existingSecret "credentials.existingSecret" $v.credentials.existingSecret }}
+{{- range $path, $name := dict "database.existingSecret" $v.database.existingSecret "migrations.existingSecret" $v.migrations.existingSecret "receiver.database.existingSecret" $v.receiver.database.existingSecret "credentials.existingSecret" $v.credentials.existingSecret }}
 {{- if and $name (not (regexMatch "^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$" $name)) }}
 {{- fail (printf "%s is not the name of a Secret (lower-case letters, digits, dashes and dots): make the Secret first, and give its name" $path) }}
 {{- end }}
 {{- end }}
-{{- range $v.extraEnv }}
+{{- range concat $v.extraEnv $v.receiver.extraEnv }}
 {{- if and (has .name (list "GRAPHMAIL_DATABASE_URL" "GRAPHMAIL_DATABASE_DIRECT_URL")) .value }}
 {{- fail (printf "extraEnv holds %s as a value, which is a secret: use database.existingSecret" .name) }}
 {{- end }}
@@ -29,6 +29,12 @@ names of Secrets are looked at here: a schema would print what does not match.
 
 {{- if and $v.database.existingSecret (not $v.product.applicationURL) }}
 {{- fail "product.applicationURL is empty: with database.existingSecret it must be the https URL of the product that Graph can reach" }}
+{{- end }}
+{{- if and $v.receiver.enabled (not $v.receiver.url) }}
+{{- fail "receiver.url is empty: with receiver.enabled it must be the https URL at which Graph reaches the receiver" }}
+{{- end }}
+{{- if and $v.receiver.enabled (eq (int $v.receiver.port) (int $v.metrics.port)) }}
+{{- fail (printf "receiver.port is %s: metrics.port is the same, and each needs its own" (include "graphmail.text" $v.receiver.port)) }}
 {{- end }}
 {{- if and $v.database.directKey (not $v.database.existingSecret) }}
 {{- fail "database.directKey is a key of database.existingSecret, which is empty: name the Secret" }}
