@@ -65,12 +65,18 @@ class ProductRoute:
         self.got.append(body)
         self.queries.append(request.raw_path.partition("?")[2])
         self.headers.append(dict(request.headers))
-        return web.Response(status=self.status, headers={"Location": "/elsewhere"} if 300 <= self.status < 400 else None)
+        return web.Response(
+            status=self.status, headers={"Location": "/elsewhere"} if 300 <= self.status < 400 else None
+        )
 
 
 @asynccontextmanager
 async def served(
-    routes: Mapping[str, Take], metrics: ReceiverMetrics | None = None, bounds: Bounds | None = None, *, prefix: str = ""
+    routes: Mapping[str, Take],
+    metrics: ReceiverMetrics | None = None,
+    bounds: Bounds | None = None,
+    *,
+    prefix: str = "",
 ) -> AsyncIterator[str]:
     """The server with these routes; its base URL."""
     bounds = bounds or Bounds()

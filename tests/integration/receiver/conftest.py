@@ -18,7 +18,7 @@ from graphmail.receiver.reading import read_entries
 from graphmail.receiver.running import Manners
 from graphmail.resource.names import ANNOTATION_LIFECYCLE, GROUP, PLURAL, VERSION
 from graphmail.settings import Settings
-from localstack.controlplane import ApiRefusedError, ControlPlane
+from localstack.controlplane import ControlPlane
 from localstack.processes import free_port
 from support.fixtures import crd
 from support.gate import ClusterGate, PostgresGate
@@ -39,9 +39,11 @@ class Receiver:
 
     async def post(self, path: str, *items: dict[str, Any], query: str = "") -> int:
         """What Graph gets for these items."""
-        async with aiohttp.ClientSession() as session:
-            async with session.post(self.url + path + query, data=posted(*items)) as answer:
-                return answer.status
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(self.url + path + query, data=posted(*items)) as answer,
+        ):
+            return answer.status
 
     async def lifecycle(self, *items: dict[str, Any]) -> int:
         return await self.post("/lifecycle", *items)
@@ -58,6 +60,14 @@ class Receiver:
         """The value of a series; 0 while there is none."""
         lines = (await self.get("/metrics"))[1].splitlines()
         return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(series)), 0.0)
+
+    async def ready(self) -> None:
+        """Return once it has listed all resources."""
+
+        async def says_so() -> bool:
+            return (await self.get("/readyz"))[0] == 200
+
+        await eventually(says_so, "the receiver is ready")
 
     async def end(self) -> None:
         """An orderly stop."""
@@ -80,9 +90,7 @@ class Ground:
         """One that has heard of all resources, unless the API server is away."""
         running = await self.start(**variables)
         try:
-            async with asyncio.timeout(60):
-                while (await running.get("/readyz"))[0] != 200:
-                    await asyncio.sleep(0.02)
+            await running.ready()
             yield running
         finally:
             await running.end()
@@ -130,10 +138,7 @@ class Ground:
         return {subscription: set(events) for subscription, events in entries.items()}
 
     def delete(self, name: str) -> None:
-        try:
-            self.control_plane.request("DELETE", self.path(name))
-        except ApiRefusedError as refused:
-            assert refused.status == 404
+        self.control_plane.request("DELETE", self.path(name))
 
     # --- Postgres ----------------------------------------------------------------------------------------------------
 
@@ -211,4 +216,3 @@ async def postgres_gate(ground: Ground) -> AsyncIterator[PostgresGate]:
     async with PostgresGate(ground.database_url) as gate:
         ground.environment["GRAPHMAIL_DATABASE_URL"] = gate.url
         yield gate
-

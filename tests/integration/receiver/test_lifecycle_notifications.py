@@ -168,11 +168,7 @@ async def test_one_that_starts_while_the_api_server_is_away_passes_on_and_acknow
     assert await receiver.lifecycle(lifecycle("sub-1", "missed", "state")) == 503
     assert await receiver.notify(change("sub-1", "state")) == 202
     cluster_gate.open()
-
-    async def ready() -> bool:
-        return (await receiver.get("/readyz"))[0] == 200
-
-    await eventually(ready, "it is ready once it has listed all resources")
+    await receiver.ready()
     assert await receiver.lifecycle(lifecycle("sub-1", "missed", "state")) == 202
     await receiver.end()
 

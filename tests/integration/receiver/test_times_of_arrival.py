@@ -1,4 +1,4 @@
-"""After the product has taken a notification, its time is written: many at once, to Postgres where there is a row, else seldom to the resource."""
+"""When the product has taken a notification, its time is written: to Postgres where there is a row, else seldom to the resource."""
 
 import asyncio
 import re
@@ -101,7 +101,7 @@ async def test_many_notifications_are_one_write(ground: Ground, postgres_gate: P
         assert not [text for text in postgres_gate.statements if "last_notification_received_at" in text]
     written = [count for text, count in postgres_gate.statements.items() if "last_notification_received_at" in text]
     assert written == [1]
-    assert all([ground.health(f"{ROW[:-1]}{number}")[0]["last_notification_received_at"] for number in range(5)])
+    assert all(ground.health(f"{ROW[:-1]}{number}")[0]["last_notification_received_at"] for number in range(5))
 
 
 async def test_while_postgres_is_away_everything_is_passed_on_and_the_times_wait(

@@ -32,9 +32,11 @@ class Receiving:
         self.arrivals = arrivals
 
     async def post(self, body: bytes, query: str = "", **headers: str) -> int:
-        async with aiohttp.ClientSession() as session:
-            async with session.post(f"{self.url}/notifications{query}", data=body, headers=headers) as response:
-                return response.status
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{self.url}/notifications{query}", data=body, headers=headers) as response,
+        ):
+            return response.status
 
     def counted(self, outcome: str) -> float | None:
         name = "graphmail_receiver_notifications_total"
@@ -56,7 +58,8 @@ async def receiving(product_url: str, *, most: int = 16, seconds: float = 0.5) -
 
 
 @pytest.mark.parametrize(
-    ("status", "answer"), [(200, 200), (202, 202), (204, 204), (400, 400), (404, 404), (429, 429), (500, 500), (302, 503)]
+    ("status", "answer"),
+    [(200, 200), (202, 202), (204, 204), (400, 400), (404, 404), (429, 429), (500, 500), (302, 503)],
 )
 async def test_graph_gets_the_product_s_status_and_no_redirect(status: int, answer: int) -> None:
     async with ProductRoute(status) as product, receiving(product.url) as receiver:

@@ -73,12 +73,22 @@ class Attacker:
 
     def _target(self) -> bytes:
         chance = self._random
-        path = chance.choice([b"/lifecycle"] * 5 + [b"/notifications"] * 5 + [b"/", b"*", b"//", b"/%2e%2e/", b"http://x/"])
+        path = chance.choice(
+            [b"/lifecycle"] * 5 + [b"/notifications"] * 5 + [b"/", b"*", b"//", b"/%2e%2e/", b"http://x/"]
+        )
         if chance.random() < 0.5:
             return path
         token = quote_from_bytes(chance.randbytes(chance.randrange(60))).encode()
         query = chance.choice(
-            [b"validationToken=" + token, token, b"&" * 80, b"validationToken", b"gms=" + token, b"\xff\xfe", b"a=%0d%0aX:y"]
+            [
+                b"validationToken=" + token,
+                token,
+                b"&" * 80,
+                b"validationToken",
+                b"gms=" + token,
+                b"\xff\xfe",
+                b"a=%0d%0aX:y",
+            ]
         )
         return path + b"?" + query
 
@@ -115,7 +125,9 @@ class Attacker:
         subscription = chance.choice(["sub-1", "SUB-1", "sub-1 ", "sub-2", "", "\ud800", "x" * 500])
         state = chance.choice(NEAR_MISSES)
         event = chance.choice([*(event.value for event in Event), "deleted", "", "x" * 999])
-        item = chance.choice([lifecycle(subscription, event, None), change(subscription, None)]) | {"clientState": state}
+        item = chance.choice([lifecycle(subscription, event, None), change(subscription, None)]) | {
+            "clientState": state
+        }
         if chance.random() < 0.2:
             item[chance.choice(list(item))] = chance.choice([None, [], {}, 10**400, 1e308, "\ud800", [[[]]]])
         return item
@@ -166,14 +178,19 @@ async def test_hostile_requests_change_nothing(caplog: pytest.LogCaptureFixture)
                 for one, statuses in zip(made, got, strict=True):
                     assert all(status < 500 for status in statuses), one[:500]
                     seen.update(statuses)
-            async with aiohttp.ClientSession() as session:
-                async with session.post(f"{url}/lifecycle?validationToken=alive") as response:
-                    assert await response.text() == "alive"
+            async with (
+                aiohttp.ClientSession() as session,
+                session.post(f"{url}/lifecycle?validationToken=alive") as response,
+            ):
+                assert await response.text() == "alive"
     assert len(arrivals) == 0
     assert seen >= {200, 202, 400, 404, 405, 413, 415}
-    assert metrics.registry.get_sample_value(
-        "graphmail_receiver_notifications_total", {"kind": "missed", "outcome": "taken"}
-    ) == 0
+    assert (
+        metrics.registry.get_sample_value(
+            "graphmail_receiver_notifications_total", {"kind": "missed", "outcome": "taken"}
+        )
+        == 0
+    )
     assert STATE not in caplog.text
     assert not [record for record in caplog.records if record.exc_info]
 

@@ -1,5 +1,6 @@
 """What Graph posts is read from bytes that anybody may have sent."""
 
+import contextlib
 import json
 from datetime import timedelta
 
@@ -115,10 +116,8 @@ def test_items_of_any_content_are_read_and_prove_nothing(items: list[dict[str, o
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
-    try:
+    with contextlib.suppress(Malformed):
         assert read_notifications(body)
-    except Malformed:
-        pass
 
 
 def test_half_a_character_as_client_state_proves_nothing() -> None:

@@ -181,9 +181,12 @@ async def test_connections_beyond_the_bound_are_cut_and_the_others_are_served() 
 
 
 async def test_unavailable_says_when_to_come_again() -> None:
-    async with serving(Route(503)) as url, aiohttp.ClientSession() as session:
-        async with session.post(f"{url}/lifecycle", data=posted(change("a", "b"))) as response:
-            assert (response.status, response.headers["Retry-After"]) == (503, "5")
+    async with (
+        serving(Route(503)) as url,
+        aiohttp.ClientSession() as session,
+        session.post(f"{url}/lifecycle", data=posted(change("a", "b"))) as response,
+    ):
+        assert (response.status, response.headers["Retry-After"]) == (503, "5")
 
 
 async def test_requests_are_counted_by_route_and_status() -> None:
