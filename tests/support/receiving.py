@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Self
 
+import aiohttp
 from aiohttp import web
+from yarl import URL
 
 from graphmail.provider import client_state_fingerprint
 from graphmail.receiver.counting import ReceiverMetrics
@@ -68,6 +72,37 @@ class ProductRoute:
         return web.Response(
             status=self.status, headers={"Location": "/elsewhere"} if 300 <= self.status < 400 else None
         )
+
+
+@dataclass
+class Ingress:
+    """What ends TLS before the receiver, and leads everything to it."""
+
+    certificate: Path
+    key: Path
+    target: str = ""
+    """Base URL of the receiver."""
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession()
+        self._runner = web.ServerRunner(web.Server(self._pass, access_log=None), shutdown_timeout=1.0)
+        await self._runner.setup()
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.certificate, self.key)
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=context).start()
+        self.url = f"https://localhost:{self._runner.addresses[0][1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+        await self._session.close()
+
+    async def _pass(self, request: web.BaseRequest) -> web.Response:
+        target = URL(self.target + request.raw_path, encoded=True)
+        headers = {"Content-Type": request.headers.get("Content-Type", "text/plain")}
+        async with self._session.request(request.method, target, data=await request.read(), headers=headers) as answer:
+            kind = {"Content-Type": answer.headers["Content-Type"]}
+            return web.Response(status=answer.status, body=await answer.read(), headers=kind)
 
 
 @asynccontextmanager

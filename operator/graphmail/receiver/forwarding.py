@@ -1,5 +1,6 @@
 """Change notifications passed on to the product: as they came, bounded in time and in number, and never acknowledged in its place."""
 
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Self
@@ -41,7 +42,8 @@ class Forwarding:
         self._failing = False
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_SECONDS)
+        trust = ssl.create_default_context()  # of now: aiohttp's own is made when it is imported
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_SECONDS, ssl=trust)
         self._session = aiohttp.ClientSession(
             connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()
         )

@@ -19,7 +19,7 @@ _log = structlog.get_logger("graphmail.receiver")
 WATCH_SECONDS = 300
 """How long one watch lasts; then all are listed anew, so that a lost change is made good."""
 PAUSE_SECONDS = 1.0
-"""Between a watch that broke and the next list."""
+"""Between the end of a watch and the next list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ async def follow(roster: Roster, cluster: Cluster, *, listed: Callable[[], None]
 
     Args:
         listed: called each time that all were listed.
-        pause: seconds between two tries.
+        pause: seconds between the end of a watch and the next list, also where an API server ends each at once.
     """
     async with cluster.new_session() as session:
         while True:
@@ -126,7 +126,7 @@ async def follow(roster: Roster, cluster: Cluster, *, listed: Callable[[], None]
                 if roster.current:
                     _log.warning("the subscriptions cannot be watched; what was known last counts", error=str(error))
                 roster.current = False
-                await asyncio.sleep(pause)
+            await asyncio.sleep(pause)
 
 
 async def _take_all(roster: Roster, bodies: list[dict[str, Any]]) -> None:

@@ -20,12 +20,12 @@ from graphmail.resource.names import ANNOTATION_LIFECYCLE, GROUP, PLURAL, VERSIO
 from graphmail.settings import Settings
 from localstack.controlplane import ControlPlane
 from localstack.processes import free_port
-from support.fixtures import crd
+from support.fixtures import crd, endpoint, simulator, stage
 from support.gate import ClusterGate, PostgresGate
 from support.receiving import TENANT, ProductRoute, posted, resource
 from support.waiting import eventually
 
-__all__ = ["crd"]
+__all__ = ["crd", "endpoint", "simulator", "stage"]
 
 
 @dataclass
