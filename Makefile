@@ -67,7 +67,7 @@ BENCH := PYTHONPATH=bench:hack .venv/bin/python -m benches
 BENCH_ARGS = $(if $(QUICK),--quick) $(if $(MINUTES),--minutes $(MINUTES))
 
 .PHONY: bench
-bench: tools ## Run the three benches (about 12 min); QUICK=1 is a small size, MINUTES= shortens bench-idle
+bench: tools ## Run the four benches (about 14 min); QUICK=1 is a small size, MINUTES= shortens bench-idle
 	@$(BENCH) all $(BENCH_ARGS)
 
 .PHONY: bench-quota
@@ -81,6 +81,10 @@ bench-compare: tools ## The same work by this operator, by a plain Kopf operator
 .PHONY: bench-idle
 bench-idle: tools ## What waiting costs
 	@$(BENCH) idle $(BENCH_ARGS)
+
+.PHONY: bench-receiver
+bench-receiver: tools ## How soon Graph has its answer at 500 notifications a second
+	@$(BENCH) receiver $(BENCH_ARGS)
 
 .PHONY: bench-publish
 bench-publish: environment ## Take what the last full runs found into docs/benchmarks.md and its picture

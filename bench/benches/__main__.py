@@ -1,16 +1,16 @@
-"""``python -m benches quota|compare|idle|all [--quick]``: run a bench; ``python -m benches publish``: tell of it in the documentation."""
+"""``python -m benches NAME|all [--quick]``: run a bench; ``python -m benches publish``: tell of it in the documentation."""
 
 import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from benches import compare, idle, publish, quota
+from benches import compare, idle, publish, quota, receiver
 from benches.scale import Scale
 from localstack.messages import LocalStackError, run_main, say
 from rig.result import Finding, text_table
 
-BENCHES = {"quota": quota.bench, "compare": compare.bench, "idle": idle.bench}
+BENCHES = {"quota": quota.bench, "compare": compare.bench, "idle": idle.bench, "receiver": receiver.bench}
 
 
 def main() -> None:

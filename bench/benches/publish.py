@@ -9,7 +9,7 @@ from rig.drawing import draw_with
 from rig.parts import CHECKOUT
 from rig.result import Finding, markdown_table
 
-NAMES = ("quota", "compare", "idle")
+NAMES = ("quota", "compare", "idle", "receiver")
 RESULTS = CHECKOUT / "bench" / "results"
 DOCUMENT = CHECKOUT / "docs" / "benchmarks.md"
 PICTURE = CHECKOUT / "docs" / "benchmarks.svg"

@@ -15,6 +15,10 @@ class Scale:
     """The loop takes more than half a second a row: it is measured on so many of them."""
     idle_resources: int
     idle_minutes: float
+    receiver_per_second: int
+    """Requests of Graph."""
+    receiver_seconds: int
+    receiver_mailboxes: int
 
     @classmethod
     def full(cls) -> Self:
@@ -26,6 +30,9 @@ class Scale:
             loop_rows=50,
             idle_resources=10_000,
             idle_minutes=5.0,
+            receiver_per_second=500,
+            receiver_seconds=60,
+            receiver_mailboxes=2_000,
         )
 
     @classmethod
@@ -38,6 +45,9 @@ class Scale:
             loop_rows=5,
             idle_resources=400,
             idle_minutes=0.5,
+            receiver_per_second=100,
+            receiver_seconds=5,
+            receiver_mailboxes=100,
         )
 
     def command(self, target: str) -> str:

@@ -15,7 +15,7 @@ from graphmail.cluster import Cluster, load_configuration
 from graphmail.decision import Policy
 from graphmail.graph import Marker, add_marker
 from graphmail.mirror.desired import Template, desired
-from graphmail.provider import Provider
+from graphmail.provider import Provider, client_state_fingerprint
 from graphmail.reconciler.result import Deed, Held, Result
 from graphmail.reconciler.status import Surroundings, status_after, status_body
 from graphmail.resource import GraphMailSubscription
@@ -199,7 +199,13 @@ def _provider(mailbox: Mailbox) -> Provider:
 
 
 def _status(resource: GraphMailSubscription, mailbox: Mailbox) -> dict[str, Any]:
-    held = Held(mailbox.subscription_id, mailbox.expires_at, notification_url(mailbox), mailbox.granted_at)
+    held = Held(
+        mailbox.subscription_id,
+        mailbox.expires_at,
+        notification_url(mailbox),
+        mailbox.granted_at,
+        client_state=client_state_fingerprint(mailbox.client_state),
+    )
     around = Surroundings(now=mailbox.granted_at, policy=Policy(), synced=True)
     result = Result(Deed.RENEW, held, granted=True, observed_credential="bench")
     status = status_after(resource, resource.spec.folders[0], result, around)

@@ -144,9 +144,16 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
     poster = Poster(cluster, EventBook(parts.holder), metrics, utc_now)
     threshold = Threshold(settings.failure_threshold)
     journal = Journal(cluster, database, stores, threshold, clock=parts.clock.now, now=now)
-    desk = AccessDesk(cluster, database, settings.notification_url, files=files, workload=settings.workload_identity)
+    desk = AccessDesk(
+        cluster,
+        database,
+        settings.notification_url,
+        lifecycle_url=settings.lifecycle_url,
+        files=files,
+        workload=settings.workload_identity,
+    )
     reconciler = put_together(
-        hands=Hands(parts.graph, parts.signin, installation, settings.lifetime),
+        hands=Hands(parts.graph, parts.signin, installation, settings.lifetime, product_url=settings.product_url),
         budget=parts.graph.budget,
         desk=desk,
         journal=journal,
@@ -281,6 +288,7 @@ def _template(settings: Settings, namespace: str, files: CredentialFiles) -> Tem
         files.fingerprint_of,
         tenants=settings.tenants,
         observe=settings.mode is Mode.OBSERVE,
+        lifecycle_url=settings.lifecycle_url,
     )
 
 

@@ -93,17 +93,19 @@ def pod_specs(resources: Iterable[Resource]) -> Iterator[tuple[str, Resource]]:
             yield each["metadata"]["name"], each["spec"]["template"]["spec"]
 
 
-def container(resources: Iterable[Resource]) -> Resource:
-    """The operator's container."""
-    found: Resource = named(resources, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+def container(resources: Iterable[Resource], component: str = "operator") -> Resource:
+    """The operator's container, or that of another component."""
+    found: Resource = named(resources, "Deployment", component)["spec"]["template"]["spec"]["containers"][0]
     return found
 
 
-def environment(resources: Iterable[Resource], secrets: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The variables of the operator's container, each Secret's key with the value that is given for its variable."""
+def environment(
+    resources: Iterable[Resource], secrets: Mapping[str, str] | None = None, *, component: str = "operator"
+) -> dict[str, str]:
+    """The variables of that container, each Secret's key with the value that is given for its variable."""
     return {
         item["name"]: item["value"] if "value" in item else (secrets or {})[item["name"]]
-        for item in container(resources)["env"]
+        for item in container(resources, component)["env"]
     }
 
 

@@ -55,6 +55,16 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: operator
 {{- end }}
 
+{{/* What selects the receiver's pods. */}}
+{{- define "graphmail.receiverLabels" -}}
+{{ include "graphmail.selectorLabels" . }}
+app.kubernetes.io/component: receiver
+{{- end }}
+
+{{- define "graphmail.receiverName" -}}
+{{- include "graphmail.suffixed" (list . "receiver") }}
+{{- end }}
+
 {{- define "graphmail.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create }}
 {{- default (include "graphmail.fullname" .) .Values.serviceAccount.name }}

@@ -51,6 +51,10 @@ A list is parted by commas, and a map too, as key=value.
   "HTTPS_PROXY" $v.proxy.httpsProxy
   "NO_PROXY" $v.proxy.noProxy
 }}
+{{- if $v.receiver.enabled }}
+{{- $_ := set $settings "GRAPHMAIL_RECEIVER_URL" $v.receiver.url }}
+{{- $_ := set $settings "GRAPHMAIL_RECEIVER_FORWARD_URL" $v.receiver.forwardURL }}
+{{- end }}
 {{- if $v.credentials.existingSecret }}
 {{- $_ := set $settings "GRAPHMAIL_CREDENTIALS_DIR" $v.credentials.mountPath }}
 {{- end }}
@@ -114,7 +118,38 @@ perhaps
 {{- end }}
 {{- end }}
 {{- end }}
-{{- range $name, $value := include "graphmail.settings" . | fromYaml }}
+{{- include "graphmail.variables" (include "graphmail.settings" . | fromYaml) }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The variables of the receiver's container: what it reads, and no more. */}}
+{{- define "graphmail.receiverEnv" -}}
+{{- $v := .Values }}
+{{- with $v.receiver.database }}
+{{- if .existingSecret }}
+{{- include "graphmail.secretVariable" (list "GRAPHMAIL_DATABASE_URL" .existingSecret .key) }}
+{{- end }}
+{{- end }}
+{{- $all := include "graphmail.settings" . | fromYaml }}
+{{- $own := dict
+  "GRAPHMAIL_RECEIVER_ADDRESS" (printf "%s:%s" (ternary (printf "[%s]" $v.metrics.host) $v.metrics.host (contains ":" $v.metrics.host)) (include "graphmail.text" $v.receiver.port))
+  "GRAPHMAIL_RECEIVER_FORWARDS" $v.receiver.forwards
+  "GRAPHMAIL_RECEIVER_BATCH_SECONDS" $v.receiver.batchSeconds
+}}
+{{- range $name := list "GRAPHMAIL_NAMESPACE" "GRAPHMAIL_RECEIVER_URL" "GRAPHMAIL_RECEIVER_FORWARD_URL" "GRAPHMAIL_METRICS_URL" "GRAPHMAIL_LOG_FORMAT" "GRAPHMAIL_LOG_LEVEL" "SSL_CERT_FILE" }}
+{{- if hasKey $all $name }}{{ $_ := set $own $name (get $all $name) }}{{ end }}
+{{- end }}
+{{- include "graphmail.variables" $own }}
+{{- with $v.receiver.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Those of a dict that have a value. */}}
+{{- define "graphmail.variables" -}}
+{{- range $name, $value := . }}
 {{- $text := "" }}
 {{- if not (kindIs "invalid" $value) }}{{ $text = include "graphmail.text" $value }}{{ end }}
 {{- if $text }}

@@ -19,12 +19,12 @@ names of Secrets are looked at here: a schema would print what does not match.
 {{- fail (printf "database.%s is not a value: put the URL of Postgres into a Secret, and name that in database.existingSecret" $name) }}
 {{- end }}
 {{- end }}
-{{- range $path, $name := dict "database.existingSecret" $v.database.existingSecret "migrations.existingSecret" $v.migrations.existingSecret "credentials.existingSecret" $v.credentials.existingSecret }}
+{{- range $path, $name := dict "database.existingSecret" $v.database.existingSecret "migrations.existingSecret" $v.migrations.existingSecret "receiver.database.existingSecret" $v.receiver.database.existingSecret "credentials.existingSecret" $v.credentials.existingSecret }}
 {{- if and $name (not (regexMatch "^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$" $name)) }}
 {{- fail (printf "%s is not the name of a Secret (lower-case letters, digits, dashes and dots): make the Secret first, and give its name" $path) }}
 {{- end }}
 {{- end }}
-{{- range $v.extraEnv }}
+{{- range concat $v.extraEnv $v.receiver.extraEnv }}
 {{- $text := regexReplaceAllLiteral $reference (.value | default "" | toString) "" }}
 {{- if and (has .name (list "GRAPHMAIL_DATABASE_URL" "GRAPHMAIL_DATABASE_DIRECT_URL")) (or (not (regexMatch `^(postgres(ql)?://\S*)?$` $text)) (regexMatch `(?i)password=[^&]` $text)) }}
 {{- fail (printf "extraEnv holds %s as a value that is, or may have, a secret: use database.existingSecret, or take the password from a variable with valueFrom.secretKeyRef that stands before it: postgresql://user:$(PASSWORD)@host/database" .name) }}
@@ -46,6 +46,12 @@ names of Secrets are looked at here: a schema would print what does not match.
 
 {{- if and (eq (include "graphmail.hasDatabase" .) "yes") (not (or $v.product.applicationURL (has "APPLICATION_URL" $others))) }}
 {{- fail "product.applicationURL is empty: with a database it must be the https URL of the product that Graph can reach" }}
+{{- end }}
+{{- if and $v.receiver.enabled (not $v.receiver.url) }}
+{{- fail "receiver.url is empty: with receiver.enabled it must be the https URL at which Graph reaches the receiver" }}
+{{- end }}
+{{- if and $v.receiver.enabled (eq (int $v.receiver.port) (int $v.metrics.port)) }}
+{{- fail (printf "receiver.port is %s: metrics.port is the same, and each needs its own" (include "graphmail.text" $v.receiver.port)) }}
 {{- end }}
 {{- if and $v.database.directKey (not $v.database.existingSecret) }}
 {{- fail "database.directKey is a key of database.existingSecret, which is empty: name the Secret" }}

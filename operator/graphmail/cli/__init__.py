@@ -13,6 +13,7 @@ from graphmail.cli.failures import FAILED
 
 COMMANDS = (
     "run",
+    "receiver",
     "migrate",
     "status",
     "describe",

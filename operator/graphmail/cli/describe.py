@@ -21,13 +21,13 @@ from graphmail.cli.selection import Selection, selected
 from graphmail.cli.situation import Situation, situation
 from graphmail.cli.spans import when
 from graphmail.cli.status import STYLES, why
-from graphmail.cli.watching import listed
 from graphmail.cluster import Cluster, ClusterError
 from graphmail.resource import CredentialSource, FolderSubscription, GraphMailSubscription
 from graphmail.resource.answers import THROTTLED
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.model import write_time
 from graphmail.resource.names import ANNOTATION_ADOPT, ANNOTATION_RENEW
+from graphmail.watching import listed
 
 PAGE = Page(
     "Show everything that is known of one mailbox.",

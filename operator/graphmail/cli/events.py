@@ -17,9 +17,9 @@ from graphmail.cli.output import Column, OutputFormat, Screen
 from graphmail.cli.page import Page
 from graphmail.cli.selection import Selection, is_address, selected
 from graphmail.cli.spans import when
-from graphmail.cli.watching import changes, listed
 from graphmail.cluster import Cluster
 from graphmail.resource.model import write_time
+from graphmail.watching import changes, listed
 
 PAGE = Page(
     "Show what happened to the mailboxes, newest last.",

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from graphmail.cli.watching import Collection
 from graphmail.resource.names import KIND
+from graphmail.watching import Collection
 
 WARNING = "Warning"
 

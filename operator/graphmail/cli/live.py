@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from graphmail.cli.output import Screen
 from graphmail.cli.situation import Situation, situation, sorted_situations
-from graphmail.cli.watching import SUBSCRIPTIONS, Change, changes
 from graphmail.cluster import Cluster
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.model import write_time
+from graphmail.watching import SUBSCRIPTIONS, Change, changes
 
 GATHER_SECONDS = 0.5
 """Changes within this time are drawn together."""

@@ -27,6 +27,7 @@ PAGE = Page(
         "graphmail migrate --notify-trigger": "and let Postgres tell of changes, instead of being asked",
         "graphmail migrate --grant-to graphmail_operator": "and let this role run the operator",
         "graphmail migrate --grant-pages-to desk_pages": "and let this role read how mailboxes stand, and ask for renewals",
+        "graphmail migrate --grant-receiver-to graphmail_receiver": "and let this role run the receiver",
     },
     settings=("GRAPHMAIL_DATABASE_URL",),
     cluster=False,
@@ -57,15 +58,34 @@ def migrate(
             help="Let this role of the product's own pages read graphmail.subscriptions and provider_events, and ask for renewals.",
         ),
     ] = None,
+    grant_receiver_to: Annotated[
+        str | None,
+        typer.Option(
+            "--grant-receiver-to",
+            metavar="ROLE",
+            help="Let this role run the receiver: write when notifications last arrived, and nothing else.",
+        ),
+    ] = None,
 ) -> None:
     """Prepare the database."""
     conduct(
-        _migrate(standalone=standalone, notify_trigger=notify_trigger, grant_to=grant_to, grant_pages_to=grant_pages_to)
+        _migrate(
+            standalone=standalone,
+            notify_trigger=notify_trigger,
+            grant_to=grant_to,
+            grant_pages_to=grant_pages_to,
+            grant_receiver_to=grant_receiver_to,
+        )
     )
 
 
 async def _migrate(
-    *, standalone: bool, notify_trigger: bool | None, grant_to: str | None, grant_pages_to: str | None
+    *,
+    standalone: bool,
+    notify_trigger: bool | None,
+    grant_to: str | None,
+    grant_pages_to: str | None,
+    grant_receiver_to: str | None,
 ) -> None:
     url = database_url(read_settings(PAGE))
     screen = Screen.of_process()
@@ -75,6 +95,7 @@ async def _migrate(
         notify_trigger=notify_trigger,
         grant_to=grant_to,
         grant_pages_to=grant_pages_to,
+        grant_receiver_to=grant_receiver_to,
         say=screen.note,
     )
     for told in describe(report):
@@ -92,4 +113,6 @@ def describe(report: MigrationReport) -> list[str]:
         lines.append(f"granted {report.granted_to} what a running operator needs")
     if report.granted_pages_to is not None:
         lines.append(f"granted {report.granted_pages_to} what the product's own pages need")
+    if report.granted_receiver_to is not None:
+        lines.append(f"granted {report.granted_receiver_to} what the receiver needs")
     return lines or ["nothing to do: the database is ready"]

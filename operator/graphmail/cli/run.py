@@ -3,8 +3,6 @@
 import asyncio
 import gc
 import os
-import signal
-from collections.abc import Iterable
 
 import structlog
 import uvloop
@@ -12,6 +10,7 @@ import uvloop
 from graphmail.cli.conduct import Work, conduct
 from graphmail.cli.configuration import read_settings
 from graphmail.cli.page import Page
+from graphmail.cli.stopping import STOPPING, stop_at
 from graphmail.election import LOST, LeadershipLost
 from graphmail.observability.logs import configure_logging
 from graphmail.runtime import serve
@@ -35,8 +34,6 @@ PAGE = Page(
     settings=None,
 )
 
-STOPPING = (signal.SIGTERM, signal.SIGINT)
-
 
 def run() -> None:
     """Run the operator."""
@@ -57,21 +54,8 @@ async def _run() -> int:
         log.warning(warning)
     stop = asyncio.Event()
     try:
-        await serve(settings, stop, lambda: _stop_at(STOPPING, stop))
+        await serve(settings, stop, lambda: stop_at(STOPPING, stop))
     except LeadershipLost as lost:
         log.warning(f"{lost}. This process ends; started again, it stands by")
         return LOST
     return 0
-
-
-def _stop_at(signals: Iterable[signal.Signals], stop: asyncio.Event) -> None:
-    """Set `stop` at the first of these signals; the second does what it does to any program."""
-    loop = asyncio.get_running_loop()
-
-    def told() -> None:
-        stop.set()
-        for number in signals:
-            loop.remove_signal_handler(number)
-
-    for number in signals:
-        loop.add_signal_handler(number, told)

@@ -117,6 +117,7 @@ async def _opened(settings: Settings, target: Target) -> AsyncIterator[Sweeper]:
                 cluster,
                 database,
                 settings.notification_url,
+                lifecycle_url=settings.lifecycle_url,
                 files=CredentialFiles(settings.credentials_dir, settings.workload_identity),
                 workload=settings.workload_identity,
             ),

@@ -167,6 +167,10 @@ class Database:
         """Polling rows whose notification has really arrived become webhook rows; returns those that changed."""
         return await delivery.mark_delivering(self._session, keys)
 
+    async def note_notifications(self, arrivals: Collection[tuple[ProviderKey, datetime]]) -> set[ProviderKey]:
+        """When these providers last had a notification, in one statement; returns those that have a health row to keep it in."""
+        return await delivery.note_notifications(self._session, arrivals)
+
     async def abandon(self, key: ProviderKey, subscription_id: str, expires_at: datetime | None, reason: str) -> None:
         """Remember a subscription that is left to expire, since nothing could sign in to delete it."""
         await abandoned.abandon(self._session, key, subscription_id, expires_at, reason)

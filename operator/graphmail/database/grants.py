@@ -107,6 +107,18 @@ def pages_statements(role: str) -> list[sql.Composed]:
     return [need.grant(role) for need in wanted]
 
 
+def receiver_statements(role: str) -> list[sql.Composed]:
+    """The statements that let a role run the receiver: it sees no token, no mailbox, and writes one column."""
+    keys = ("tenant", "provider_id", "last_notification_received_at")
+    wanted = (
+        Need(OWN_SCHEMA, ("USAGE",), kind="SCHEMA"),
+        Need(f"{OWN_SCHEMA}.migrations", ("SELECT",)),
+        Need(HEALTH, ("SELECT",), keys),
+        Need(HEALTH, ("UPDATE",), keys[-1:]),
+    )
+    return [need.grant(role) for need in wanted]
+
+
 # A privilege on the whole table counts for each of its columns, and the other way round. Of columns there is none to delete.
 _MISSING = """
 SELECT needed.privilege || ' on ' || needed.name || CASE WHEN needed.field = '' THEN '' ELSE '.' || needed.field END

@@ -16,10 +16,10 @@ from graphmail.database.errors import (
     is_passing,
     translate,
 )
-from graphmail.database.grants import grant_statements, pages_statements
+from graphmail.database.grants import grant_statements, pages_statements, receiver_statements
 from graphmail.database.migrations import numbered, script
 from graphmail.database.pool import PoolSettings, Row, connection_string
-from graphmail.database.schema import OWN_SCHEMA, PROVIDERS
+from graphmail.database.schema import OWN_SCHEMA, PROVIDERS, Schema
 from graphmail.database.session import fetch, read_schema
 from graphmail.database.triggers import WATCHED, AddTriggers, DropTriggers, drop_function
 
@@ -62,6 +62,7 @@ class MigrationReport:
     removed_triggers: tuple[str, ...] = ()
     granted_to: str | None = None
     granted_pages_to: str | None = None
+    granted_receiver_to: str | None = None
 
     @property
     def changed(self) -> bool:
@@ -84,6 +85,7 @@ async def migrate(
     notify_trigger: bool | None = None,
     grant_to: str | None = None,
     grant_pages_to: str | None = None,
+    grant_receiver_to: str | None = None,
     settings: MigrationSettings | None = None,
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     say: Say = _quiet,
@@ -98,6 +100,7 @@ async def migrate(
         notify_trigger: whether triggers on the product's tables tell of changes; None: leave them as they are.
         grant_to: a role that may run the operator afterwards; see `grants`.
         grant_pages_to: a role of the product's own pages: it may read how mailboxes stand and what happened, and ask for renewals.
+        grant_receiver_to: a role that runs the receiver: it may write when notifications last arrived.
         settings: patience.
         pause: waits between two attempts.
         say: told about each attempt that must be repeated.
@@ -117,7 +120,13 @@ async def migrate(
     if grant_to is not None:
         await run.step("privileges", _Grant(grant_to))
     if grant_pages_to is not None:
-        await run.step("privileges of the product's pages", _Grant(grant_pages_to, pages=True))
+        await run.step(
+            "privileges of the product's pages", _Grant(grant_pages_to, lambda _, role: pages_statements(role))
+        )
+    if grant_receiver_to is not None:
+        await run.step(
+            "privileges of the receiver", _Grant(grant_receiver_to, lambda _, role: receiver_statements(role))
+        )
     return MigrationReport(
         applied=applied,
         created_tables=created,
@@ -126,6 +135,7 @@ async def migrate(
         removed_triggers=() if notify_trigger else triggers,
         granted_to=grant_to,
         granted_pages_to=grant_pages_to,
+        granted_receiver_to=grant_receiver_to,
     )
 
 
@@ -249,13 +259,11 @@ async def _distribute(connection: AsyncConnection[Row]) -> tuple[str, ...]:
 @dataclass(frozen=True, slots=True)
 class _Grant:
     role: str
-    pages: bool = False
-    """For the product's own pages, in place of an operator."""
+    statements: Callable[[Schema, str], list[sql.Composed]] = grant_statements
 
     async def __call__(self, connection: AsyncConnection[Row]) -> tuple[str, ...]:
         try:
-            schema = await read_schema(connection)
-            for statement in pages_statements(self.role) if self.pages else grant_statements(schema, self.role):
+            for statement in self.statements(await read_schema(connection), self.role):
                 await connection.execute(statement)
         except psycopg.errors.UndefinedObject:
             raise MigrationError(f"there is no role {self.role}: make it first, with CREATE ROLE") from None

@@ -22,12 +22,14 @@ from graphmail.resource.names import (
     LABEL_MANAGED_BY,
     LABEL_PROVIDER,
     LABEL_TENANT,
+    LIFECYCLE_PATH,
     MIRROR,
     resource_name,
 )
 
 AUTH_FAILURE = "auth_failure"
 """The pause reason that never suspends: the operator must see the new consent (design, rule 11)."""
+_LIFECYCLE = "lifecycleNotificationURL"
 Body = dict[str, Any]
 """A resource as it is applied."""
 OWN_ANNOTATIONS = (ANNOTATION_ADOPT, ANNOTATION_CLIENT_STATE, ANNOTATION_CREDENTIAL, ANNOTATION_PAUSED)
@@ -43,7 +45,7 @@ class Template:
 
     namespace: str
     notification_url: str
-    """`APPLICATION_URL` and the product's webhook path, without our marker."""
+    """The product's webhook route, or the receiver that passes on to it, without our marker."""
     respect_polling: bool = False
     """Mirror polling rows suspended."""
     fingerprint: Callable[[Provider], str] = _of_row
@@ -52,6 +54,8 @@ class Template:
     """The product's tenants that are served; None: all."""
     observe: bool = False
     """Nothing is written to the product's tables, and no subscription's resource is deleted."""
+    lifecycle_url: str | None = None
+    """Where Graph posts lifecycle notifications: our receiver; None while it is off."""
 
     def serves(self, tenant: str) -> bool:
         """Whether the rows of that tenant are served."""
@@ -81,6 +85,8 @@ def desired(
         "notificationURL": template.notification_url,
         "credentials": {"source": "ProviderRow"},
     }
+    if template.lifecycle_url is not None:
+        spec[_LIFECYCLE] = template.lifecycle_url
     if paused is not None:
         spec["suspend"] = True
     if not provider.active:
@@ -125,7 +131,13 @@ def differs(existing: GraphMailSubscription, body: Mapping[str, Any]) -> bool:
         any(existing.metadata.labels.get(name) != value for name, value in metadata["labels"].items())
         or any(existing.metadata.annotations.get(name) != metadata["annotations"].get(name) for name in OWN_ANNOTATIONS)
         or any(spec.get(field) != value for field, value in body["spec"].items())
+        or _has_left_the_receiver(spec, body["spec"])
     )
+
+
+def _has_left_the_receiver(spec: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """The receiver was turned off: an apply without its URL takes it away. One of another form is not the mirror's, and none to take."""
+    return _LIFECYCLE not in wanted and str(spec.get(_LIFECYCLE, "")).endswith(LIFECYCLE_PATH)
 
 
 def _annotations(
@@ -144,7 +156,7 @@ def _annotations(
     news = _credential_news(provider, existing, template) if existing is not None else None
     if news is not None:
         annotations[ANNOTATION_CREDENTIAL] = news
-    if existing is not None and _client_state_news(provider, existing):
+    if existing is not None and _client_state_news(provider, existing, template):
         annotations[ANNOTATION_CLIENT_STATE] = provider.client_state
     if paused is not None:
         annotations[ANNOTATION_PAUSED] = paused
@@ -159,10 +171,12 @@ def _to_adopt(provider: Provider, existing: GraphMailSubscription | None) -> str
     return provider.subscription_id if provider.subscription_id not in known else None
 
 
-def _client_state_news(provider: Provider, existing: GraphMailSubscription) -> bool:
-    """A clientState is only told where a subscription was made with another one."""
+def _client_state_news(provider: Provider, existing: GraphMailSubscription, template: Template) -> bool:
+    """A clientState is only told where a subscription was made with another one; to a receiver also where it is not known with which."""
+    held = [row for row in existing.status.subscriptions if row.subscription_id is not None]
+    unknown = template.lifecycle_url is not None and any(row.client_state is None for row in held)
     made_with = {row.client_state for row in existing.status.subscriptions} - {None}
-    return bool(provider.client_state) and bool(made_with - {provider.client_state})
+    return bool(provider.client_state) and (unknown or bool(made_with - {provider.client_state}))
 
 
 def _credential_news(provider: Provider, existing: GraphMailSubscription, template: Template) -> str | None:

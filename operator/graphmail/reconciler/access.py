@@ -47,6 +47,7 @@ class AccessDesk:
         cluster: for Secrets of the resource's namespace.
         database: for rows; None when the operator runs without Postgres.
         notification_url: the URL that the mirror derives from `APPLICATION_URL`; None without Postgres.
+        lifecycle_url: the receiver's, which the mirror sets while there is one. A resource that has none yet is served too.
         files: what rows may name instead of holding it themselves.
         workload: the pod's own identity, which a Secret may ask for.
     """
@@ -57,12 +58,14 @@ class AccessDesk:
         database: Database | None,
         notification_url: str | None,
         *,
+        lifecycle_url: str | None = None,
         files: CredentialFiles | None = None,
         workload: WorkloadIdentity | None = None,
     ) -> None:
         self._cluster = cluster
         self._database = database
         self._notification_url = notification_url
+        self._lifecycle_urls = {None, lifecycle_url}
         self._files = files or CredentialFiles(workload=workload)
         self._workload = workload
         self._marks = SecretMarks(self._read_mark)
@@ -132,7 +135,7 @@ class AccessDesk:
             and resource.metadata.namespace == self._cluster.namespace
             and spec.mailbox.casefold() == mailbox.casefold()
             and spec.notification_url == self._notification_url
-            and spec.lifecycle_notification_url is None
+            and spec.lifecycle_notification_url in self._lifecycle_urls
         )
         if not mirrored:
             raise NoAccess(

@@ -39,13 +39,23 @@ class Hands:
     Args:
         installation: what tells this installation's subscriptions from any other's: the first part of the marker.
         lifetime: asked for at Graph, where the resource does not say.
+        product_url: the product's own route. What delivers there is a provider's own too, where our receiver stands before it.
     """
 
-    def __init__(self, graph: GraphClient, signin: SignIn, installation: str, lifetime: timedelta) -> None:
+    def __init__(
+        self,
+        graph: GraphClient,
+        signin: SignIn,
+        installation: str,
+        lifetime: timedelta,
+        *,
+        product_url: str | None = None,
+    ) -> None:
         self._graph = graph
         self._signin = signin
         self._lifetime = lifetime
         self._installation = installation
+        self._product_url = product_url
         self._ceilings: dict[str, tuple[timedelta, datetime]] = {}
         self._listings = Listings(installation)
 
@@ -198,7 +208,7 @@ class Hands:
 
     def _not_ours(self, job: Job, found: Subscription) -> str:
         """Why a subscription is not this mailbox's; empty when it is (design: application, resource and URL are checked)."""
-        spec, credential = job.resource.spec, job.access.credential
+        credential = job.access.credential
         if holder := job.others(found.id):
             return f"resource {holder} holds it"
         marker = read_marker(found.notification_url)
@@ -208,9 +218,13 @@ class Hands:
             return "it belongs to another application"
         if not _watches(found.resource, job.resource):
             return f"it watches {found.resource}"
-        if without_marker(found.notification_url) != spec.notification_url:
+        if without_marker(found.notification_url) not in self._served_urls(job.resource):
             return "it delivers to another URL"
         return ""
+
+    def _served_urls(self, resource: GraphMailSubscription) -> set[str | None]:
+        also = self._product_url if resource.mirrored else None
+        return {resource.spec.notification_url, also}
 
     async def _marked(self, job: Job, caller: SignedIn) -> list[Subscription]:
         """The subscriptions that carry this mailbox's marker, newest expiry first. Absence from a list proves nothing."""

@@ -37,6 +37,13 @@ ANNOTATION_DELETION = f"{GROUP}/deletion-seen-at"
 
 ANNOTATION_LIFECYCLE = f"{GROUP}/lifecycle"
 """The receiver's word: lifecycle notifications that came, as JSON {"<subscription id>": {"<event>": "<time>"}}."""
+ANNOTATION_LAST_NOTIFICATION = f"{GROUP}/last-notification"
+"""The receiver's word for resources without a row: when a change notification last came, brought up to date at most hourly."""
+
+LIFECYCLE_PATH = "/lifecycle"
+"""Below GRAPHMAIL_RECEIVER_URL: where Graph posts lifecycle notifications."""
+NOTIFICATIONS_PATH = "/notifications"
+"""Below GRAPHMAIL_RECEIVER_URL: where Graph posts change notifications that the receiver passes on."""
 
 _NAME_LENGTH = 63
 _HASH_LENGTH = 8

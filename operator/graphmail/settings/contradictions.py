@@ -38,6 +38,12 @@ def contradictions(settings: Settings) -> Iterator[tuple[set[str], str]]:
     if settings.database_url is not None and settings.application_url is None:
         text = "APPLICATION_URL is not set: with GRAPHMAIL_DATABASE_URL it must be an https URL that Graph can reach"
         yield {"GRAPHMAIL_DATABASE_URL", "APPLICATION_URL"}, text
+    if settings.receiver_forward_url is not None and settings.receiver_url is None:
+        text = (
+            "GRAPHMAIL_RECEIVER_URL is not set: with GRAPHMAIL_RECEIVER_FORWARD_URL it must be the https URL at which Graph "
+            "reaches the receiver"
+        )
+        yield {"GRAPHMAIL_RECEIVER_URL", "GRAPHMAIL_RECEIVER_FORWARD_URL"}, text
     poll, compare = settings.mirror_poll, settings.mirror_compare
     if _MINUTE / poll + _MINUTE / compare > MIRROR_QUERIES_PER_MINUTE:
         text = (

@@ -13,17 +13,20 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, 
 from graphmail.decision import Mode, Policy
 from graphmail.observability.logs import LogFormat, LogLevel
 from graphmail.provider import WorkloadIdentity
+from graphmail.resource.names import LIFECYCLE_PATH, NOTIFICATIONS_PATH
 from graphmail.settings.contradictions import contradictions
 from graphmail.settings.values import (
     AbsolutePath,
     GraphUrl,
     HttpsUrl,
+    ListeningAddress,
     LookAheads,
     MetricsUrl,
     Namespace,
     Number,
     PostgresUrl,
     Tenants,
+    WebUrl,
     lower,
 )
 from graphmail.settings.variables import read_variables, setting
@@ -83,6 +86,34 @@ class Settings(BaseModel):
         "/api/email/webhooks/microsoft",
         "Path below APPLICATION_URL that takes the notifications.",
         allowed="a path that begins with / and has no query",
+    )
+    receiver_url: HttpsUrl | None = setting(
+        "GRAPHMAIL_RECEIVER_URL",
+        None,
+        "Public base URL of `graphmail receiver`. With it mirrored subscriptions have its lifecycle URL (docs/receiver.md).",
+        allowed="an https URL without query",
+    )
+    receiver_forward_url: WebUrl | None = setting(
+        "GRAPHMAIL_RECEIVER_FORWARD_URL",
+        None,
+        "The product's webhook route, as the receiver reaches it. With it Graph delivers to the receiver, which passes everything on.",
+        allowed="an http or https URL without query",
+    )
+    receiver_address: ListeningAddress = setting(
+        "GRAPHMAIL_RECEIVER_ADDRESS",
+        "0.0.0.0:8080",
+        "Where `graphmail receiver` listens (port 0: a free one).",
+        allowed="host:port",
+    )
+    receiver_forwards: Annotated[int, Number(1, 10_000)] = setting(
+        "GRAPHMAIL_RECEIVER_FORWARDS",
+        256,
+        "The most requests to the product that the receiver has in flight; what comes beyond is answered with 503 at once.",
+    )
+    receiver_batch: Annotated[timedelta, Number(0.1, 300, "seconds")] = setting(
+        "GRAPHMAIL_RECEIVER_BATCH_SECONDS",
+        timedelta(seconds=5),
+        "How often the receiver writes when notifications last arrived.",
     )
     graph_base_url: GraphUrl = setting(
         "MICROSOFT_GRAPH_BASE_URL",
@@ -363,9 +394,21 @@ class Settings(BaseModel):
         )
 
     @property
-    def notification_url(self) -> str | None:
-        """Where Graph delivers for mirrored resources, without our marker; None without APPLICATION_URL."""
+    def product_url(self) -> str | None:
+        """The product's own webhook route, as Graph reaches it; None without APPLICATION_URL."""
         return None if self.application_url is None else self.application_url + self.webhook_path
+
+    @property
+    def notification_url(self) -> str | None:
+        """Where Graph delivers for mirrored resources, without our marker: the receiver where it passes on, else the product."""
+        if self.receiver_url is not None and self.receiver_forward_url is not None:
+            return self.receiver_url + NOTIFICATIONS_PATH
+        return self.product_url
+
+    @property
+    def lifecycle_url(self) -> str | None:
+        """Where Graph posts lifecycle notifications of mirrored resources; None without a receiver."""
+        return None if self.receiver_url is None else self.receiver_url + LIFECYCLE_PATH
 
     @property
     def listens_at(self) -> str | None:
@@ -383,12 +426,21 @@ class Settings(BaseModel):
     @property
     def metrics_address(self) -> tuple[str, int]:
         """Host and port to serve metrics and probes on; port 0: a free one."""
-        parts = urlsplit(self.metrics_url)
-        return parts.hostname or "", parts.port or 0
+        return _host_and_port(self.metrics_url)
+
+    @property
+    def receiver_listens_at(self) -> tuple[str, int]:
+        """Host and port that the receiver listens at; port 0: a free one."""
+        return _host_and_port(f"http://{self.receiver_address}")
 
     def installation_for(self, namespace_uid: str) -> str:
         """The installation's mark: as set, else made from the uid of the operator's namespace, which no two clusters share."""
         return self.installation or hashlib.blake2b(namespace_uid.encode(), digest_size=4).hexdigest()
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or 0
 
 
 def _read(path: Path) -> str:

@@ -91,6 +91,20 @@ def _metrics_url(text: str) -> str:
     return text
 
 
+def _web_url(text: str) -> str:
+    scheme = "http" if text.startswith("http:") else "https"
+    if _address(text, scheme).port == 0:
+        raise ValueError("port 0 is for what we serve ourselves")
+    return text
+
+
+def _listening_address(text: str) -> str:
+    parts = _address(f"http://{text}", "http")
+    if parts.port is None or parts.path:
+        raise ValueError("needs a host and a port, and nothing else")
+    return text
+
+
 def _postgres_url(secret: SecretStr) -> SecretStr:
     if not re.fullmatch(r"postgres(ql)?://\S+", secret.get_secret_value()):
         raise ValueError("not a URL of Postgres")
@@ -113,6 +127,9 @@ HttpsUrl = Annotated[str, AfterValidator(_https_url)]
 """Without a slash at its end."""
 GraphUrl = Annotated[str, AfterValidator(_graph_url)]
 MetricsUrl = Annotated[str, AfterValidator(_metrics_url)]
+WebUrl = Annotated[str, AfterValidator(_web_url)]
+"""Of a neighbour in the cluster, which may be plain http."""
+ListeningAddress = Annotated[str, AfterValidator(_listening_address)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
 
 

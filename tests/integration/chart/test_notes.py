@@ -30,7 +30,9 @@ def test_what_is_off_is_told_with_the_value_that_turns_it_on(helm: Helm) -> None
 
 
 def test_what_is_on_is_not(helm: Helm) -> None:
-    notes = helm.notes("-f", CI / "monitoring-values.yaml", "-f", CI / "postgres-values.yaml")
+    notes = helm.notes(
+        "-f", CI / "receiver-values.yaml", "-f", CI / "monitoring-values.yaml", "-f", CI / "postgres-values.yaml"
+    )
     assert "enabled)" not in notes
     assert "(database.existingSecret)" not in notes
 

@@ -29,6 +29,12 @@ WRONG = {
         "renewal.lifetimeMinutes=1500,renewal.tenantLookAheadMinutes.1907133e-5beb-5e51-a677-c99de9869156=1500",
         "tenant 1907133e-5beb-5e51-a677-c99de9869156: allowed is less than renewal.lifetimeMinutes, which is 1500",
     ),
+    "a receiver that nobody finds": ("receiver.enabled=true", "receiver.url is empty"),
+    "a receiver without TLS": ("receiver.url=http://mail.example.com", "at '/receiver/url'"),
+    "one port for two": (
+        "receiver.enabled=true,receiver.url=https://mail.example.com,receiver.port=9464",
+        "receiver.port is 9464: metrics.port is the same",
+    ),
     "too many queries": ("mirror.pollSeconds=2,mirror.compareSeconds=5", "at most 30 queries a minute"),
     "a quota above the app's": (
         "microsoft.quota.readsPerTenant=3000",
@@ -101,6 +107,10 @@ SECRETS = {
         "secretKeyRef",
     ),
     "a product's URL with a password": (f"product.applicationURL=https://me:{PASSWORD}@desk", "put the URL into"),
+    "the receiver's database as a variable": (
+        f"receiver.extraEnv[0].name=GRAPHMAIL_DATABASE_URL,receiver.extraEnv[0].value=host=db password={PASSWORD}",
+        "use database.existingSecret",
+    ),
     "a private key": (f"podAnnotations.key=-----BEGIN PRIVATE KEY-----{PASSWORD}", "credentials.existingSecret"),
 }
 

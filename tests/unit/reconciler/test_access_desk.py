@@ -184,3 +184,19 @@ async def test_a_secret_that_may_not_be_read_names_what_to_grant_and_may_be_ther
     assert "may not read Secret ann in namespace mail: name it in the chart's value rbac.credentialSecrets" in str(
         missing
     )
+
+
+@pytest.mark.parametrize("url", [None, "https://mail.example.com/lifecycle"], ids=["not reached yet", "reached"])
+async def test_the_mirror_s_resource_is_served_before_and_after_it_names_the_receiver(url: str | None) -> None:
+    served = desk(Rows(ROW), lifecycle_url="https://mail.example.com/lifecycle")
+
+    access = await served.of(resource(lifecycleNotificationURL=url))
+
+    assert access.credential == ROW.credential
+
+
+async def test_a_lifecycle_url_that_is_not_the_receiver_s_is_refused() -> None:
+    other = resource(lifecycleNotificationURL="https://eve.example.com/lifecycle")
+
+    for refusing in (desk(Rows(ROW)), desk(Rows(ROW), lifecycle_url="https://mail.example.com/lifecycle")):
+        assert (await refusal(refusing, other)).verdict.awaits_credentials

@@ -14,7 +14,7 @@ from graphmail.cli.check.ground import Ground
 NAME = "notifications"
 SECONDS = 10.0
 """What Graph allows (Microsoft Graph, change notifications delivered through webhooks)."""
-REMEDY = "see that the product's webhook route runs there, and that Microsoft can reach it"
+REMEDY = "see that the product's webhook route, or the receiver, runs there, and that Microsoft can reach it"
 
 
 async def check_endpoint(ground: Ground) -> AsyncIterator[Finding]:
@@ -22,15 +22,23 @@ async def check_endpoint(ground: Ground) -> AsyncIterator[Finding]:
     url = ground.settings.notification_url if ground.settings else None
     if url is None:
         yield skipped(NAME, "APPLICATION_URL is not set" if ground.settings else "settings are wrong")
-        return
+    urls = {
+        "APPLICATION_URL": url,
+        "GRAPHMAIL_RECEIVER_URL": ground.settings.lifecycle_url if ground.settings else None,
+    }
+    for setting, each in urls.items():
+        if each is not None:
+            yield await _tried(each, setting)
+
+
+async def _tried(url: str, setting: str) -> Finding:
     host = urlsplit(url).hostname or ""
     try:
         await asyncio.get_running_loop().getaddrinfo(host, None)
     except (socket.gaierror, UnicodeError):
-        yield warning(NAME, f"{host} does not resolve from here", "see APPLICATION_URL")
-        return
+        return warning(NAME, f"{host} does not resolve from here", f"see {setting}")
     trouble = await shake_hands(url)
-    yield warning(NAME, f"{url} {trouble}", REMEDY) if trouble else ok(NAME, f"{url} answers the handshake")
+    return warning(NAME, f"{url} {trouble}", REMEDY) if trouble else ok(NAME, f"{url} answers the handshake")
 
 
 async def shake_hands(url: str) -> str:

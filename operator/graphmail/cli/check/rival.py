@@ -42,12 +42,12 @@ def foreign(ground: Ground) -> list[Subscription]:
     """What Graph showed of subscriptions that deliver to our URL, bear no mark of this installation, and are known to nobody here."""
     known = {row.subscription_id for row in ground.providers}
     known |= {resource.status.subscription_id for resource in ground.resources}
-    url = ground.settings.notification_url if ground.settings else None
+    urls = {ground.settings.notification_url, ground.settings.product_url} if ground.settings else set()
 
     def strange(one: Subscription) -> bool:
         marker = read_marker(one.notification_url)
         ours = marker is not None and marker.installation == ground.installation
-        return not ours and one.id not in known and without_marker(one.notification_url) == url
+        return not ours and one.id not in known and without_marker(one.notification_url) in urls
 
     return [one for one in ground.listed if strange(one)]
 

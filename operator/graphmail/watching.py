@@ -13,6 +13,9 @@ from graphmail.resource.names import GROUP, PLURAL, VERSION
 
 _PAUSE_SECONDS = 2.0
 """Between a watch that broke and the next list."""
+_CONNECT_SECONDS = 10
+_GRACE_SECONDS = 30
+"""What an API server gets to end a watch itself."""
 _LONGEST_LINE = 4 * 1024 * 1024
 """Bytes; an object of etcd has at most 1.5 MiB."""
 Body = dict[str, Any]
@@ -56,7 +59,7 @@ async def listed(cluster: Cluster, what: Collection) -> list[Body]:
         ClusterError: the API server refuses, or cannot be reached.
     """
     async with cluster.new_session(timeout_seconds=60) as session:
-        return (await _list(session, cluster, what))[0]
+        return (await list_all(session, cluster, what))[0]
 
 
 async def changes(cluster: Cluster, what: Collection) -> AsyncIterator[list[Change]]:
@@ -72,7 +75,7 @@ async def changes(cluster: Cluster, what: Collection) -> AsyncIterator[list[Chan
     async with cluster.new_session() as session:
         while True:
             try:
-                bodies, version = await _list(session, cluster, what)
+                bodies, version = await list_all(session, cluster, what)
                 found = {body["metadata"]["name"]: body for body in bodies}
                 news = [Change(name, body) for name, body in found.items() if known.get(name) != body]
                 news += [Change(name, None) for name in known.keys() - found.keys()]
@@ -80,7 +83,7 @@ async def changes(cluster: Cluster, what: Collection) -> AsyncIterator[list[Chan
                 if news or not begun:
                     yield news
                 begun = True
-                async for change in _watch(session, cluster, what, version):
+                async for change in watch(session, cluster, what, version):
                     _note(known, change)
                     yield [change]
             except ClusterError as error:
@@ -96,7 +99,12 @@ def _note(known: dict[str, Body], change: Change) -> None:
         known[change.name] = change.body
 
 
-async def _list(session: aiohttp.ClientSession, cluster: Cluster, what: Collection) -> tuple[list[Body], str]:
+async def list_all(session: aiohttp.ClientSession, cluster: Cluster, what: Collection) -> tuple[list[Body], str]:
+    """All of them, and the version from which a watch goes on.
+
+    Raises:
+        ClusterError: the API server refuses, or cannot be reached.
+    """
     items: list[Body] = []
     token = ""
     while True:
@@ -115,14 +123,25 @@ async def _get(session: aiohttp.ClientSession, cluster: Cluster, what: Collectio
         raise _unreachable(cluster, error) from error
 
 
-async def _watch(
-    session: aiohttp.ClientSession, cluster: Cluster, what: Collection, version: str
+async def watch(
+    session: aiohttp.ClientSession, cluster: Cluster, what: Collection, version: str, *, seconds: int | None = None
 ) -> AsyncIterator[Change]:
-    """The changes since that version, until the API server ends the watch, which it does every now and then."""
+    """The changes since that version, until the API server ends the watch, which it does every now and then.
+
+    Args:
+        seconds: end it after so long, also where nothing is heard any more of an API server that went without a word.
+
+    Raises:
+        ClusterError: the API server refuses, or cannot be reached.
+    """
     params = {**what.params, "watch": "true", "resourceVersion": version, "allowWatchBookmarks": "true"}
+    patience = aiohttp.ClientTimeout(sock_connect=_CONNECT_SECONDS)
+    if seconds is not None:
+        params["timeoutSeconds"] = str(seconds)
+        patience = aiohttp.ClientTimeout(total=seconds + _GRACE_SECONDS, sock_connect=_CONNECT_SECONDS)
     try:
         async with session.get(
-            cluster.server + what.path(cluster), params=params, read_bufsize=_LONGEST_LINE
+            cluster.server + what.path(cluster), params=params, read_bufsize=_LONGEST_LINE, timeout=patience
         ) as response:
             if response.status != 200:
                 read_answer(response.status, await response.read())

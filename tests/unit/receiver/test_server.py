@@ -1,0 +1,202 @@
+"""The receiver's server over a real socket: the handshake, what is let in, and what is cut."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import quote_plus, urlsplit
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from graphmail.receiver.counting import ReceiverMetrics
+from graphmail.receiver.intake import Request
+from graphmail.receiver.reading import Notification
+from graphmail.receiver.server import Bounds
+from support.receiving import change, posted, served
+
+QUICK = Bounds(body_bytes=2_000, body_seconds=0.3, first_request_seconds=0.3, connections=20, linger_seconds=0.1)
+
+
+class Route:
+    """Keeps what it is given."""
+
+    def __init__(self, status: int = 202) -> None:
+        self.status = status
+        self.got: list[list[Notification]] = []
+        self.queries: list[str] = []
+        self.never = asyncio.Event()
+        self.hold = False
+
+    async def take(self, items: list[Notification], request: Request) -> int:
+        self.got.append(items)
+        self.queries.append(request.query)
+        if self.hold:
+            await self.never.wait()
+        return self.status
+
+
+@asynccontextmanager
+async def serving(route: Route, bounds: Bounds = QUICK, *, prefix: str = "") -> AsyncIterator[str]:
+    async with served({"/lifecycle": route.take}, bounds=bounds, prefix=prefix) as url:
+        yield url
+
+
+async def raw(url: str, data: bytes) -> bytes:
+    """All that is answered to these bytes, until the server ends the connection."""
+    parts = urlsplit(url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(data)
+    try:
+        async with asyncio.timeout(10):
+            return await reader.read()
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("token", "answer"),
+    [
+        ("Validation: Testing client application reachability. Request-Id: 7b3b", None),
+        ("a+b c%20d", None),
+        ("äöü 📬", None),
+        ("", None),
+        ("x" * 2_000, None),
+        ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+        ("two\r\nlines: x\r\n\r\n", None),
+    ],
+    ids=["Microsoft's", "escaped signs", "beyond ASCII", "empty", "long", "a script", "lines"],
+)
+async def test_the_handshake_gives_the_decoded_token_back_as_plain_text(token: str, answer: str | None) -> None:
+    route = Route()
+    async with serving(route) as url, aiohttp.ClientSession() as session:
+        target = URL(f"{url}/lifecycle?gms=a.b.c&validationToken={quote_plus(token)}", encoded=True)
+        async with session.post(target) as response:
+            assert (response.status, await response.text()) == (200, answer or token)
+            assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert route.got == []
+
+
+async def test_the_handshake_waits_for_no_body() -> None:
+    async with serving(Route(), Bounds(linger_seconds=0.1)) as url:
+        begun = time.perf_counter()
+        head = b"POST /lifecycle?validationToken=abc HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+        assert (await raw(url, head)).endswith(b"\r\n\r\nabc")
+        assert time.perf_counter() - begun < 3
+
+
+async def test_a_prefix_of_the_public_url_may_stay_in_the_path() -> None:
+    route = Route()
+    async with serving(route, prefix="/mail") as url, aiohttp.ClientSession() as session:
+        for path in ("/lifecycle", "/mail/lifecycle?gms=a.b.c"):
+            async with session.post(url + path, data=posted(change("a", "b"))) as response:
+                assert (response.status, await response.text()) == (202, "")
+    assert route.queries == ["", "gms=a.b.c"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers", "status"),
+    [
+        ("POST", "/", b"", {}, 404),
+        ("POST", "/lifecycle/../notifications", b"", {}, 404),
+        ("POST", "/notifications", posted(change("a", "b")), {}, 404),
+        ("GET", "/lifecycle", b"", {}, 405),
+        ("GET", "/lifecycle?validationToken=a", b"", {}, 405),
+        ("DELETE", "/lifecycle", b"", {}, 405),
+        ("POST", "/lifecycle", b"", {}, 400),
+        ("POST", "/lifecycle", b"no json", {}, 400),
+        ("POST", "/lifecycle", b'{"value": []}', {}, 400),
+        ("POST", "/lifecycle", b"x" * 2_001, {}, 413),
+        ("POST", "/lifecycle", posted(change("a", "b")), {"Content-Encoding": "gzip"}, 415),
+    ],
+)
+async def test_what_is_none_of_graph_s_is_refused(
+    method: str, path: str, body: bytes, headers: dict[str, str], status: int
+) -> None:
+    route = Route()
+    async with serving(route) as url, aiohttp.ClientSession(auto_decompress=False) as session:
+        target = URL(url + path, encoded=True)
+        async with session.request(method, target, data=body, headers=headers) as response:
+            assert response.status == status
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert route.got == []
+
+
+async def test_a_body_whose_size_is_not_told_is_given_up_at_the_bound() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 500
+            await asyncio.sleep(0)
+
+    status = None
+    async with serving(Route()) as url, aiohttp.ClientSession() as session:
+        with contextlib.suppress(aiohttp.ClientError):  # it is cut while it sends, and may miss the answer
+            async with session.post(f"{url}/lifecycle", data=endless()) as response:
+                status = response.status
+    assert status in {413, None}
+
+
+async def test_a_body_that_dribbles_in_is_given_up() -> None:
+    head = b"POST /lifecycle HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
+    async with serving(Route()) as url:
+        assert (await raw(url, head)).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize("said", [b"", b"POST /life", b"POST /lifecycle HTTP/1.1\r\nHost: x\r\n"])
+async def test_a_connection_that_does_not_come_to_the_point_is_cut(said: bytes) -> None:
+    async with serving(Route()) as url:
+        assert await raw(url, said) == b""
+
+
+async def test_a_request_that_takes_its_time_is_not_cut() -> None:
+    route = Route()
+    route.hold = True
+    async with serving(route) as url, aiohttp.ClientSession() as session:
+        asking = asyncio.create_task(session.post(f"{url}/lifecycle", data=posted(change("a", "b"))))
+        await asyncio.sleep(3 * QUICK.first_request_seconds)  # longer than what a silent connection gets
+        route.never.set()
+        assert (await asking).status == 202
+
+
+async def test_connections_beyond_the_bound_are_cut_and_the_others_are_served() -> None:
+    bounds = Bounds(connections=5, first_request_seconds=60)
+    async with serving(Route(), bounds) as url:
+        parts = urlsplit(url)
+        silent = [await asyncio.open_connection(parts.hostname, parts.port) for _ in range(4)]
+        try:
+            async with aiohttp.ClientSession() as session:
+                async with session.post(f"{url}/lifecycle?validationToken=a") as response:
+                    assert response.status == 200
+                assert await raw(url, b"") == b""
+                async with session.post(f"{url}/lifecycle?validationToken=b") as response:
+                    assert response.status == 200
+        finally:
+            for _, writer in silent:
+                writer.close()
+
+
+async def test_unavailable_says_when_to_come_again() -> None:
+    async with (
+        serving(Route(503)) as url,
+        aiohttp.ClientSession() as session,
+        session.post(f"{url}/lifecycle", data=posted(change("a", "b"))) as response,
+    ):
+        assert (response.status, response.headers["Retry-After"]) == (503, "5")
+
+
+async def test_requests_are_counted_by_route_and_status() -> None:
+    metrics, route = ReceiverMetrics(), Route()
+    async with served({"/lifecycle": route.take}, metrics) as url, aiohttp.ClientSession() as session:
+        for path in ("/lifecycle?validationToken=a", "/lifecycle", "/nowhere/at/all"):
+            async with session.post(url + path, data=posted(change("a", "b"))):
+                pass
+    value = metrics.registry.get_sample_value
+    name = "graphmail_receiver_requests_total"
+    assert value(name, {"route": "handshake", "code": "200"}) == 1
+    assert value(name, {"route": "lifecycle", "code": "202"}) == 1
+    assert value(name, {"route": "other", "code": "404"}) == 1
