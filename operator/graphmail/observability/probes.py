@@ -34,7 +34,7 @@ class AddressError(Exception):
 def probe_app(
     metrics: Callable[[], bytes],
     heartbeat: Heartbeat,
-    ticking: Ticking,
+    ticking: Ticking | None,
     readiness: Readiness,
     stale_after: float = STALE_AFTER,
 ) -> "WSGIApplication":
@@ -43,7 +43,7 @@ def probe_app(
     Args:
         metrics: the metrics in Prometheus' text format.
         heartbeat: the event loop's sign of life.
-        ticking: the sign of life of the mailboxes' timers.
+        ticking: the sign of life of the mailboxes' timers; None: this process has none.
         readiness: the parts that must be ready.
         stale_after: seconds after which a silent loop counts as stuck.
     """
@@ -84,8 +84,8 @@ def _metrics(
     return [text]
 
 
-def _healthz(heartbeat: Heartbeat, ticking: Ticking, stale_after: float) -> tuple[bool, str]:
-    age, overdue = heartbeat.age(), ticking.overdue()
+def _healthz(heartbeat: Heartbeat, ticking: Ticking | None, stale_after: float) -> tuple[bool, str]:
+    age, overdue = heartbeat.age(), ticking.overdue() if ticking is not None else 0.0
     if age > stale_after:
         return False, f"the event loop has not moved for {age:.0f} seconds\n"
     if overdue:

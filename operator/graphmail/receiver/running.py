@@ -101,7 +101,7 @@ async def _assembled(settings: Settings, manners: Manners, opened: AsyncExitStac
     readiness = Readiness("kubernetes", "listening")
     beating = asyncio.create_task(heartbeat.run(), name="heartbeat")
     opened.callback(beating.cancel)
-    _serve_probes(opened, ProbeServer(probe_app(metrics.render, heartbeat, readiness), settings.metrics_address))
+    _serve_probes(opened, ProbeServer(probe_app(metrics.render, heartbeat, None, readiness), settings.metrics_address))
     cluster = await opened.enter_async_context(Cluster(load_configuration(), settings.namespace))
     database = await _open_database(settings, opened)
     arrivals = Arrivals(cluster, database, roster, metrics)
