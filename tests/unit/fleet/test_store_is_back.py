@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from graphmail.engine import Engine
 from graphmail.fleet import Entry, Fleet
+from graphmail.observability.health import Ticking
 from graphmail.observability.metrics import Metrics
 from graphmail.reconciler import Farewell, Reconciler
 from support.waiting import eventually
@@ -41,6 +42,7 @@ async def test_a_status_that_is_refused_is_not_tried_again_before_its_time_becau
         reconciler=cast("Reconciler", cast("Any", looks)),
         farewell=cast("Farewell", None),
         metrics=Metrics(fleet.resources, "0"),
+        ticking=Ticking(600.0),
         now=lambda: NOW,
         tick_seconds=600.0,
     )

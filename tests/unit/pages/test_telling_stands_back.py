@@ -10,6 +10,7 @@ from graphmail.election import Standing
 from graphmail.fleet import Fleet
 from graphmail.observability.metrics import Store
 from graphmail.pages import Telling
+from graphmail.pages.happenings import Happenings
 from graphmail.stores import Stores
 from support.waiting import eventually
 
@@ -36,8 +37,12 @@ async def test_nothing_is_told_until_the_lease_is_ours_and_both_stores_are_there
     if not isinstance(why, Standing):
         stores.lost(Store.KUBERNETES)
     asked = Asked()
-    task = asyncio.create_task(Telling(cast("Database", asked), Fleet(), stores, "mail").run(look_seconds=0.001))
-    await asyncio.sleep(0.05)
+    telling = Telling(
+        cast("Database", asked), Fleet(), stores, "mail", happenings=Happenings(3), pausing=None, events_kept=None
+    )
+    task = asyncio.create_task(telling.run(look_seconds=0.0))
+    for _ in range(100):
+        await asyncio.sleep(0)
     assert asked.times == 0
     standing[0] = Standing.HOLDS
     stores.back(Store.KUBERNETES)
