@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from graphmail.decision.silence import ends_silence, next_look, silent, suspected
 from graphmail.decision.times import interval_end, renewal_time, verification_time
 from graphmail.decision.words import NEEDS_STORES, Action, Decision, Known, Mode, Policy, Reason
 from graphmail.resource import CredentialSource, DeletionPolicy, GraphMailSubscription, SuspendPolicy
@@ -360,6 +361,16 @@ def _pressing(case: _Case) -> bool:
     return held and not waits and (_unknown_expiry(case) or _due(case)) is not None
 
 
+def _silent(case: _Case) -> Decision | None:
+    found = silent(case.resource, now=case.now, policy=case.policy, known=case.known)
+    return None if found is None else case.decision(*found)
+
+
+def _suspected(case: _Case) -> Decision | None:
+    found = suspected(case.resource, now=case.now, policy=case.policy, known=case.known)
+    return None if found is None else case.decision(*found)
+
+
 def _verification(case: _Case) -> Decision | None:
     due = verification_time(case.resource, case.policy, case.known)
     if due is None or case.now < due:
@@ -381,13 +392,19 @@ def _report(case: _Case) -> Decision | None:
 
 
 def notification_is_news(resource: GraphMailSubscription, arrived: datetime | None) -> bool:
-    """A notification that came so long after the one that the status tells of that it is worth a write."""
+    """A notification that is worth a write: it came long after the one that the status tells of, or ends a silence."""
+    if arrived is None:
+        return False
     told = resource.status.last_notification_time
-    return arrived is not None and (told is None or arrived - told >= _NOTIFICATION_NEWS)
+    return told is None or arrived - told >= _NOTIFICATION_NEWS or ends_silence(resource, arrived)
 
 
 def _nothing(case: _Case) -> Decision:
-    planned = (renewal_time(case.resource, case.policy), verification_time(case.resource, case.policy, case.known))
+    planned = (
+        renewal_time(case.resource, case.policy),
+        verification_time(case.resource, case.policy, case.known),
+        next_look(case.resource, now=case.now, policy=case.policy, known=case.known),
+    )
     again_at = min(
         [case.now + case.policy.tick, *(max(moment, case.now + _SOON) for moment in planned if moment is not None)]
     )
@@ -415,9 +432,11 @@ CHECKS: Checks = (
     _due,
     _outdated,
     _changed_url,
+    _silent,
     _verification,
     _retry,
     _report,
+    _suspected,
     _nothing,
 )
 """In this order; the first that answers wins."""

@@ -32,6 +32,8 @@ ANNOTATION_CREDENTIAL = f"{GROUP}/credential"
 """A short fingerprint of the row's credential; empty while the row has none. It says that the credential changed, never what it is."""
 ANNOTATION_PAUSED = f"{GROUP}/paused"
 """Why the provider's row asks for the suspension, set and taken away by the mirror."""
+ANNOTATION_NOTIFIED = f"{GROUP}/last-notification"
+"""When a notification last arrived for a resource without a row (RFC 3339), as whoever takes the notifications tells; at most hourly."""
 ANNOTATION_DELETION = f"{GROUP}/deletion-seen-at"
 """When a deletion was found that the watch had not told of; written so that the watch shows the resource once more."""
 

@@ -26,6 +26,7 @@ from support.deciding import (
     Rows,
     given,
 )
+from support.silences import SILENCES
 from support.standstills import STANDSTILLS
 
 LIVING: Rows = {
@@ -337,7 +338,7 @@ LIVING: Rows = {
     ),
 }
 
-EVERY = LIVING | STANDSTILLS
+EVERY = LIVING | STANDSTILLS | SILENCES
 
 
 @pytest.mark.parametrize("sentence", EVERY)
