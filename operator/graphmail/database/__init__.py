@@ -19,6 +19,7 @@ from graphmail.database.orphans import Holdings, Sighting
 from graphmail.database.outcomes import Fenced, Recorded, RowFate, TokenFate
 from graphmail.database.pool import PoolSettings
 from graphmail.database.renewal_requests import Progress, RenewalRequest, RequestState
+from graphmail.database.rhythms import KeptRhythm
 from graphmail.database.schema import Schema
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Discovery",
     "Fenced",
     "Holdings",
+    "KeptRhythm",
     "MailboxState",
     "MigrationError",
     "MigrationReport",

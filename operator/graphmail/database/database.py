@@ -17,6 +17,7 @@ from graphmail.database import (
     orphans,
     outcomes,
     renewal_requests,
+    rhythms,
     tokens,
     triggers,
 )
@@ -29,6 +30,7 @@ from graphmail.database.orphans import Holdings, Sighting
 from graphmail.database.outcomes import Fenced, Recorded
 from graphmail.database.pool import Pool, PoolSettings
 from graphmail.database.renewal_requests import Progress, RenewalRequest
+from graphmail.database.rhythms import KeptRhythm
 from graphmail.database.schema import Schema
 from graphmail.database.session import Session
 from graphmail.provider import Credential, Outcome, ProviderKey, ProviderState, RotatedTokens
@@ -201,3 +203,11 @@ class Database:
     async def advance_renewal_requests(self, made: Sequence[Progress]) -> None:
         """Write down what became of these requests, in one statement; what is finished stays as it is."""
         await renewal_requests.advance(self._session, made)
+
+    async def rhythms(self) -> list[KeptRhythm]:
+        """When notifications usually arrive in each mailbox, as it was kept."""
+        return await rhythms.read(self._session)
+
+    async def keep_rhythms(self, learned: Sequence[KeptRhythm]) -> None:
+        """Keep what was learned of these mailboxes, in one statement."""
+        await rhythms.write(self._session, learned)
