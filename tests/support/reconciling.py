@@ -14,6 +14,7 @@ from graphmail.decision import Policy
 from graphmail.election import Standing
 from graphmail.fleet import Access, Entry, Fleet
 from graphmail.graph import Budget, GraphClient, SignIn, SignInError, Token
+from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Metrics
 from graphmail.provider import Credential
 from graphmail.reconciler import AccessDesk, Hands, Journal, Reconciler, Threshold, put_together
@@ -164,6 +165,8 @@ class Play:
         jitter: float = 0.0,
     ) -> None:
         self.microsoft = microsoft
+        self.told: list[tuple[EventReason, str]] = []
+        """Events."""
         self.jitter = jitter
         body = resource_body(status, annotations or {})
         self.api = ApiServer(body)
@@ -187,13 +190,19 @@ class Play:
             stores=stores,
             fleet=Fleet(),
             metrics=metrics,
-            announce=lambda *_, **__: None,
+            announce=self._announce,
             policy=Policy(),
             batch=10,
             clock=self.now,
             now=self.now,
             random=lambda: self.jitter,
         )
+
+    def _announce(
+        self, _: GraphMailSubscription, reason: EventReason, message: str, /, *, routine: bool = False
+    ) -> None:
+        assert not routine or reason is EventReason.RENEWED
+        self.told.append((reason, message))
 
     def now(self) -> datetime:
         return self.microsoft.now

@@ -43,6 +43,8 @@ class EventReason(StrEnum):
     PEER_ACTIVE = "PeerActive"
     ABANDONED = "Abandoned"
     OBSERVED = "Observed"
+    SILENT_SUBSCRIPTION = "SilentSubscription"
+    DELIVERING = "Delivering"
 
     @property
     def type(self) -> Literal["Normal", "Warning"]:
@@ -57,6 +59,7 @@ _WARNINGS = frozenset(
         EventReason.NOTIFICATION_ENDPOINT_FAILED,
         EventReason.PEER_ACTIVE,
         EventReason.ABANDONED,
+        EventReason.SILENT_SUBSCRIPTION,
     }
 )
 

@@ -21,8 +21,11 @@ from graphmail.resource import GraphMailSubscription
 Subscriptions = Callable[[], Iterable[GraphMailSubscription]]
 """All resources as the process knows them. Called on the thread that serves the scrape: `lambda: list(cache.values())` is safe."""
 
-ACTIONS = ("create", "renew", "recreate", "replace", "verify", "adopt", "delete")
+ACTIONS = ("create", "renew", "recreate", "replace", "verify", "adopt", "delete", "check-delivery")
 """The actions whose series exist from the start, so that a rate over the first one is not missed."""
+
+CHECKS = ("quiet", "unheard", "refused", "failed")
+"""The outcomes of checks of delivery."""
 
 _LATENCIES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -101,6 +104,7 @@ class Metrics:
         self._orphans_deleted = self._counter(families.ORPHANS_DELETED)
         self._peer_changes = self._counter(families.PEER_CHANGES)
         self._observed = self._counter(families.OBSERVED)
+        self._checks = self._counter(families.DELIVERY_CHECKS)
         self._observing = self._gauge(families.OBSERVING)
         self._requests = self._counter(families.REQUESTS)
         latency = families.REQUEST_SECONDS
@@ -126,6 +130,8 @@ class Metrics:
         for action in ACTIONS:
             for outcome in ("success", "failure"):
                 self._renewals.labels(action, outcome)
+        for outcome in CHECKS:
+            self._checks.labels(outcome)
         self._errors.labels(DEFECT)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -176,6 +182,10 @@ class Metrics:
     def peer_change(self) -> None:
         """An id or expiry appeared in Postgres without us."""
         self._peer_changes.inc()
+
+    def delivery_check(self, outcome: str) -> None:
+        """A mailbox that had been quiet for long was checked; `outcome` is one of `CHECKS`."""
+        self._checks.labels(outcome).inc()
 
     def observed(self, action: str) -> None:
         """That would have been done, if the operator did not only observe."""

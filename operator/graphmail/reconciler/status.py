@@ -6,7 +6,8 @@ from typing import Any
 
 from graphmail.backoff import Pace
 from graphmail.decision import Decision, Policy, Reason, planned_renewal
-from graphmail.reconciler.result import Deed, Result
+from graphmail.reconciler.delivering import delivering, delivers, unchecked
+from graphmail.reconciler.result import Checked, Deed, Result
 from graphmail.resource import FolderState, FolderSubscription, GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType, Wanted, set_conditions
 from graphmail.resource.folders import arranged, is_first, view, wanted_folders
@@ -26,6 +27,8 @@ class Surroundings:
     """After a failure: when it is tried again."""
     notified_at: datetime | None = None
     """When a notification last arrived, as far as known."""
+    finding: Decision | None = None
+    """Why the mailbox was found silent, where it was."""
 
 
 def status_body(resource: GraphMailSubscription, status: Status) -> dict[str, Any]:
@@ -55,12 +58,40 @@ def status_after(resource: GraphMailSubscription, folder: str, result: Result, a
             updates["last_handled_adoption"] = result.looked_up or before.last_handled_adoption
         if result.granted and result.held is not None:
             updates["last_renewal_time"] = result.held.granted_at
+        if around.finding is not None and result.success:
+            updates["silent_replacements"] = (before.silent_replacements or 0) + 1
+            updates["newest_message_time"] = None  # whatever comes: one proof is acted on once
         attempt = {}
-    row = _row(folder, result).model_copy(update=attempt)
+    row = _row(folder, result).model_copy(update=attempt | {"since_time": _since(before, folder, result, around)})
     others = [other for other in before.subscriptions if other.folder != folder]
     updates["subscriptions"] = arranged(resource, [*others, row], several=around.policy.several_folders)
     status = before.model_copy(update=updates)
     return _finish(resource, status, _work_conditions(resource, folder, status, result, around), around)
+
+
+def _since(before: Status, folder: str, result: Result, around: Surroundings) -> datetime | None:
+    """Since when the folder has this subscription."""
+    known, held = before.folder(folder), result.held
+    if held is None:
+        return None
+    same = known is not None and known.subscription_id == held.subscription_id
+    new = result.granted and result.deed is not Deed.RENEW
+    return known.since_time if known is not None and same and not new else around.now
+
+
+def status_checked(resource: GraphMailSubscription, result: Result, around: Surroundings) -> Status:
+    """The status after a check of delivery, which tells nothing of the subscription itself."""
+    refused = result.checked is Checked.REFUSED
+    updates = {
+        "last_attempt_time": around.now,
+        "last_delivery_check_time": around.now,
+        "newest_message_time": result.newest and min(result.newest, around.now),
+        "observed_credential": result.observed_credential or resource.status.observed_credential,
+        "unchecked_credential": result.observed_credential if refused else None,
+    }
+    rows = arranged(resource, resource.status.subscriptions, several=around.policy.several_folders)
+    status = resource.status.model_copy(update=updates | {"subscriptions": rows})
+    return _finish(resource, status, [*unchecked(result), _synced(around.synced)], around)
 
 
 def _attempt(seen: GraphMailSubscription, result: Result, around: Surroundings) -> dict[str, Any]:
@@ -98,6 +129,8 @@ def status_reported(resource: GraphMailSubscription, around: Surroundings) -> St
     """The status brought up to date without any work: a changed spec, a suspension, a written outcome."""
     rows = arranged(resource, resource.status.subscriptions, several=around.policy.several_folders)
     status = resource.status.model_copy(update={"subscriptions": rows})
+    if around.finding is not None:
+        status = status.model_copy(update={"newest_message_time": None})
     wanted = [_synced(around.synced)]
     if resource.spec.suspend:
         message = "suspended: no calls to Graph. Set spec.suspend to false to resume"
@@ -127,13 +160,15 @@ def status_observed(
 
 def _finish(resource: GraphMailSubscription, status: Status, wanted: list[Wanted], around: Surroundings) -> Status:
     notified = around.notified_at or status.last_notification_time
-    wanted.append(_delivering(notified))
+    if all(one.type is not ConditionType.DELIVERING for one in wanted):
+        wanted.append(delivering(resource, status, around.finding, notified))
     generation, first = resource.metadata.generation, status.subscriptions[0]
     status = status.model_copy(
         update={
             "observed_generation": generation,
             "conditions": set_conditions(status.conditions, wanted, now=around.now, generation=generation),
             "last_notification_time": notified,
+            "silent_replacements": None if delivers(wanted) else status.silent_replacements,
             "subscription_id": first.subscription_id,
             "expiration_time": first.expiration_time,
         }
@@ -228,12 +263,3 @@ def _synced(synced: bool | None) -> Wanted:
         return Wanted(ConditionType.SYNCED, True, "Recorded", "Postgres has the latest outcome")
     message = "Postgres cannot be reached: the outcome is kept in memory and written when it is back"
     return Wanted(ConditionType.SYNCED, False, "PostgresUnavailable", message)
-
-
-def _delivering(notified_at: datetime | None) -> Wanted:
-    if notified_at is None:
-        return Wanted(
-            ConditionType.DELIVERING, "Unknown", "NoNotificationYet", "no notification is known to have arrived yet"
-        )
-    message = f"a notification arrived at {write_time(notified_at)}"
-    return Wanted(ConditionType.DELIVERING, True, "NotificationArrived", message)

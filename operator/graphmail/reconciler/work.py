@@ -9,6 +9,7 @@ from functools import partial
 
 import structlog
 
+from graphmail.arrivals import Arrivals
 from graphmail.cluster import ClusterError, ClusterUnavailable
 from graphmail.database import Claim, Database, DatabaseUnavailable
 from graphmail.decision import Action, Known, Policy, Reason, Step, adoption_pending, next_step
@@ -69,6 +70,7 @@ class Reconciler:
         database: Database | None,
         stores: Stores,
         fleet: Fleet,
+        arrivals: Arrivals,
         announce: Announcer,
         policy: Policy,
         at_once: int,
@@ -84,6 +86,7 @@ class Reconciler:
         self._database = database
         self._stores = stores
         self._fleet = fleet
+        self._arrivals = arrivals
         self._announce = announce
         self._slots = asyncio.Semaphore(at_once)
         self._batch = batch
@@ -102,7 +105,8 @@ class Reconciler:
                 stores_away=self._stores.away,
                 unwritten=entry.unwritten and paused_until is None,
                 unsynced=entry.unsynced is not None or entry.row_emptied,
-                notified_at=entry.notified_at,
+                notified_at=entry.arrived_at,
+                heard=self._arrivals.of(entry) if is_first(entry.resource, folder) else None,
                 row_subscription_id=entry.named[0],
                 row_expires_at=entry.named[1],
                 notification_url=entry.resource.spec.notification_url,
@@ -167,7 +171,7 @@ class Reconciler:
             if step.decision.reason is Reason.OBSERVING:
                 reported = await self._settling.observe(entry, step.decision)
             else:
-                reported = await self._settling.report(entry)
+                reported = await self._settling.report(entry, step.decision)
             if not reported:
                 raise Later(entry.write_at)
         newly = before is None or before.reason != Reason.SUSPENDED.value
