@@ -14,13 +14,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from graphmail.backoff import Pause
-from graphmail.decision import adoption_pending
+from graphmail.decision import Rhythm, adoption_pending
 from graphmail.provider import Credential, Outcome, ProviderKey
-from graphmail.resource import GraphMailSubscription, Status
+from graphmail.resource import CredentialSource, GraphMailSubscription, Status
 from graphmail.resource.names import (
     ANNOTATION_ADOPT,
     ANNOTATION_CLIENT_STATE,
     ANNOTATION_CREDENTIAL,
+    ANNOTATION_LAST_NOTIFICATION,
     ANNOTATION_LIFECYCLE,
     ANNOTATION_RENEW,
 )
@@ -74,6 +75,10 @@ class Entry:
     """When work on it last ended, by the monotonic clock: what was read from Postgres before that may be older than the status."""
     notified_at: datetime | None = None
     """When a notification last arrived, as the provider's row tells."""
+    heard_until: datetime | None = None
+    """When the row was last asked for that, in Graph's time: what arrived before is known."""
+    rhythm: Rhythm | None = field(default=None, repr=False)
+    """When notifications usually arrive, as far as it was learned."""
     named: tuple[str | None, datetime | None] = (None, None)
     """The subscription that the provider's row names, and its expiry there; told by the mirror where the operator only observes."""
     found_credential: str | None = None
@@ -103,6 +108,13 @@ class Entry:
     def credential(self) -> Credential | None:
         """What was last signed in with."""
         return self.access.credential if self.access else None
+
+    @property
+    def arrived_at(self) -> datetime | None:
+        """When a notification last arrived: as the row tells, or, for a resource without one, an annotation."""
+        if self.resource.spec.credentials.source is CredentialSource.PROVIDER_ROW:
+            return self.notified_at
+        return _moment(self.resource.metadata.annotations.get(ANNOTATION_LAST_NOTIFICATION))
 
     def hurry(self) -> None:
         """Something has changed: whoever waits for a turn decides again."""
@@ -224,6 +236,15 @@ def _read(body: Mapping[str, Any]) -> GraphMailSubscription:
         return GraphMailSubscription.parse(body)
     except ValidationError as error:
         raise Unreadable(body["metadata"]["name"], error) from error
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A moment with its offset from UTC; anybody may have written the text."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else moment
 
 
 def _version(resource: GraphMailSubscription) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import kopf
 import structlog
 
+from graphmail.arrivals import Arrivals
 from graphmail.clock import Clock
 from graphmail.cluster import Cluster
 from graphmail.database import Database
@@ -67,6 +68,8 @@ class Operator:
     sweep: Rounds | None
     pages: Pages | None
     """None without Postgres."""
+    arrivals: Arrivals | None
+    """None where nothing is to be learned of the mailboxes' rhythms."""
 
     async def run(self, stop: asyncio.Event, claim_signals: Callable[[], None]) -> None:
         """Work until told to stop. A part that ends by a defect ends the whole: the pod's restart is cheap and harmless.
@@ -104,6 +107,8 @@ class Operator:
             parts["sweep"] = self._once_all_is_known(self.sweep.run, kopf_ready)
         if self.pages is not None:
             parts["pages"] = self._once_all_is_known(self.pages.run, kopf_ready)
+        if self.arrivals is not None:
+            parts["arrivals"] = self._once_all_is_known(self.arrivals.run, kopf_ready)
         if self.mirror is not None:
             parts["ready mirror"] = self._ready("mirror", self.mirror.compared)
             changes, listens_at = Changes(), settings.listens_at

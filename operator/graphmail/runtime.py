@@ -15,6 +15,7 @@ from importlib.metadata import version
 
 import structlog
 
+from graphmail.arrivals import Arrivals
 from graphmail.clock import Clock, clock_of
 from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable, load_configuration
 from graphmail.database import Database, DatabaseError, DatabaseUnavailable
@@ -152,6 +153,7 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
         files=files,
         workload=settings.workload_identity,
     )
+    arrivals = Arrivals(fleet, database=database, stores=stores, now=now)
     reconciler = put_together(
         hands=Hands(parts.graph, parts.signin, installation, settings.lifetime, product_url=settings.product_url),
         budget=parts.graph.budget,
@@ -167,6 +169,7 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
         clock=parts.clock.now,
         now=now,
         random=random.SystemRandom().random,
+        arrivals=arrivals,
     )
     engine = Engine(
         fleet=fleet,
@@ -190,9 +193,10 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
     stores.notify(lambda _, up: engine.store_is_back() if up else None)
     pages = _pages(settings, parts, stores, engine)
     template = _template(settings, cluster.namespace, files)
-    mirror = _mirror(parts, stores, poster, engine, template=template, pages=pages)
+    mirror = _mirror(parts, stores, poster, engine, template=template, pages=pages, arrivals=arrivals)
     sweep = _sweep(settings, parts, desk, stores, installation)
-    return Operator(settings, parts, engine, mirror, stores, poster, sweep, pages)
+    kept = arrivals if settings.silence_check and mirror is not None else None
+    return Operator(settings, parts, engine, mirror, stores, poster, sweep, pages, kept)
 
 
 def _pages(settings: Settings, parts: Parts, stores: Stores, engine: Engine) -> Pages | None:
@@ -257,7 +261,14 @@ def _sweep(settings: Settings, parts: Parts, desk: AccessDesk, stores: Stores, i
 
 
 def _mirror(
-    parts: Parts, stores: Stores, poster: Poster, engine: Engine, *, template: Template | None, pages: Pages | None
+    parts: Parts,
+    stores: Stores,
+    poster: Poster,
+    engine: Engine,
+    *,
+    template: Template | None,
+    pages: Pages | None,
+    arrivals: Arrivals,
 ) -> Mirror | None:
     """None where there are no rows to mirror."""
     if parts.database is None or template is None:
@@ -273,6 +284,7 @@ def _mirror(
         clock=parts.graph.graph_time,
         noticed=engine.wake,
         requested=pages.requests.tell if pages is not None else lambda: None,
+        heard=arrivals.heard,
     )
 
 

@@ -175,9 +175,10 @@ class Play:
         desk: Desk | None = None,
     ) -> None:
         self.microsoft = microsoft
+        self.told: list[tuple[EventReason, str]] = []
+        """Events."""
         self.jitter = jitter
         self.metrics = metrics
-        self.announced: list[EventReason] = []
         body = resource_body(status, annotations or {})
         self.api = ApiServer(body)
         self.desk = desk or Desk()
@@ -210,12 +211,19 @@ class Play:
             random=lambda: self.jitter,
         )
 
-    def _announce(self, _: GraphMailSubscription, reason: EventReason, __: str, *, routine: bool = False) -> None:
-        assert not routine or reason.type == "Normal"
-        self.announced.append(reason)
+    @property
+    def announced(self) -> list[EventReason]:
+        """The reasons of the events."""
+        return [reason for reason, _ in self.told]
 
     async def _there(self) -> bool:
         return True
+
+    def _announce(
+        self, _: GraphMailSubscription, reason: EventReason, message: str, /, *, routine: bool = False
+    ) -> None:
+        assert not routine or reason.type == "Normal"
+        self.told.append((reason, message))
 
     def now(self) -> datetime:
         return self.microsoft.now

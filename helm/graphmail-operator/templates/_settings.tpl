@@ -36,6 +36,8 @@ A list is parted by commas, and a map too, as key=value.
   "GRAPHMAIL_TICK_SECONDS" $v.renewal.tickSeconds
   "GRAPHMAIL_VERIFICATION_INTERVAL_MINUTES" $v.renewal.verificationIntervalMinutes
   "GRAPHMAIL_ABANDON_AFTER_MINUTES" $v.renewal.abandonAfterMinutes
+  "GRAPHMAIL_SILENCE_CHECK" $v.silence.check
+  "GRAPHMAIL_DELIVERY_ALLOWANCE_MINUTES" $v.silence.deliveryAllowanceMinutes
   "GRAPHMAIL_MIRROR_POLL_SECONDS" $v.mirror.pollSeconds
   "GRAPHMAIL_MIRROR_COMPARE_SECONDS" $v.mirror.compareSeconds
   "GRAPHMAIL_MIRROR_NOTIFY" $v.mirror.notify

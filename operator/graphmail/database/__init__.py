@@ -20,6 +20,7 @@ from graphmail.database.outcomes import Fenced, Recorded, RowFate, TokenFate
 from graphmail.database.pool import PoolSettings
 from graphmail.database.provider_events import ProviderEvent
 from graphmail.database.renewal_requests import Progress, RenewalRequest, RequestState
+from graphmail.database.rhythms import KeptRhythm
 from graphmail.database.schema import Schema
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Discovery",
     "Fenced",
     "Holdings",
+    "KeptRhythm",
     "MailboxState",
     "MigrationError",
     "MigrationReport",

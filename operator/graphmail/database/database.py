@@ -19,6 +19,7 @@ from graphmail.database import (
     outcomes,
     provider_events,
     renewal_requests,
+    rhythms,
     tokens,
     triggers,
 )
@@ -32,6 +33,7 @@ from graphmail.database.outcomes import Fenced, Recorded
 from graphmail.database.pool import Pool, PoolSettings
 from graphmail.database.provider_events import ProviderEvent
 from graphmail.database.renewal_requests import Progress, RenewalRequest
+from graphmail.database.rhythms import KeptRhythm
 from graphmail.database.schema import Schema
 from graphmail.database.session import Session
 from graphmail.provider import Credential, Outcome, ProviderKey, ProviderState, RotatedTokens
@@ -224,3 +226,11 @@ class Database:
     async def advance_renewal_requests(self, made: Sequence[Progress]) -> frozenset[str]:
         """Write down what became of these requests, in one statement; the ids of those that nobody else has taken up or finished."""
         return await renewal_requests.advance(self._session, made)
+
+    async def rhythms(self) -> list[KeptRhythm]:
+        """When notifications usually arrive in each mailbox, as it was kept."""
+        return await rhythms.read(self._session)
+
+    async def keep_rhythms(self, learned: Sequence[KeptRhythm]) -> None:
+        """Keep what was learned of these mailboxes, in one statement."""
+        await rhythms.write(self._session, learned)

@@ -25,6 +25,7 @@ OWN_TABLES = (
     "orphans",
     "mailbox_states",
     "renewal_requests",
+    "rhythms",
     "provider_events",
     "inbound_pauses",
 )

@@ -7,9 +7,10 @@ from graphmail.decision.arrivals import arrived_since, notification_is_news
 from graphmail.decision.checks import adoption_pending, decide, suspended_before
 from graphmail.decision.lifecycle import lifecycle_news, taken_up
 from graphmail.decision.observing import as_the_row_says
+from graphmail.decision.rhythm import Kept, Rhythm
 from graphmail.decision.steps import Step, next_step
 from graphmail.decision.times import JITTER_SHARE, planned_renewal, renewal_time, verification_time
-from graphmail.decision.words import CALLS_GRAPH, NEEDS_STORES, Action, Decision, Known, Mode, Policy, Reason
+from graphmail.decision.words import CALLS_GRAPH, NEEDS_STORES, Action, Decision, Heard, Known, Mode, Policy, Reason
 
 __all__ = [
     "CALLS_GRAPH",
@@ -17,10 +18,13 @@ __all__ = [
     "NEEDS_STORES",
     "Action",
     "Decision",
+    "Heard",
+    "Kept",
     "Known",
     "Mode",
     "Policy",
     "Reason",
+    "Rhythm",
     "Step",
     "adoption_pending",
     "arrived_since",

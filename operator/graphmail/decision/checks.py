@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from graphmail.decision.arrivals import notification_is_news
 from graphmail.decision.differences import can_wait, differences
 from graphmail.decision.lifecycle import lifecycle_news, renewal_asked, told_by_graph
+from graphmail.decision.silence import next_look, silent, suspected
 from graphmail.decision.times import interval_end, renewal_time, verification_time
 from graphmail.decision.words import NEEDS_STORES, Action, Decision, Known, Mode, Policy, Reason
 from graphmail.resource import CredentialSource, DeletionPolicy, GraphMailSubscription, SuspendPolicy
@@ -430,6 +431,16 @@ def _pressing(case: _Case) -> bool:
     return held and not waits and (_unknown_expiry(case) or _due(case)) is not None
 
 
+def _silent(case: _Case) -> Decision | None:
+    found = silent(case.resource, now=case.now, policy=case.policy, known=case.known)
+    return None if found is None else case.decision(*found)
+
+
+def _suspected(case: _Case) -> Decision | None:
+    found = suspected(case.resource, now=case.now, policy=case.policy, known=case.known)
+    return None if found is None else case.decision(*found)
+
+
 def _verification(case: _Case) -> Decision | None:
     due = verification_time(case.resource, case.policy, case.known)
     if due is None or case.now < due:
@@ -451,7 +462,11 @@ def _report(case: _Case) -> Decision | None:
 
 
 def _nothing(case: _Case) -> Decision:
-    planned = (renewal_time(case.resource, case.policy), verification_time(case.resource, case.policy, case.known))
+    planned = (
+        renewal_time(case.resource, case.policy),
+        verification_time(case.resource, case.policy, case.known),
+        next_look(case.resource, now=case.now, policy=case.policy, known=case.known),
+    )
     again_at = min(
         [case.now + case.policy.tick, *(max(moment, case.now + _SOON) for moment in planned if moment is not None)]
     )
@@ -481,9 +496,11 @@ CHECKS: Checks = (
     _due,
     _outdated,
     _changed_url,
+    _silent,
     _verification,
     _retry,
     _report,
+    _suspected,
     _nothing,
 )
 """In this order; the first that answers wins."""

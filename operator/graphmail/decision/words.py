@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from graphmail.decision.rhythm import Rhythm
+
 
 class Mode(StrEnum):
     """Whether the operator does what it decides."""
@@ -30,6 +32,8 @@ class Action(StrEnum):
     """PATCH; when Graph has lost the subscription, create it anew."""
     VERIFY = "verify"
     """GET, to notice a loss."""
+    CHECK_DELIVERY = "check-delivery"
+    """Ask for the newest message of the folder, to see whether one came of which no notification arrived."""
     ADOPT = "adopt"
     REPLACE = "replace"
     """A new subscription in place of one that cannot be changed to what is wanted: created before the old one is deleted."""
@@ -39,7 +43,17 @@ class Action(StrEnum):
     """Let go of the resource without a call to Graph."""
 
 
-CALLS_GRAPH = frozenset({Action.CREATE, Action.RENEW, Action.VERIFY, Action.ADOPT, Action.REPLACE, Action.DELETE})
+CALLS_GRAPH = frozenset(
+    {
+        Action.CREATE,
+        Action.RENEW,
+        Action.VERIFY,
+        Action.CHECK_DELIVERY,
+        Action.ADOPT,
+        Action.REPLACE,
+        Action.DELETE,
+    }
+)
 NEEDS_STORES = frozenset({Action.CREATE, Action.ADOPT, Action.REPLACE, Action.DELETE})
 """What must not happen while Postgres or the API server is away (design, rule 5): it could not be written down."""
 
@@ -73,7 +87,11 @@ class Reason(StrEnum):
     NOTIFICATIONS_MISSED = "NotificationsMissed"
     OUTCOME_UNKNOWN = "OutcomeUnknown"
     NOT_SYNCED = "NotSynced"
+    SILENT_SUBSCRIPTION = "SilentSubscription"
+    STILL_SILENT = "StillSilent"
+    NOTHING_ARRIVES = "NothingArrives"
     VERIFICATION_DUE = "VerificationDue"
+    SILENCE_SUSPECTED = "SilenceSuspected"
     ATTEMPT_FAILED = "AttemptFailed"
     STATUS_OUTDATED = "StatusOutdated"
     OBSERVING = "Observing"
@@ -94,6 +112,8 @@ class Policy:
     """How often Graph is asked whether the subscription lives; None: never."""
     renewal_interval: timedelta | None = None
     """Renew when the last renewal is older than this, whatever the expiry; None: off."""
+    delivery_allowance: timedelta | None = timedelta(minutes=15)
+    """How late Graph may deliver, before a message without a notification proves that it does not; None: silence is not looked into."""
     several_folders: bool = False
     """Every folder is subscribed, not only the first: the consumer knows the ids of all of them (design, rule 12)."""
     mode: Mode = Mode.ACT
@@ -109,6 +129,19 @@ class Policy:
     def look_ahead_of(self, tenant: str) -> timedelta:
         """The lookahead of that tenant's resources, where they do not say."""
         return self.tenant_look_aheads.get(tenant, self.look_ahead)
+
+
+class Heard(NamedTuple):
+    """What tells of the notifications that arrive in a mailbox."""
+
+    until: datetime
+    """Up to this moment, every notification that arrived is known."""
+    rhythm: Rhythm | None = None
+    """None: nothing was learned yet."""
+    delay: timedelta = timedelta()
+    """How much later than it arrived a notification may be told of."""
+    way_down: bool = False
+    """Nothing arrives in many mailboxes at once: it is not their subscriptions that are at fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +162,8 @@ class Known:
     """Postgres has refused something for this mailbox a short time ago: it is not told again yet."""
     notified_at: datetime | None = None
     """When a notification last arrived, as far as known; told in the status at most hourly."""
+    heard: Heard | None = None
+    """What tells of notifications; None: nothing does, and silence proves nothing."""
     row_subscription_id: str | None = None
     """The subscription that the provider's row names, as the mirror last read it; only where the operator observes."""
     row_expires_at: datetime | None = None

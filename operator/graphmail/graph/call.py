@@ -28,6 +28,7 @@ SHAPES = {
     Operation.REAUTHORIZE: Shape(
         "POST", "subscriptions/{id}/reauthorize", CallKind.REAUTHORIZE, "subscription reauthorized"
     ),
+    Operation.NEWEST_MESSAGE: Shape("GET", "mailFolders/{id}/messages", CallKind.MAIL, "newest message looked for"),
 }
 
 

@@ -1,10 +1,11 @@
-"""The client of Graph's subscriptions."""
+"""The client of Graph's subscriptions, and of the one question about mail."""
 
 import ssl
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -12,6 +13,7 @@ from graphmail.graph.answers import read_json
 from graphmail.graph.call import Call
 from graphmail.graph.caller import Caller, Observer
 from graphmail.graph.errors import GraphError, GraphRefused
+from graphmail.graph.mail import newest_received
 from graphmail.graph.meaning import Meaning
 from graphmail.graph.quota import Budget, Turn
 from graphmail.graph.spending import Spender
@@ -28,6 +30,9 @@ MAX_PAGES = 1000
 LEAST_GRANT = timedelta(seconds=30)
 """Graph raises a life of less than 45 minutes to 45. What is over, or as good as over, was not granted: taken for a success, it would be
 renewed in a tight loop."""
+_NEWEST = "$top=1&$select=receivedDateTime&$orderby=receivedDateTime%20desc"
+_IN_A_PATH = "/@!$&'()*+,;=:-._~"
+"""What stands for itself in a path (RFC 3986, section 3.3)."""
 
 
 def _utc_now() -> datetime:
@@ -58,7 +63,8 @@ class GraphClient:
     ) -> None:
         """`base_url` goes up to and with the version: `https://graph.microsoft.com/v1.0`. An own `http` client replaces `verify`."""
         self.budget = budget
-        self._base = f"{base_url.rstrip('/')}/subscriptions"
+        self._root = base_url.rstrip("/")
+        self._base = f"{self._root}/subscriptions"
         self._clock = clock
         timeouts = timeouts or Timeouts()
         self._http = http or open_client(verify, connections, timeouts)
@@ -167,6 +173,21 @@ class GraphClient:
                 if subscription := _entry(entry):
                     yield subscription
             url = self._next(reply, page.get("@odata.nextLink"))
+
+    async def newest_message(
+        self, resource: str, *, token: str, spender: Spender, turn: Turn | None = None
+    ) -> datetime | None:
+        """When the newest message of a watched folder was received; None: there is none. Nothing else of it is read.
+
+        Args:
+            resource: the folder's messages, as a subscription names them.
+        """
+        url = f"{self._root}{quote(resource, safe=_IN_A_PATH)}?{_NEWEST}"
+        reply = await self._caller.make(Call(Operation.NEWEST_MESSAGE, url, token, spender, turn))
+        try:
+            return newest_received(read_json(reply.body))
+        except ValueError as error:
+            raise _unusable(reply, Meaning.UNKNOWN, str(error)) from error
 
     async def _make(
         self,

@@ -1,8 +1,11 @@
 """The mail resources that a subscription watches, as Graph writes them."""
 
 import re
+from datetime import datetime
+from typing import Any
 from urllib.parse import unquote
 
+from graphmail.graph.subscription import read_time
 from graphmail.provider import CredentialKind
 
 WELL_KNOWN_FOLDERS = frozenset({
@@ -32,6 +35,22 @@ def same_resource(one: str, other: str) -> bool:
     (`mailFolders/inbox`, `mailFolders('Inbox')`). The ids of two folders may differ in case alone, so theirs does.
     """
     return _normal(one) == _normal(other)
+
+
+def newest_received(page: Any) -> datetime | None:
+    """When the first message of a page was received; None: the page is empty.
+
+    Raises:
+        ValueError: that cannot be read from what Graph answered.
+    """
+    messages = page.get("value") if isinstance(page, dict) else None
+    if messages == []:
+        return None
+    message = messages[0] if isinstance(messages, list) else None
+    received = read_time(message.get("receivedDateTime")) if isinstance(message, dict) else None
+    if received is None:
+        raise ValueError("Graph's answer does not tell when the newest message was received")
+    return received
 
 
 def well_known(folder: str) -> str | None:

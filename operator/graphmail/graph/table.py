@@ -20,6 +20,7 @@ class Operation(StrEnum):
     DELETE = "delete"
     LIST = "list"
     REAUTHORIZE = "reauthorize"
+    NEWEST_MESSAGE = "newest-message"
 
 
 OF_ONE = frozenset({Operation.GET, Operation.RENEW, Operation.DELETE, Operation.REAUTHORIZE})
@@ -210,14 +211,14 @@ TABLE: tuple[Row, ...] = (
         "Graph knows no such mailbox or folder",
         Meaning.TARGET_MISSING,
         statuses={404, 410},
-        operations={Operation.CREATE},
+        operations={Operation.CREATE, Operation.NEWEST_MESSAGE},
         remedy=_TARGET,
     ),
     Row(
         "Graph knows no such mailbox or folder, said from inside",
         Meaning.TARGET_MISSING,
         statuses=REFUSALS,
-        operations={Operation.CREATE},
+        operations={Operation.CREATE, Operation.NEWEST_MESSAGE},
         inner={"notfound", "404"},
         remedy=_TARGET,
     ),

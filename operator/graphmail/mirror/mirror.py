@@ -56,6 +56,7 @@ class Mirror:
     Args:
         clock: the time at Graph, for the moment at which a resource was first seen.
         requested: told when a row asks for a renewal.
+        heard: told of a mailbox in which a notification has arrived.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Mirror:
         clock: Callable[[], datetime],
         noticed: Callable[[Entry], None],
         requested: Callable[[], None] = lambda: None,
+        heard: Callable[[Entry], None] = lambda _: None,
     ) -> None:
         self._database = database
         self._cluster = cluster
@@ -82,8 +84,10 @@ class Mirror:
         self._clock = clock
         self._noticed = noticed
         self._requested = requested
+        self._heard = heard
         self._as_of: datetime | None = None
         self._read_at = 0.0
+        self._asked_at: datetime | None = None
         self._listed_at: float | None = None
         self._forbidden: dict[bool, ClusterError] = {}
         """Whether what we lack the right to write is new: the others of its kind need not be tried."""
@@ -147,7 +151,7 @@ class Mirror:
         return applied
 
     async def _read(self, since: datetime | None) -> Discovery:
-        self._read_at = time.monotonic()
+        self._read_at, self._asked_at = time.monotonic(), self._clock()
         discovery = await self._database.providers(changed_since=since)
         self._stores.back(Store.POSTGRES)
         self._tell_of_peers(discovery)
@@ -249,7 +253,10 @@ class Mirror:
 
     def _tell_of_arrival(self, entry: Entry, row: Provider) -> None:
         """The row tells when a notification last arrived."""
-        entry.notified_at = row.last_notification_at
+        entry.heard_until = self._asked_at
+        if entry.notified_at != row.last_notification_at:
+            entry.notified_at = row.last_notification_at
+            self._heard(entry)
         if notification_is_news(entry.resource, entry.notified_at):
             self._noticed(entry)
 

@@ -46,6 +46,8 @@ class EventReason(StrEnum):
     SUBSCRIPTION_REMOVED = "SubscriptionRemoved"
     RENEWAL_ASKED_BY_GRAPH = "RenewalAskedByGraph"
     NOTIFICATIONS_MISSED = "NotificationsMissed"
+    SILENT_SUBSCRIPTION = "SilentSubscription"
+    DELIVERING = "Delivering"
 
     @property
     def type(self) -> Literal["Normal", "Warning"]:
@@ -62,6 +64,7 @@ _WARNINGS = frozenset(
         EventReason.ABANDONED,
         EventReason.SUBSCRIPTION_REMOVED,
         EventReason.NOTIFICATIONS_MISSED,
+        EventReason.SILENT_SUBSCRIPTION,
     }
 )
 

@@ -73,6 +73,9 @@ def _tell(
     text.add(families.READY, labels, int(ready))
     text.add(families.FAILURES, labels, failures)
     text.add(families.NOTIFICATION, labels, _seconds(status.last_notification_time))
+    delivering = status.condition(ConditionType.DELIVERING)
+    if delivering is not None and delivering.status == "False":
+        text.add(families.SILENT, f'{labels},reason="{delivering.reason}"', _seconds(delivering.last_transition_time))
     if standing.since is not None:
         why = f'{labels},state="{standing.state.value}",reason="{standing.reason}"'
         text.add(families.UNREADY, why, _seconds(standing.since))

@@ -48,6 +48,12 @@ READY = Family(
 FAILURES = Family(
     "graphmail_subscription_consecutive_failures", "gauge", "Failed attempts since the last success.", MAILBOX
 )
+SILENT = Family(
+    "graphmail_subscription_silent_timestamp_seconds",
+    "gauge",
+    "Since when messages have come to the mailbox without a notification, by the reason of the condition Delivering; absent unless so.",
+    (*MAILBOX, "reason"),
+)
 SUBSCRIPTIONS = Family(
     "graphmail_subscriptions",
     "gauge",
@@ -98,6 +104,13 @@ TENANT_FAILURES = Family(
     "graphmail_tenant_consecutive_failures", "gauge", "The most failed attempts in a row among them.", TENANT
 )
 OF_MAILBOXES = (EXPIRATION, RENEWAL_DUE, READY, UNREADY, NOTIFICATION, UNHEARD, FAILURES)
+TENANT_SILENT = Family(
+    "graphmail_silent_subscriptions",
+    "gauge",
+    "Mailboxes of the tenant to which messages have come without a notification, by the reason of the condition Delivering.",
+    (*TENANT, "reason"),
+)
+OF_MAILBOXES = (EXPIRATION, RENEWAL_DUE, READY, UNREADY, NOTIFICATION, FAILURES, SILENT)
 """What is told of each mailbox, unless GRAPHMAIL_METRICS_PER_MAILBOX is false."""
 OF_TENANTS = (
     TENANT_SUBSCRIPTIONS,
@@ -107,13 +120,14 @@ OF_TENANTS = (
     TENANT_NOTIFICATION,
     TENANT_UNHEARD,
     TENANT_FAILURES,
+    TENANT_SILENT,
 )
 
 RENEWALS = Family(
     "graphmail_renewals_total",
     "counter",
-    "Finished work at Graph by action (create, renew, recreate, replace, verify, adopt, delete) and outcome (success, failure). "
-    "A verification counts only when it found something.",
+    "Finished work at Graph by action (create, renew, recreate, replace, verify, adopt, delete, check-delivery) and outcome "
+    "(success, failure). A verification counts only when it found something, a check of delivery when its sign-in failed.",
     ("action", "outcome"),
 )
 RECONCILE_ERRORS = Family(
@@ -147,6 +161,14 @@ LIFECYCLE = Family(
     ("event",),
 )
 
+DELIVERY_CHECKS = Family(
+    "graphmail_delivery_checks_total",
+    "counter",
+    "Checks of mailboxes that had been quiet for longer than is normal for them, by outcome: quiet (nothing came), unheard (a message came "
+    "of which no notification has arrived yet), refused (the credential may not read mail) or failed (Graph did not say).",
+    ("outcome",),
+)
+
 OBSERVED = Family(
     "graphmail_observed_actions_total",
     "counter",
@@ -175,8 +197,8 @@ REQUESTS_WAITING = Family(
 REQUESTS_ALLOWED = Family(
     "graphmail_graph_requests_allowed_per_second",
     "gauge",
-    "Requests a second that the quota allows, by kind of request (write, read, list, reauthorize) and by whom Graph counts: an app over "
-    "all tenants, or an app in one Entra tenant.",
+    "Requests a second that the quota allows, by kind of request (write, read, list, reauthorize, mail) and by whom Graph counts: an app "
+    "over all tenants, or an app in one Entra tenant.",
     ("scope", "kind"),
 )
 CLOCK_SKEW = Family(
@@ -245,6 +267,7 @@ FAMILIES: tuple[Family, ...] = (
     ORPHANS_DELETED,
     PEER_CHANGES,
     LIFECYCLE,
+    DELIVERY_CHECKS,
     OBSERVED,
     OBSERVING,
     REQUESTS,

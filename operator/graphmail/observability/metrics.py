@@ -22,8 +22,11 @@ from graphmail.resource.lifecycle import LifecycleEvent
 Subscriptions = Callable[[], Iterable[GraphMailSubscription]]
 """All resources as the process knows them. Called on the thread that serves the scrape: `lambda: list(cache.values())` is safe."""
 
-ACTIONS = ("create", "renew", "recreate", "replace", "verify", "adopt", "delete")
+ACTIONS = ("create", "renew", "recreate", "replace", "verify", "adopt", "delete", "check-delivery")
 """The actions whose series exist from the start, so that a rate over the first one is not missed."""
+
+CHECKS = ("quiet", "unheard", "refused", "failed")
+"""The outcomes of checks of delivery."""
 
 _LATENCIES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -103,6 +106,7 @@ class Metrics:
         self._peer_changes = self._counter(families.PEER_CHANGES)
         self._lifecycle = self._counter(families.LIFECYCLE)
         self._observed = self._counter(families.OBSERVED)
+        self._checks = self._counter(families.DELIVERY_CHECKS)
         self._observing = self._gauge(families.OBSERVING)
         self._requests = self._counter(families.REQUESTS)
         latency = families.REQUEST_SECONDS
@@ -128,6 +132,8 @@ class Metrics:
         for action in ACTIONS:
             for outcome in ("success", "failure"):
                 self._renewals.labels(action, outcome)
+        for outcome in CHECKS:
+            self._checks.labels(outcome)
         self._errors.labels(DEFECT)
         for event in LifecycleEvent:
             self._lifecycle.labels(event.value)
@@ -184,6 +190,10 @@ class Metrics:
     def lifecycle_notification(self, event: LifecycleEvent) -> None:
         """What Graph told of a subscription itself was taken up."""
         self._lifecycle.labels(event.value).inc()
+
+    def delivery_check(self, outcome: str) -> None:
+        """A mailbox that had been quiet for long was checked; `outcome` is one of `CHECKS`."""
+        self._checks.labels(outcome).inc()
 
     def observed(self, action: str) -> None:
         """That would have been done, if the operator did not only observe."""

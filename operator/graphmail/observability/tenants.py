@@ -9,6 +9,7 @@ from graphmail.observability import families
 from graphmail.observability.families import Family
 from graphmail.observability.standing import Standing, State
 from graphmail.resource import Status
+from graphmail.resource.conditions import ConditionType
 
 Sample = tuple[Family, tuple[str, ...], int]
 """A metric, the values of its labels, and its value."""
@@ -25,6 +26,7 @@ class Tenant:
     notification: datetime | None = None
     unheard: datetime | None = None
     failures: int = 0
+    silent: Counter[str] = field(default_factory=Counter)
 
     def add(
         self,
@@ -42,6 +44,9 @@ class Tenant:
             self.unready[kind] = _earlier(self.unready.get(kind), standing.since)
         if not standing.expects_cover:
             return
+        delivering = status.condition(ConditionType.DELIVERING)
+        if delivering is not None and delivering.status == "False":
+            self.silent[delivering.reason] += 1
         if expiration is not None:
             self.expiration = _earlier(self.expiration, expiration)
         if status.next_renewal_time is not None:
@@ -69,6 +74,8 @@ class Tenant:
             if moment is not None:
                 yield family, labels, int(moment.timestamp())
         yield families.TENANT_FAILURES, labels, self.failures
+        for reason, number in self.silent.items():
+            yield families.TENANT_SILENT, (*labels, reason), number
 
 
 def _earlier(known: datetime | None, moment: datetime) -> datetime:

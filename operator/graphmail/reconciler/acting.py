@@ -27,8 +27,9 @@ DEEDS = {
     Action.ADOPT: Deed.ADOPT,
     Action.REPLACE: Deed.REPLACE,
     Action.DELETE: Deed.DELETE,
+    Action.CHECK_DELIVERY: Deed.CHECK_DELIVERY,
 }
-_HARMLESS = frozenset({Action.VERIFY, Action.ADOPT})
+_HARMLESS = frozenset({Action.VERIFY, Action.ADOPT, Action.CHECK_DELIVERY})
 """What only reads: an answer that is lost leaves nothing behind."""
 
 
@@ -78,6 +79,7 @@ class Acting:
             Action.ADOPT: self._hands.adopt,
             Action.REPLACE: self._hands.replace,
             Action.DELETE: self._hands.delete,
+            Action.CHECK_DELIVERY: self._hands.check_delivery,
         }
         return await deeds[action](job, caller)
 

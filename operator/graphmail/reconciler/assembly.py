@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from graphmail.arrivals import Arrivals
 from graphmail.database import Database
 from graphmail.decision import Policy
 from graphmail.fleet import Fleet
@@ -13,6 +14,7 @@ from graphmail.reconciler.acting import Acting
 from graphmail.reconciler.hands import Hands
 from graphmail.reconciler.journal import Announcer, Journal
 from graphmail.reconciler.settling import Settling
+from graphmail.reconciler.silence import Silence
 from graphmail.reconciler.turns import Turns
 from graphmail.reconciler.weather import Weather
 from graphmail.reconciler.work import Reconciler
@@ -38,6 +40,7 @@ def put_together(
     clock: Callable[[], datetime],
     now: Callable[[], datetime],
     random: Callable[[], float],
+    arrivals: Arrivals | None = None,
 ) -> Reconciler:
     """The reconciler.
 
@@ -46,7 +49,9 @@ def put_together(
         clock: the time here.
         now: the time at Graph.
         random: a number in [0, 1), for jitter.
+        arrivals: what is known of notifications; None: nothing is.
     """
+    arrivals = arrivals or Arrivals(fleet, now=now)
     return Reconciler(
         acting=Acting(hands, desk, Weather(clock)),
         settling=Settling(
@@ -55,6 +60,7 @@ def put_together(
             database=database,
             metrics=metrics,
             announce=announce,
+            silence=Silence(arrivals, metrics, announce),
             policy=policy,
             now=now,
             random=random,
@@ -65,6 +71,7 @@ def put_together(
         database=database,
         stores=stores,
         fleet=fleet,
+        arrivals=arrivals,
         announce=announce,
         policy=policy,
         at_once=AT_ONCE,

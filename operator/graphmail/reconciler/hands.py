@@ -11,6 +11,7 @@ from graphmail.graph import (
     Marker,
     Meaning,
     MicrosoftError,
+    NoTurn,
     SignIn,
     Subscription,
     SubscriptionRequest,
@@ -23,7 +24,7 @@ from graphmail.graph import (
 from graphmail.provider import CredentialKind
 from graphmail.reconciler.held import current_held, edited, held_of, known_grant, known_state, marks_another, replacing
 from graphmail.reconciler.listings import Listings
-from graphmail.reconciler.result import Deed, Result
+from graphmail.reconciler.result import Checked, Deed, Result
 from graphmail.reconciler.signed_in import How, Job, SignedIn
 from graphmail.reconciler.verdicts import REASONS, verdict_of, waiting
 from graphmail.resource import GraphMailSubscription
@@ -149,6 +150,19 @@ class Hands:
         return Result(
             Deed.VERIFY, held_of(found, granted_at=known_grant(known, found), client_state=known_state(known))
         )
+
+    async def check_delivery(self, job: Job, caller: SignedIn) -> Result:
+        """Ask for the newest message. What Graph does not say is no failure of the subscription: it is asked again another time."""
+        held = current_held(job.resource)
+        spec = job.resource.spec
+        folder = mail_resource(spec.folders[0], spec.mailbox, job.access.credential.kind)
+        try:
+            newest = await caller.call(lambda graph, how: graph.newest_message(folder, **how))
+        except GraphError as error:
+            checked = Checked.REFUSED if error.meaning is Meaning.PERMISSION else Checked.FAILED
+            sent = not isinstance(error, NoTurn)
+            return Result(Deed.CHECK_DELIVERY, held, checked=checked, note=str(error), attempted=sent)
+        return Result(Deed.CHECK_DELIVERY, held, checked=Checked.QUIET, newest=newest)
 
     async def adopt(self, job: Job, caller: SignedIn) -> Result:
         """Keep the subscription that the row names, if it lives and is this mailbox's. Of two that live, the row's is kept."""

@@ -18,6 +18,20 @@ class Deed(StrEnum):
     REPLACE = "replace"
     ADOPT = "adopt"
     DELETE = "delete"
+    CHECK_DELIVERY = "check-delivery"
+
+
+class Checked(StrEnum):
+    """What came of a check of delivery: the `outcome` of its metric."""
+
+    QUIET = "quiet"
+    """No message came of which no notification arrived."""
+    UNHEARD = "unheard"
+    """One came, and its notification did not, so far."""
+    REFUSED = "refused"
+    """The credential may not read mail."""
+    FAILED = "failed"
+    """Graph did not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +111,10 @@ class Result:
     """Graph refuses the new one beside the one that it replaces: the intent is written down before that one is deleted."""
     gap: timedelta | None = None
     """How long there was no subscription, since the old one had to go first."""
+    checked: Checked | None = None
+    """What came of a check of delivery."""
+    newest: datetime | None = None
+    """When the newest message that it found was received; None: there is none."""
     answers_request: bool = False
     """It was done because a person asked for a renewal, and needs no repetition."""
 

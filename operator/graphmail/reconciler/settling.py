@@ -9,16 +9,26 @@ import structlog
 from graphmail.backoff import Pace, retry_delay
 from graphmail.database import Claim, Database, DatabaseError
 from graphmail.decision import Decision, Known, Policy, Step, as_the_row_says, lifecycle_news, suspended_before
+from graphmail.decision.silence import proof_time
 from graphmail.fleet import Entry
 from graphmail.graph import GraphUnreachable, MicrosoftError
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Metrics
 from graphmail.reconciler.announcements import announcement, is_routine, told_by_graph
+from graphmail.reconciler.delivering import FOUND_SILENT
 from graphmail.reconciler.hands import Hands
 from graphmail.reconciler.journal import Announcer, Journal
 from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.signed_in import SignedIn
-from graphmail.reconciler.status import Surroundings, status_after, status_intending, status_observed, status_reported
+from graphmail.reconciler.silence import Silence
+from graphmail.reconciler.status import (
+    Surroundings,
+    status_after,
+    status_checked,
+    status_intending,
+    status_observed,
+    status_reported,
+)
 from graphmail.resource import GraphMailSubscription, Status
 from graphmail.resource.folders import is_first, view
 from graphmail.resource.lifecycle import LifecycleEvent
@@ -54,6 +64,7 @@ class Settling:
         database: Database | None,
         metrics: Metrics,
         announce: Announcer,
+        silence: Silence,
         policy: Policy,
         now: Callable[[], datetime],
         random: Callable[[], float],
@@ -63,14 +74,15 @@ class Settling:
         self._database = database
         self._metrics = metrics
         self._announce = announce
+        self._silence = silence
         self._policy = policy
         self._now = now
         self._random = random
 
-    async def report(self, entry: Entry) -> bool:
+    async def report(self, entry: Entry, decision: Decision | None = None) -> bool:
         """Bring the status up to date without any work; False when the API server could not be told."""
         before = entry.resource
-        await self._journal.write_status(entry, status_reported(before, self._around(entry)))
+        await self._write(entry, status_reported(before, self._around(entry, decision=decision)), decision)
         for row in before.status.subscriptions:
             self._tell_of_lifecycle(before, row.folder)
         return not entry.unwritten
@@ -106,6 +118,8 @@ class Settling:
             False when another holder took the claim over meanwhile: nothing is recorded.
         """
         done = _bearable(done)
+        if done.result.checked is not None:
+            return await self._settle_check(entry, done)
         if done.result.success:
             entry.verified[done.step.folder] = self._now()
         if self._nothing_new(entry, done):
@@ -119,13 +133,35 @@ class Settling:
             return False
         if synced is not (entry.unsynced is None):
             after = self._after(entry, done, retry_at)
-        await self._journal.write_status(entry, after)
+        await self._write(entry, after, done.step.decision)
         await self._discard_leftovers(entry, done)
         self._tell(done)
         return True
 
+    async def _settle_check(self, entry: Entry, done: Done) -> bool:
+        """A check of delivery. Its outcome is not the row's concern, but for tokens that were fetched for it."""
+        result = done.result
+        if not result.attempted:
+            await self.give_back(done.claim, unfinished=False)
+            return True
+        after = status_checked(done.resource, result, self._around(entry))
+        if result.tokens is None:
+            await self.give_back(done.claim, unfinished=False)
+        elif not await self._recorded(entry, done, after):
+            return False
+        await self._write(entry, after)
+        known = Known(notified_at=entry.arrived_at, heard=self._silence.heard(entry))
+        self._silence.checked(entry, result, proof_time(entry.resource, self._policy, known))
+        return True
+
+    async def _write(self, entry: Entry, status: Status, decision: Decision | None = None) -> None:
+        before = entry.resource
+        await self._journal.write_status(entry, status)
+        self._silence.tell(before, status, decision)
+
     def _after(self, entry: Entry, done: Done, retry_at: datetime | None) -> Status:
-        return status_after(done.resource, done.step.folder, done.result, self._around(entry, retry_at))
+        around = self._around(entry, retry_at, decision=done.step.decision)
+        return status_after(done.resource, done.step.folder, done.result, around)
 
     async def give_back(self, claim: Claim | None, *, unfinished: bool) -> None:
         """End a claim without an outcome."""
@@ -176,9 +212,12 @@ class Settling:
             return False
         return True
 
-    def _around(self, entry: Entry, retry_at: datetime | None = None) -> Surroundings:
+    def _around(
+        self, entry: Entry, retry_at: datetime | None = None, *, decision: Decision | None = None
+    ) -> Surroundings:
         synced = (entry.unsynced is None) if self._journal.has_row(entry.resource) else None
-        return Surroundings(self._now(), self._policy, synced, retry_at, entry.notified_at)
+        finding = decision if decision is not None and decision.reason in FOUND_SILENT else None
+        return Surroundings(self._now(), self._policy, synced, retry_at, entry.arrived_at, finding)
 
     def _retry_at(self, done: Done) -> datetime | None:
         """When a failure is tried again; None: it is none, or never by itself."""

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from graphmail.backoff import Pace
-from graphmail.decision import Decision, Policy, Reason, arrived_since, planned_renewal, taken_up
-from graphmail.reconciler.result import Deed, Result
+from graphmail.decision import Decision, Policy, Reason, planned_renewal, taken_up
+from graphmail.reconciler.delivering import delivering, delivers, unchecked
+from graphmail.reconciler.result import Checked, Deed, Result
 from graphmail.resource import FolderState, FolderSubscription, GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType, Wanted, set_conditions
 from graphmail.resource.folders import arranged, is_first, view, wanted_folders
@@ -26,6 +27,8 @@ class Surroundings:
     """After a failure: when it is tried again."""
     notified_at: datetime | None = None
     """When a notification last arrived, as far as known."""
+    finding: Decision | None = None
+    """Why the mailbox was found silent, where it was."""
 
 
 def status_body(resource: GraphMailSubscription, status: Status) -> dict[str, Any]:
@@ -60,9 +63,13 @@ def status_after(resource: GraphMailSubscription, folder: str, result: Result, a
             updates["last_handled_adoption"] = result.looked_up or before.last_handled_adoption
         if result.granted and result.held is not None:
             updates["last_renewal_time"] = result.held.granted_at
+        if around.finding is not None and result.success:
+            updates["silent_replacements"] = (before.silent_replacements or 0) + 1
+            updates["newest_message_time"] = None  # whatever comes: one proof is acted on once
         attempt = {}
     held = result.held.subscription_id if result.held is not None else None
-    row = _row(folder, result).model_copy(update=attempt | {"lifecycle": taken_up(seen, held, around.now)})
+    told = {"lifecycle": taken_up(seen, held, around.now), "since_time": _since(before, folder, result, around)}
+    row = _row(folder, result).model_copy(update=attempt | told)
     others = [other for other in before.subscriptions if other.folder != folder]
     updates["subscriptions"] = arranged(resource, [*others, row], several=around.policy.several_folders)
     status = before.model_copy(update=updates)
@@ -73,6 +80,31 @@ def _told_in_vain(resource: GraphMailSubscription, observed: str | None) -> str 
     """What the annotation says of the credential, where the attempt found another one: it is not tried again for the same word."""
     told = resource.metadata.annotations.get(ANNOTATION_CREDENTIAL)
     return told if told and told != observed else None
+
+
+def _since(before: Status, folder: str, result: Result, around: Surroundings) -> datetime | None:
+    """Since when the folder has this subscription."""
+    known, held = before.folder(folder), result.held
+    if held is None:
+        return None
+    same = known is not None and known.subscription_id == held.subscription_id
+    new = result.granted and result.deed is not Deed.RENEW
+    return known.since_time if known is not None and same and not new else around.now
+
+
+def status_checked(resource: GraphMailSubscription, result: Result, around: Surroundings) -> Status:
+    """The status after a check of delivery, which tells nothing of the subscription itself."""
+    refused = result.checked is Checked.REFUSED
+    updates = {
+        "last_attempt_time": around.now,
+        "last_delivery_check_time": around.now,
+        "newest_message_time": result.newest and min(result.newest, around.now),
+        "observed_credential": result.observed_credential or resource.status.observed_credential,
+        "unchecked_credential": result.observed_credential if refused else None,
+    }
+    rows = arranged(resource, resource.status.subscriptions, several=around.policy.several_folders)
+    status = resource.status.model_copy(update=updates | {"subscriptions": rows})
+    return _finish(resource, status, [*unchecked(result), _synced(around.synced)], around)
 
 
 def _attempt(seen: GraphMailSubscription, result: Result, around: Surroundings) -> dict[str, Any]:
@@ -113,6 +145,8 @@ def status_reported(resource: GraphMailSubscription, around: Surroundings) -> St
         for row in arranged(resource, resource.status.subscriptions, several=around.policy.several_folders)
     ]
     status = resource.status.model_copy(update={"subscriptions": rows})
+    if around.finding is not None:
+        status = status.model_copy(update={"newest_message_time": None})
     wanted = [_synced(around.synced)]
     if resource.spec.suspend:
         message = "suspended: no calls to Graph. Set spec.suspend to false to resume"
@@ -142,13 +176,15 @@ def status_observed(
 
 def _finish(resource: GraphMailSubscription, status: Status, wanted: list[Wanted], around: Surroundings) -> Status:
     notified = around.notified_at or status.last_notification_time
-    wanted.append(_delivering(notified, status.missed_time))
+    if all(one.type is not ConditionType.DELIVERING for one in wanted):
+        wanted.append(delivering(resource, status, around.finding, notified))
     generation, first = resource.metadata.generation, status.subscriptions[0]
     status = status.model_copy(
         update={
             "observed_generation": generation,
             "conditions": set_conditions(status.conditions, wanted, now=around.now, generation=generation),
             "last_notification_time": notified,
+            "silent_replacements": None if delivers(wanted) else status.silent_replacements,
             "subscription_id": first.subscription_id,
             "expiration_time": first.expiration_time,
         }
@@ -243,18 +279,3 @@ def _synced(synced: bool | None) -> Wanted:
         return Wanted(ConditionType.SYNCED, True, "Recorded", "Postgres has the latest outcome")
     message = "Postgres cannot be reached, or refuses it: the outcome is kept in memory and written when it is back"
     return Wanted(ConditionType.SYNCED, False, "PostgresUnavailable", message)
-
-
-def _delivering(notified_at: datetime | None, missed_at: datetime | None) -> Wanted:
-    if missed_at is not None and not arrived_since(missed_at, notified_at):
-        message = (
-            f"Graph said at {write_time(missed_at)} that notifications were missed, and none has arrived since: what came meanwhile "
-            "is in the mailbox, and is to be read from there"
-        )
-        return Wanted(ConditionType.DELIVERING, False, Reason.NOTIFICATIONS_MISSED.value, message)
-    if notified_at is None:
-        return Wanted(
-            ConditionType.DELIVERING, "Unknown", "NoNotificationYet", "no notification is known to have arrived yet"
-        )
-    message = f"a notification arrived at {write_time(notified_at)}"
-    return Wanted(ConditionType.DELIVERING, True, "NotificationArrived", message)

@@ -16,7 +16,7 @@ from graphmail.resource import GraphMailSubscription
 LONGEST_WAIT = 60.0
 """Seconds; whoever waits longer lines up again, and keeps the place that urgency gives."""
 
-_KINDS = {Action.VERIFY: CallKind.READ, Action.ADOPT: CallKind.READ}
+_KINDS = {Action.VERIFY: CallKind.READ, Action.ADOPT: CallKind.READ, Action.CHECK_DELIVERY: CallKind.MAIL}
 
 
 class Hurried(Exception):

@@ -9,6 +9,7 @@ from functools import partial
 
 import structlog
 
+from graphmail.arrivals import Arrivals
 from graphmail.cluster import ClusterError, ClusterUnavailable
 from graphmail.database import Claim, Database, DatabaseError
 from graphmail.decision import Action, Known, Policy, Reason, Step, adoption_pending, next_step
@@ -72,6 +73,7 @@ class Reconciler:
         database: Database | None,
         stores: Stores,
         fleet: Fleet,
+        arrivals: Arrivals,
         announce: Announcer,
         policy: Policy,
         at_once: int,
@@ -87,6 +89,7 @@ class Reconciler:
         self._database = database
         self._stores = stores
         self._fleet = fleet
+        self._arrivals = arrivals
         self._announce = announce
         self._slots = asyncio.Semaphore(at_once)
         self._batch = batch
@@ -113,7 +116,8 @@ class Reconciler:
                 unwritten=entry.unwritten and unwritable is None,
                 unsynced=entry.unsynced is not None or entry.row_emptied,
                 unsyncable=unsyncable is not None,
-                notified_at=entry.notified_at,
+                notified_at=entry.arrived_at,
+                heard=self._arrivals.of(entry) if is_first(entry.resource, folder) else None,
                 row_subscription_id=entry.named[0],
                 row_expires_at=entry.named[1],
                 found_credential=entry.found_credential,
@@ -183,7 +187,7 @@ class Reconciler:
             if step.decision.reason is Reason.OBSERVING:
                 reported = await self._settling.observe(entry, step.decision)
             else:
-                reported = await self._settling.report(entry)
+                reported = await self._settling.report(entry, step.decision)
             if not reported:
                 raise Later(entry.status_pause.lasts_until(self._now()))
         newly = before is None or before.reason != Reason.SUSPENDED.value

@@ -291,6 +291,9 @@ class FolderSubscription(_Part):
         default=None,
         description="When the running lifetime was granted; absent for an adopted subscription that was not renewed yet.",
     )
+    since_time: Time | None = Field(
+        default=None, description="Since when this subscription is the folder's: it was made or adopted then."
+    )
     notification_url: str | None = Field(default=None, description="Where Graph delivers to, as Graph last said.")
     change_types: list[str] | None = Field(
         default=None,
@@ -360,6 +363,22 @@ class Status(_Part):
     last_notification_time: Time | None = Field(
         default=None,
         description="When a notification last arrived, as far as known; brought up to date at most hourly.",
+    )
+    last_delivery_check_time: Time | None = Field(
+        default=None,
+        description="When Graph was last asked for the newest message, since the mailbox had been quiet for long.",
+    )
+    newest_message_time: Time | None = Field(
+        default=None, description="When the newest message that this check found was received."
+    )
+    silent_replacements: int | None = Field(
+        default=None,
+        ge=0,
+        description="How often the subscription was replaced since a notification last arrived, because it delivered nothing.",
+    )
+    unchecked_credential: str | None = Field(
+        default=None,
+        description="Fingerprint of a credential that may not read mail: delivery is not checked until it changes.",
     )
     last_handled_renewal: str | None = Field(
         default=None, description="The value of the annotation graphmail.dev/renew-requested-at that was last acted on."

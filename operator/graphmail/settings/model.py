@@ -194,6 +194,17 @@ class Settings(BaseModel):
         timedelta(minutes=60),
         "How often Graph is asked whether a subscription still lives.",
     )
+    silence_check: bool = setting(
+        "GRAPHMAIL_SILENCE_CHECK",
+        default=True,
+        description="Look into mailboxes that have been quiet for longer than is normal for them, which needs Mail.Read (docs/silence.md).",
+        allowed="true or false",
+    )
+    delivery_allowance: Annotated[timedelta, Number(1, 1_440, "minutes")] = setting(
+        "GRAPHMAIL_DELIVERY_ALLOWANCE_MINUTES",
+        timedelta(minutes=15),
+        "How long after a message Graph may notify of it. After that, a subscription that has not is replaced.",
+    )
     mirror_poll: Annotated[timedelta, Number(2, 300, "seconds")] = setting(
         "GRAPHMAIL_MIRROR_POLL_SECONDS",
         timedelta(seconds=2.5),
@@ -387,6 +398,7 @@ class Settings(BaseModel):
             lifetime=self.lifetime,
             verification_interval=self.verification_interval,
             renewal_interval=self.renewal_interval,
+            delivery_allowance=self.delivery_allowance if self.silence_check else None,
             several_folders=self.multi_folder,
             mode=self.mode,
             tenants=self.tenants,

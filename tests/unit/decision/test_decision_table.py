@@ -29,6 +29,7 @@ from support.deciding import (
     given,
 )
 from support.lifecycles import LIFECYCLES
+from support.silences import SILENCES
 from support.standstills import STANDSTILLS
 
 LIVING: Rows = {
@@ -394,7 +395,7 @@ LIVING: Rows = {
     ),
 }
 
-EVERY = LIVING | LIFECYCLES | STANDSTILLS
+EVERY = LIVING | LIFECYCLES | STANDSTILLS | SILENCES
 
 
 @pytest.mark.parametrize("sentence", EVERY)

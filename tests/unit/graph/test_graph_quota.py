@@ -161,7 +161,7 @@ def test_a_throttled_mailbox_stops_no_other_of_its_tenant(run: Run) -> None:
 def test_a_mailbox_has_four_calls_at_once_whatever_their_kind(run: Run) -> None:
     async def scenario() -> float:
         budget = virtual_budget()
-        turns = [await budget.acquire(kind, spender("ann")) for kind in CallKind]
+        turns = [await budget.acquire(kind, spender("ann")) for kind in list(CallKind)[:4]]
         asyncio.get_running_loop().call_later(7, turns[2].give_back)
         await budget.acquire(CallKind.READ, spender("ann"))
         return at()

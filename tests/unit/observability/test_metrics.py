@@ -232,6 +232,16 @@ def test_each_instance_counts_for_itself() -> None:
     assert value(second, "graphmail_abandoned_total") == 0
 
 
+def test_a_mailbox_to_which_messages_come_without_notifications_tells_since_when_and_why() -> None:
+    silent = {"conditions": [condition("Ready", "True"), condition("Delivering", "False", "StillSilent")]}
+    heard = {"conditions": [condition("Ready", "True"), condition("Delivering", "True", "NotificationArrived")]}
+    metrics = metrics_of([resource(status=silent), resource("bert@contoso.com", status=heard, name="bert-1")])
+    since = datetime(2026, 11, 24, tzinfo=UTC).timestamp()
+    family = "graphmail_subscription_silent_timestamp_seconds"
+    assert samples(metrics)[family] == [({**LABELS, "reason": "StillSilent"}, since)]
+    assert value(metrics, "graphmail_silent_subscriptions", namespace="mail", tenant="acme", reason="StillSilent") == 1
+
+
 def test_who_leads_is_asked_at_each_scrape() -> None:
     metrics, holds = metrics_of(), [False]
     assert value(metrics, "graphmail_leader") == 0
@@ -259,7 +269,7 @@ def exercised() -> Metrics:
         "expirationTime": "2026-12-01T09:30:15Z",
         "nextRenewalTime": "2026-11-30T01:00:00Z",
         "lastNotificationTime": "2026-11-29T00:00:00Z",
-        "conditions": [condition("Ready", "False")],
+        "conditions": [condition("Ready", "False"), condition("Delivering", "False", "StillSilent")],
     }
     metrics = metrics_of([resource(status=status), unheard()])
     metrics.heartbeat(lambda: 0.5)

@@ -1,0 +1,127 @@
+"""Whether a mailbox has been quiet for too long, and whether its subscription has failed to tell of a message. Pure.
+
+A suspicion is checked: Graph is asked for the newest message of the folder. Of a message that came after the last notification, one
+must arrive within the time that Graph takes. If it does not, the subscription delivers nothing, whatever Graph says of it.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from graphmail.decision.rhythm import UNLEARNED
+from graphmail.decision.words import Action, Known, Policy, Reason
+from graphmail.resource import GraphMailSubscription
+from graphmail.resource.conditions import ConditionType
+from graphmail.resource.model import write_time
+
+APART = timedelta(hours=6)
+"""Between two checks of one mailbox: four a day at most, also of a process that is restarted all the time, since the status tells of the
+last one."""
+LONGEST_APART = timedelta(hours=96)
+_TOLD_WITHIN = timedelta(minutes=1)
+"""So often the mirror's comparison tells of notifications, unless it is set otherwise."""
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+"""What somebody has written into a status or an annotation may be any moment, and there is an end to what can be added to it."""
+
+
+Found = tuple[Action, Reason, str]
+"""What follows, why, and what a person is told."""
+
+
+def silent(resource: GraphMailSubscription, *, now: datetime, policy: Policy, known: Known) -> Found | None:
+    """A message came, and its notification did not: the subscription delivers nothing, whatever Graph says of it."""
+    heard, message = known.heard, resource.status.newest_message_time
+    proven = proof_time(resource, policy, known)
+    if heard is None or message is None or proven is None or proven > min(now, heard.until) or known.stores_away:
+        return None
+    last = known.notified_at or resource.status.last_notification_time
+    before = f"the last one came at {write_time(last)}" if last is not None else "none ever came"
+    told = f"of a message that was received at {write_time(message)} no notification has arrived; {before}"
+    if heard.way_down:
+        return Action.REPORT, Reason.NOTHING_ARRIVES, f"{told}; so it is in many mailboxes at once"
+    replaced = resource.status.silent_replacements or 0
+    if replaced == 0:
+        return Action.REPLACE, Reason.SILENT_SUBSCRIPTION, told
+    times = "once" if replaced == 1 else f"{replaced} times in a row"
+    return Action.REPLACE, Reason.STILL_SILENT, f"{told}, though the subscription was replaced {times}"
+
+
+def suspected(resource: GraphMailSubscription, *, now: datetime, policy: Policy, known: Known) -> Found | None:
+    """It has been quiet for longer than is normal for this mailbox."""
+    due = suspicion_time(resource, policy, known)
+    if due is None or now < due or known.stores_away:
+        return None
+    since = quiet_since(resource, known.notified_at) or due
+    message = f"nothing has arrived since {write_time(since)}: Graph is asked for the newest message"
+    return Action.CHECK_DELIVERY, Reason.SILENCE_SUSPECTED, message
+
+
+def next_look(resource: GraphMailSubscription, *, now: datetime, policy: Policy, known: Known) -> datetime | None:
+    """When there may be something to do about silence. What is past waits until what is known of notifications is as new."""
+    moments = (suspicion_time(resource, policy, known), proof_time(resource, policy, known))
+    earliest = min((moment for moment in moments if moment is not None), default=None)
+    return None if earliest is None else max(earliest, now) + _TOLD_WITHIN
+
+
+def ends_silence(resource: GraphMailSubscription, arrived: datetime) -> bool:
+    """A notification that came after the mailbox was found silent."""
+    delivering = resource.status.condition(ConditionType.DELIVERING)
+    if delivering is None or delivering.status != "False" or delivering.reason == Reason.NOTIFICATIONS_MISSED.value:
+        return False
+    return arrived > delivering.last_transition_time
+
+
+def suspicion_time(resource: GraphMailSubscription, policy: Policy, known: Known) -> datetime | None:
+    """When the mailbox is to be checked, if nothing arrives before that; None: never."""
+    heard, status = known.heard, resource.status
+    if heard is None or not checkable(resource, policy):
+        return None
+    quiet = quiet_since(resource, known.notified_at)
+    if quiet is None:
+        return None
+    checked = min(status.last_delivery_check_time or _EARLIEST, _LATEST)
+    begin = min(max(quiet, checked), _LATEST)
+    suspected = begin + (heard.rhythm.patience(begin) if heard.rhythm is not None else UNLEARNED) + heard.delay
+    return max(suspected, checked + _apart(status.silent_replacements or 0))
+
+
+def checkable(resource: GraphMailSubscription, policy: Policy) -> bool:
+    """There is a subscription that is to tell of new messages, and its credential is not known to lack the right to read them."""
+    status = resource.status
+    refused = status.unchecked_credential is not None and status.unchecked_credential == status.observed_credential
+    on = policy.delivery_allowance is not None and status.subscription_id is not None
+    return on and not refused and "created" in resource.spec.change_types
+
+
+def quiet_since(resource: GraphMailSubscription, notified_at: datetime | None) -> datetime | None:
+    """What came before this tells nothing: the last notification, or when the subscription was made. None: nobody knows.
+
+    What was missed while nothing arrived in any mailbox was not this subscription's fault.
+    """
+    status, row = resource.status, resource.status.folder(resource.spec.folders[0])
+    made = (row.since_time or row.granted_time) if row is not None else None
+    made = made or resource.metadata.creation_timestamp
+    delivering = status.condition(ConditionType.DELIVERING)
+    outage = delivering is not None and delivering.reason == Reason.NOTHING_ARRIVES.value
+    excused = status.last_delivery_check_time if outage else None
+    moments = (made, notified_at or status.last_notification_time, excused)
+    return None if made is None else max(moment for moment in moments if moment is not None)
+
+
+def proof_time(resource: GraphMailSubscription, policy: Policy, known: Known) -> datetime | None:
+    """When the message that the last check found proves that the subscription delivers nothing, if no notification comes before that.
+
+    None: it proves nothing.
+    """
+    message, heard = resource.status.newest_message_time, known.heard
+    if heard is None or message is None or not checkable(resource, policy):
+        return None
+    quiet = quiet_since(resource, known.notified_at)
+    if quiet is None:
+        return None
+    late = (policy.delivery_allowance or timedelta()) + heard.delay
+    return message + late if _LATEST > message > min(quiet, _LATEST) + late else None
+
+
+def _apart(replacements: int) -> timedelta:
+    """A subscription that was replaced and is still silent is looked at, and replaced, more and more seldom."""
+    return min(APART * (1 << min(max(replacements - 1, 0), 8)), LONGEST_APART)
