@@ -13,9 +13,11 @@ from graphmail.decision import (
     JITTER_SHARE,
     Action,
     Decision,
+    Heard,
     Known,
     Policy,
     Reason,
+    Rhythm,
     decide,
     renewal_time,
 )
@@ -84,6 +86,10 @@ def statuses() -> st.SearchStrategy[dict[str, Any]]:
             "lastAttemptTime": moment,
             "nextAttemptTime": moment,
             "pendingCreateTime": moment,
+            "lastNotificationTime": moment,
+            "lastDeliveryCheckTime": ANY_MOMENTS.map(lambda when: when.isoformat()),
+            "newestMessageTime": ANY_MOMENTS.map(lambda when: when.isoformat()),
+            "silentReplacements": st.integers(0, 1000),
             "lastHandledRenewal": VALUES,
             "lastHandledAdoption": VALUES,
             "observedCredential": VALUES,
@@ -119,6 +125,8 @@ KNOWN = st.builds(
     unwritten=st.booleans(),
     unsynced=st.booleans(),
     notification_url=st.none() | st.just("https://example.com/hook?gms=i.p.f"),
+    notified_at=st.none() | ANY_MOMENTS,
+    heard=st.none() | st.builds(Heard, MOMENTS, st.none() | st.builds(Rhythm, MOMENTS), way_down=st.booleans()),
 )
 
 
@@ -141,7 +149,13 @@ def test_with_a_store_away_nothing_is_made_or_deleted_at_graph(
 ) -> None:
     if known.stores_away:
         decision = decide(resource, now=now, policy=policy, known=known)
-        assert decision.action not in {Action.CREATE, Action.ADOPT, Action.DELETE}
+        assert decision.action not in {
+            Action.CREATE,
+            Action.ADOPT,
+            Action.DELETE,
+            Action.REPLACE,
+            Action.CHECK_DELIVERY,
+        }
 
 
 @given(resources(), MOMENTS, POLICIES, KNOWN)
