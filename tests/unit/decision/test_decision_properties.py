@@ -164,9 +164,6 @@ def test_with_a_store_away_nothing_is_made_or_deleted_at_graph(
 ) -> None:
     if known.stores_away:
         decision = decide(resource, now=now, policy=policy, known=known)
-<<<<<<< HEAD
-        assert decision.action not in {Action.CREATE, Action.ADOPT, Action.REPLACE, Action.DELETE}
-=======
         assert decision.action not in {
             Action.CREATE,
             Action.ADOPT,
@@ -174,7 +171,6 @@ def test_with_a_store_away_nothing_is_made_or_deleted_at_graph(
             Action.REPLACE,
             Action.CHECK_DELIVERY,
         }
->>>>>>> silence
 
 
 @given(resources(), MOMENTS, POLICIES, KNOWN)
