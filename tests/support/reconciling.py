@@ -20,6 +20,7 @@ from graphmail.provider import Credential
 from graphmail.reconciler import AccessDesk, Hands, Journal, Reconciler, Threshold, put_together
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.model import write_time
+from graphmail.resource.names import ANNOTATION_LAST_NOTIFICATION
 from graphmail.stores import Stores
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -134,10 +135,12 @@ class Desk:
         return Access(self.credential, "state", None)
 
 
-def resource_body(status: Mapping[str, Any], annotations: Mapping[str, str]) -> dict[str, Any]:
+def resource_body(
+    status: Mapping[str, Any], annotations: Mapping[str, str], spec: Mapping[str, Any] = SPEC
+) -> dict[str, Any]:
     """The mailbox's resource, as the API server returns it."""
     metadata = {"name": "ann", "namespace": "mail", "uid": "u", "generation": 1, "resourceVersion": "1"}
-    return {"metadata": {**metadata, "annotations": dict(annotations)}, "spec": SPEC, "status": dict(status)}
+    return {"metadata": {**metadata, "annotations": dict(annotations)}, "spec": spec, "status": dict(status)}
 
 
 def holding(*, hours: float, granted_hours_ago: float = 100.0) -> dict[str, Any]:
@@ -173,19 +176,23 @@ class Play:
         standing: Callable[[], Standing] = lambda: Standing.HOLDS,
         jitter: float = 0.0,
         desk: Desk | None = None,
+        database: Any = None,
     ) -> None:
         self.microsoft = microsoft
         self.told: list[tuple[EventReason, str]] = []
         """Events."""
         self.jitter = jitter
         self.metrics = metrics
-        body = resource_body(status, annotations or {})
+        of_row = {} if database is None else {"credentials": {"source": "ProviderRow"}}
+        body = resource_body(status, annotations or {}, SPEC | of_row)
         self.api = ApiServer(body)
         self.desk = desk or Desk()
         verified = {"inbox": NOW - timedelta(hours=verified_hours_ago)}
         self.entry = Entry(resource=GraphMailSubscription.parse(body), seen_at=NOW, verified=verified)
         self.http = httpx.AsyncClient(transport=httpx.MockTransport(microsoft.answer))
-        self.stores = Stores({Store.KUBERNETES: self._there}, standing=standing)
+        probes = dict.fromkeys((Store.KUBERNETES, Store.POSTGRES), self._there)
+        self.stores = Stores(probes, standing=standing)
+        self.database = database
         self.reconciler = self._reconciler(microsoft, metrics, self.stores)
 
     def _reconciler(self, microsoft: Microsoft, metrics: Metrics, stores: Stores) -> Reconciler:
@@ -193,13 +200,13 @@ class Play:
         budget = Budget(clock=asyncio.get_running_loop().time)
         graph = GraphClient("https://graph.example.com/v1.0", budget, http=self.http, clock=self.now)
         hands = Hands(graph, cast("SignIn", microsoft), "here", timedelta(minutes=10_000))
-        journal = Journal(cluster, None, stores, Threshold(), clock=self.now, now=self.now)
+        journal = Journal(cluster, self.database, stores, Threshold(), clock=self.now, now=self.now)
         return put_together(
             hands=hands,
             budget=budget,
             desk=desk,
             journal=journal,
-            database=None,
+            database=self.database,
             stores=stores,
             fleet=Fleet(),
             metrics=metrics,
@@ -224,6 +231,14 @@ class Play:
     ) -> None:
         assert not routine or reason.type == "Normal"
         self.told.append((reason, message))
+
+    def arrives(self, moment: datetime) -> None:
+        """Whoever takes the notifications tells of another one."""
+        metadata = self.entry.resource.metadata
+        annotations = {**metadata.annotations, ANNOTATION_LAST_NOTIFICATION: moment.isoformat()}
+        told = metadata.model_copy(update={"annotations": annotations})
+        self.entry.resource = self.entry.resource.model_copy(update={"metadata": told})
+        self.api.body["metadata"]["annotations"][ANNOTATION_LAST_NOTIFICATION] = moment.isoformat()
 
     def now(self) -> datetime:
         return self.microsoft.now

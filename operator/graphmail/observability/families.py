@@ -103,14 +103,13 @@ TENANT_UNHEARD = Family(
 TENANT_FAILURES = Family(
     "graphmail_tenant_consecutive_failures", "gauge", "The most failed attempts in a row among them.", TENANT
 )
-OF_MAILBOXES = (EXPIRATION, RENEWAL_DUE, READY, UNREADY, NOTIFICATION, UNHEARD, FAILURES)
 TENANT_SILENT = Family(
     "graphmail_silent_subscriptions",
     "gauge",
     "Mailboxes of the tenant to which messages have come without a notification, by the reason of the condition Delivering.",
     (*TENANT, "reason"),
 )
-OF_MAILBOXES = (EXPIRATION, RENEWAL_DUE, READY, UNREADY, NOTIFICATION, FAILURES, SILENT)
+OF_MAILBOXES = (EXPIRATION, RENEWAL_DUE, READY, UNREADY, NOTIFICATION, UNHEARD, FAILURES, SILENT)
 """What is told of each mailbox, unless GRAPHMAIL_METRICS_PER_MAILBOX is false."""
 OF_TENANTS = (
     TENANT_SUBSCRIPTIONS,

@@ -415,7 +415,7 @@ class Reconciler:
             NoAccess: there is none.
             Later: its store is away.
         """
-        if entry.access is not None and self._away(entry):
+        if claim is None and entry.access is not None and self._away(entry):
             return entry.access
         try:
             entry.access = await self._desk.of(entry.resource, claim)
@@ -432,6 +432,7 @@ class Reconciler:
                 self._journal.refused(entry, error, _CARRIES_ON)
             if entry.access is None:
                 raise Later(entry.row_pause.lasts_until(self._now())) from error
+            entry.access = _as_claimed(entry.access, claim)
         return entry.access
 
     def _away(self, entry: Entry) -> bool:
@@ -474,6 +475,13 @@ def _unknown_since(step: Step, claim: Claim | None, now: datetime) -> datetime |
     if claim is not None and claim.unfinished:
         moments.append((claim.unfinished_since or claim.until) + GIVE_UP)
     return max(moments, default=None)
+
+
+def _as_claimed(access: Access, claim: Claim | None) -> Access:
+    """What is in memory, with the row as it was read under the claim: an older word of it would make a twin, and take the row's id away."""
+    if claim is None or claim.state is None:
+        return access
+    return replace(access, row_subscription_id=claim.state.subscription_id, row_expires_at=claim.state.expires_at)
 
 
 def _adopts(step: Step, access: Access) -> str | None:

@@ -102,16 +102,6 @@ def checks(metrics: Metrics) -> dict[str, float]:
     }
 
 
-def notify(played: Play, arrived: datetime) -> None:
-    """The annotation tells of another notification."""
-    metadata = played.entry.resource.metadata
-    told = metadata.model_copy(
-        update={"annotations": {**metadata.annotations, ANNOTATION_LAST_NOTIFICATION: arrived.isoformat()}}
-    )
-    played.entry.resource = played.entry.resource.model_copy(update={"metadata": told})
-    played.api.body["metadata"]["annotations"][ANNOTATION_LAST_NOTIFICATION] = arrived.isoformat()
-
-
 async def test_a_quiet_mailbox_is_asked_about_in_one_call_and_left_alone() -> None:
     metrics = Metrics(list, "0")
 
@@ -156,7 +146,7 @@ async def test_a_dead_subscription_is_replaced_and_told_of_until_a_notification_
         seen.append(delivering(played))
         await until(played, NOW + 3 * HOUR)
         seen.append(delivering(played))
-        notify(played, played.now() - timedelta(minutes=1))
+        played.arrives(played.now() - timedelta(minutes=1))
         await played.look()
         seen.append(delivering(played))
         await played.http.aclose()
@@ -185,7 +175,7 @@ async def test_a_notification_that_is_late_acquits_the_subscription() -> None:
         graph = Graph([], newest=NOW - timedelta(minutes=5))
         played = play(graph, last=NOW - 14 * HOUR)
         await played.look()
-        notify(played, NOW + timedelta(minutes=20))
+        played.arrives(NOW + timedelta(minutes=20))
         await until(played, NOW + 5 * HOUR)
         await played.http.aclose()
         return graph, played

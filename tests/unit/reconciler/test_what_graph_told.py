@@ -127,11 +127,11 @@ async def test_a_question_that_a_renewal_has_answered_is_only_told(begin: Begin)
 
 async def test_missed_notifications_call_nobody_at_graph_and_are_told_until_one_arrives(begin: Begin) -> None:
     play = begin([GONE], told(LifecycleEvent.MISSED))
-    play.entry.notified_at = NOW - timedelta(minutes=1)
+    play.arrives(NOW - timedelta(minutes=1))
     await play.look()
     assert (play.microsoft.calls, play.announced) == (0, [EventReason.NOTIFICATIONS_MISSED])
     assert delivering(play) == ("False", "NotificationsMissed")
-    play.entry.notified_at = NOW + timedelta(seconds=1)
+    play.arrives(NOW + timedelta(seconds=1))
     await play.look()
     assert delivering(play) == ("True", "NotificationArrived")
     assert counted(play, LifecycleEvent.MISSED) == 1
