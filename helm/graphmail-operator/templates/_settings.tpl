@@ -120,10 +120,7 @@ perhaps
 {{- end }}
 {{- end }}
 {{- end }}
-{{- include "graphmail.variables" (include "graphmail.settings" . | fromYaml) }}
-{{- with .Values.extraEnv }}
-{{ toYaml . }}
-{{- end }}
+{{- include "graphmail.valued" (include "graphmail.settings" . | fromYaml) }}
 {{- end }}
 
 {{/* The variables of the receiver's container: what it reads, and no more. */}}
@@ -143,14 +140,14 @@ perhaps
 {{- range $name := list "GRAPHMAIL_NAMESPACE" "GRAPHMAIL_RECEIVER_URL" "GRAPHMAIL_RECEIVER_FORWARD_URL" "GRAPHMAIL_METRICS_URL" "GRAPHMAIL_LOG_FORMAT" "GRAPHMAIL_LOG_LEVEL" "SSL_CERT_FILE" }}
 {{- if hasKey $all $name }}{{ $_ := set $own $name (get $all $name) }}{{ end }}
 {{- end }}
-{{- include "graphmail.variables" $own }}
+{{- include "graphmail.valued" $own }}
 {{- with $v.receiver.extraEnv }}
 {{ toYaml . }}
 {{- end }}
 {{- end }}
 
-{{/* Those of a dict that have a value. */}}
-{{- define "graphmail.variables" -}}
+{{/* Variables of a dict: those that have a value. */}}
+{{- define "graphmail.valued" -}}
 {{- range $name, $value := . }}
 {{- $text := "" }}
 {{- if not (kindIs "invalid" $value) }}{{ $text = include "graphmail.text" $value }}{{ end }}
