@@ -92,11 +92,11 @@ def test_the_ingress_has_the_paths_that_are_served(helm: Helm, rendered: list[Re
 def test_the_network_lets_through_what_it_needs(helm: Helm, rendered: list[Resource]) -> None:
     spec = named(rendered, "NetworkPolicy", "receiver")["spec"]
     assert ports(spec["ingress"]) == {9000, 9464}
-    assert ports(spec["egress"]) == {53, 5432, 6432, 443, 6443, 3000}
+    assert ports(spec["egress"]) == {53, 5353, 5432, 6432, 443, 6443, 3000}
     short = named(helm.template("--set", SHORT), "NetworkPolicy", "receiver")["spec"]
-    assert ports(short["egress"]) == {53, 443, 6443}
+    assert ports(short["egress"]) == {53, 5353, 443, 6443}
     product = helm.template("--set", f"{SHORT},receiver.forwardURL=http://desk/hook,networkPolicy.httpsPorts={{6443}}")
-    assert ports(named(product, "NetworkPolicy", "receiver")["spec"]["egress"]) == {53, 6443, 80}
+    assert ports(named(product, "NetworkPolicy", "receiver")["spec"]["egress"]) == {53, 5353, 6443, 80}
 
 
 def test_prometheus_finds_its_metrics_by_a_service_of_their_own(rendered: list[Resource]) -> None:
