@@ -63,6 +63,7 @@ def subscription(provider: Provider, subscription_id: str) -> SubscriptionView:
         notification_url="https://desk.example/api/email/webhooks/microsoft",
         lifecycle_url=None,
         has_client_state=True,
+        delivers=True,
         expires_at=NOW + provider.earlier.left,
         created_at=NOW,
         renewals=0,
