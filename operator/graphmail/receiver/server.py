@@ -183,6 +183,11 @@ class Desk:
             raise _Refused(408, "too slow") from None
         except (web.RequestPayloadError, ConnectionError) as error:
             raise _Refused(400, "the body broke off") from error
+        except RuntimeError as error:
+            if request.protocol.connected:
+                raise
+            # So aiohttp says that the client was gone before the first look at its body.
+            raise _Refused(400, "the client is gone") from error
         return bytes(body)
 
 

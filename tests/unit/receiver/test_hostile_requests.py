@@ -168,7 +168,10 @@ async def test_hostile_requests_change_nothing(caplog: pytest.LogCaptureFixture)
     bounds = Bounds(body_seconds=0.5, first_request_seconds=0.5, idle_seconds=0.5, linger_seconds=0.2)
     attacker = Attacker(20261129)
     seen: set[int] = set()
-    async with ProductRoute() as product, Forwarding(product.url, metrics, most=8 * AT_ONCE) as forwarding:
+    async with (
+        ProductRoute() as product,
+        Forwarding(product.url, metrics, most=8 * AT_ONCE, seconds=60.0) as forwarding,
+    ):
         handing = Lifecycle(roster, Handing(untouched, roster), metrics, now=lambda: AT, most=8)
         changes = Changes(roster, forwarding, arrivals, metrics, now=lambda: AT)
         async with served({"/lifecycle": handing.take, "/notifications": changes.take}, metrics, bounds) as url:

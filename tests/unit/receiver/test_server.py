@@ -9,12 +9,15 @@ from urllib.parse import quote_plus, urlsplit
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+from aiohttp.web_protocol import RequestHandler
 from yarl import URL
 
 from graphmail.receiver.counting import ReceiverMetrics
 from graphmail.receiver.intake import Request
 from graphmail.receiver.reading import Notification
-from graphmail.receiver.server import Bounds
+from graphmail.receiver.server import Bounds, Desk
 from support.receiving import change, posted, served
 
 QUICK = Bounds(body_bytes=2_000, body_seconds=0.3, first_request_seconds=0.3, connections=20, linger_seconds=0.1)
@@ -200,3 +203,19 @@ async def test_requests_are_counted_by_route_and_status() -> None:
     assert value(name, {"route": "handshake", "code": "200"}) == 1
     assert value(name, {"route": "lifecycle", "code": "202"}) == 1
     assert value(name, {"route": "other", "code": "404"}) == 1
+
+
+class Gone(RequestHandler):
+    """A connection that is over."""
+
+
+async def test_a_client_that_went_before_its_request_was_begun_is_no_defect() -> None:
+    loop = asyncio.get_running_loop()
+    gone = Gone(web.Server(Desk({}, ReceiverMetrics(), QUICK).answer), loop=loop)
+    unread = aiohttp.StreamReader(gone, 1_024, loop=loop)
+    request = make_mocked_request(
+        "POST", "/lifecycle", headers={"Content-Length": "9"}, protocol=gone, payload=unread, loop=loop
+    )
+    gone.transport = None
+    answer = await Desk({"/lifecycle": Route().take}, ReceiverMetrics(), QUICK).answer(request)
+    assert answer.status == 400
