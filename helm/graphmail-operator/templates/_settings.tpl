@@ -125,6 +125,14 @@ perhaps
 
 {{/* The variables of the receiver's container: what it reads, and no more. */}}
 {{- define "graphmail.receiverEnv" -}}
+{{- include "graphmail.receiverVariables" . }}
+{{- with .Values.receiver.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Those of them that the chart sets by itself. */}}
+{{- define "graphmail.receiverVariables" -}}
 {{- $v := .Values }}
 {{- with $v.receiver.database }}
 {{- if .existingSecret }}
@@ -141,9 +149,6 @@ perhaps
 {{- if hasKey $all $name }}{{ $_ := set $own $name (get $all $name) }}{{ end }}
 {{- end }}
 {{- include "graphmail.valued" $own }}
-{{- with $v.receiver.extraEnv }}
-{{ toYaml . }}
-{{- end }}
 {{- end }}
 
 {{/* Variables of a dict: those that have a value. */}}

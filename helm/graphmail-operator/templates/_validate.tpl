@@ -24,25 +24,19 @@ names of Secrets are looked at here: a schema would print what does not match.
 {{- fail (printf "%s is not the name of a Secret (lower-case letters, digits, dashes and dots): make the Secret first, and give its name" $path) }}
 {{- end }}
 {{- end }}
-{{- range concat $v.extraEnv $v.receiver.extraEnv }}
+{{- range concat ($v.extraEnv | default list) ($v.receiver.extraEnv | default list) }}
 {{- $text := regexReplaceAllLiteral $reference (.value | default "" | toString) "" }}
 {{- if and (has .name (list "GRAPHMAIL_DATABASE_URL" "GRAPHMAIL_DATABASE_DIRECT_URL")) (or (not (regexMatch `^(postgres(ql)?://\S*)?$` $text)) (regexMatch `(?i)password=[^&]` $text)) }}
 {{- fail (printf "extraEnv holds %s as a value that is, or may have, a secret: use database.existingSecret, or take the password from a variable with valueFrom.secretKeyRef that stands before it: postgresql://user:$(PASSWORD)@host/database" .name) }}
 {{- end }}
 {{- end }}
 
-{{- $set := list }}
-{{- range include "graphmail.variables" . | fromYamlArray }}{{ $set = append $set .name }}{{ end }}
+{{- $values := .Files.Get "files/variables.json" | fromJson }}
+{{- include "graphmail.refuseTwice" (list "extraEnv" $v.extraEnv (include "graphmail.variables" .) $values) }}
+{{- $_ := set $values "GRAPHMAIL_DATABASE_URL" "receiver.database.existingSecret" }}
+{{- include "graphmail.refuseTwice" (list "receiver.extraEnv" $v.receiver.extraEnv (include "graphmail.receiverVariables" .) $values) }}
 {{- $others := list }}
-{{- range $v.extraEnv }}
-{{- if has .name $set }}
-{{- fail (printf "extraEnv holds %s, which the chart sets already: use the value %s" .name (index ($.Files.Get "files/variables.json" | fromJson) .name)) }}
-{{- end }}
-{{- if has .name $others }}
-{{- fail (printf "extraEnv holds %s twice: leave one of them" .name) }}
-{{- end }}
-{{- $others = append $others .name }}
-{{- end }}
+{{- range $v.extraEnv }}{{ $others = append $others .name }}{{ end }}
 
 {{- if and (eq (include "graphmail.hasDatabase" .) "yes") (not (or $v.product.applicationURL (has "APPLICATION_URL" $others))) }}
 {{- fail "product.applicationURL is empty: with a database it must be the https URL of the product that Graph can reach" }}
@@ -84,5 +78,26 @@ names of Secrets are looked at here: a schema would print what does not match.
 {{- if and .enabled (not .webhook) (not (and .clientID .tenantID)) }}
 {{- fail "workloadIdentity.webhook is false: clientID and tenantID must be set, since no webhook gives them to the pod" }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+A variable that a container would have twice: a list of the value that names more of them, these, those that the chart sets, and by which
+value each is set.
+*/}}
+{{- define "graphmail.refuseTwice" -}}
+{{- $path := index . 0 }}
+{{- $values := index . 3 }}
+{{- $set := list }}
+{{- range index . 2 | fromYamlArray }}{{ $set = append $set .name }}{{ end }}
+{{- $others := list }}
+{{- range index . 1 }}
+{{- if has .name $set }}
+{{- fail (printf "%s holds %s, which the chart sets already: use the value %s" $path .name (index $values .name)) }}
+{{- end }}
+{{- if has .name $others }}
+{{- fail (printf "%s holds %s twice: leave one of them" $path .name) }}
+{{- end }}
+{{- $others = append $others .name }}
 {{- end }}
 {{- end }}

@@ -70,5 +70,12 @@ def test_postgres_is_reached_however_its_url_is_given(values: str, helm: Helm) -
     assert ports(egress(helm.template("--set", values))) >= POSTGRES
 
 
+def test_the_receiver_reaches_postgres_where_it_has_the_url_of_one(helm: Helm) -> None:
+    receiver = "receiver.enabled=true,receiver.url=https://mail.example.com"
+    by_variable = f"{receiver},receiver.extraEnv[0].name=GRAPHMAIL_DATABASE_URL"
+    assert ports(egress(helm.template("--set", by_variable), "receiver")) >= POSTGRES
+    assert not POSTGRES & ports(egress(helm.template("--set", receiver), "receiver"))
+
+
 def test_postgres_is_not_reached_where_there_is_none(helm: Helm) -> None:
     assert not POSTGRES & ports(egress(helm.template()))

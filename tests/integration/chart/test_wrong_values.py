@@ -53,6 +53,14 @@ WRONG = {
         "extraEnv holds GRAPHMAIL_DATABASE_URL, which the chart sets already: use the value database.existingSecret",
     ),
     "a variable twice": ("extraEnv[0].name=A,extraEnv[1].name=A", "extraEnv holds A twice"),
+    "a variable of the receiver that a value sets": (
+        "receiver.extraEnv[0].name=GRAPHMAIL_LOG_LEVEL,receiver.extraEnv[0].value=debug",
+        "receiver.extraEnv holds GRAPHMAIL_LOG_LEVEL, which the chart sets already: use the value log.level",
+    ),
+    "two databases of the receiver": (
+        "receiver.extraEnv[0].name=GRAPHMAIL_DATABASE_URL,receiver.database.existingSecret=db",
+        "use the value receiver.database.existingSecret",
+    ),
     "a Grafana that is none": ("metrics.prometheusRule.grafanaURL=grafana", "at '/metrics/prometheusRule/grafanaURL'"),
     "a field of the pod that has a value": ("extraPodSpec.nodeSelector.a=b", "at '/extraPodSpec/nodeSelector'"),
     "a field of the endpoint that has a value": (
