@@ -10,7 +10,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from graphmail.observability.families import Family
-from graphmail.receiver.reading import Event
+from graphmail.resource.lifecycle import LifecycleEvent
 
 NOTIFICATIONS = Family(
     "graphmail_receiver_notifications_total",
@@ -73,7 +73,7 @@ FAMILIES = (
 _LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 2.5, 3.0, 5.0, 10.0)
 """Graph counts an answer that takes longer than 3 seconds as none."""
 CHANGE, OTHER = "change", "other"
-KINDS = (CHANGE, *(event.value for event in Event), OTHER)
+KINDS = (CHANGE, *(event.value for event in LifecycleEvent), OTHER)
 
 
 class Outcome(StrEnum):

@@ -8,8 +8,9 @@ from datetime import datetime
 import structlog
 
 from graphmail.cluster import Cluster, ClusterError
-from graphmail.receiver.reading import Event, merged
+from graphmail.receiver.reading import merged
 from graphmail.receiver.roster import Known, Roster
+from graphmail.resource.lifecycle import LifecycleEvent
 from graphmail.resource.names import ANNOTATION_LIFECYCLE
 
 _log = structlog.get_logger("graphmail.receiver")
@@ -18,7 +19,7 @@ HAND_SECONDS = 2.5
 """Graph waits for three."""
 _TRIES = 8
 """Each is lost to somebody who wrote in between: the operator, or another replica."""
-News = dict[str, dict[Event, datetime]]
+News = dict[str, dict[LifecycleEvent, datetime]]
 """By subscription: the events, and when each came."""
 
 
@@ -34,7 +35,7 @@ class Handing:
         self._roster = roster
         self._seconds = seconds
 
-    async def hand(self, events: Iterable[tuple[Known, str, Event]], at: datetime) -> None:
+    async def hand(self, events: Iterable[tuple[Known, str, LifecycleEvent]], at: datetime) -> None:
         """Store these events of these subscriptions; returns once all are stored.
 
         Raises:

@@ -10,14 +10,15 @@ from graphmail.receiver.arrivals import Arrivals
 from graphmail.receiver.counting import CHANGE, OTHER, Outcome, ReceiverMetrics
 from graphmail.receiver.forwarding import UNAVAILABLE, Forwarding
 from graphmail.receiver.handing import Handing, NotHanded
-from graphmail.receiver.reading import Event, Notification
+from graphmail.receiver.reading import Notification
 from graphmail.receiver.roster import Known, Roster
 from graphmail.receiver.sparingly import Sparingly
+from graphmail.resource.lifecycle import LifecycleEvent
 
 _log = structlog.get_logger("graphmail.receiver")
 
 ACCEPTED = 202
-_EVENTS = frozenset(event.value for event in Event)
+_EVENTS = frozenset(event.value for event in LifecycleEvent)
 
 
 class Request(Protocol):
@@ -84,7 +85,7 @@ class Lifecycle:
 
     async def take(self, items: list[Notification], _: Request) -> int:
         """202 when all that is proven stands at the API server; 503 when it does not, or when we cannot know yet whose it is."""
-        proven: list[tuple[Known, str, Event]] = []
+        proven: list[tuple[Known, str, LifecycleEvent]] = []
         away = False
         for item in items:
             known, outcome = self._checking.check(item)
@@ -94,13 +95,13 @@ class Lifecycle:
             elif known is None:
                 self._checking.refuse(item, item.event or OTHER, outcome)
             elif item.event in _EVENTS:
-                proven.append((known, item.subscription_id, Event(item.event)))
+                proven.append((known, item.subscription_id, LifecycleEvent(item.event)))
             else:
                 self._metrics.notification(item.event, Outcome.IGNORED)
         stored = await self._store(proven)
         return ACCEPTED if stored and not away else UNAVAILABLE
 
-    async def _store(self, proven: list[tuple[Known, str, Event]]) -> bool:
+    async def _store(self, proven: list[tuple[Known, str, LifecycleEvent]]) -> bool:
         outcome = Outcome.TAKEN
         if proven and not await self._hand(proven):
             outcome = Outcome.NOT_TAKEN
@@ -115,7 +116,7 @@ class Lifecycle:
             )
         return outcome is Outcome.TAKEN
 
-    async def _hand(self, proven: list[tuple[Known, str, Event]]) -> bool:
+    async def _hand(self, proven: list[tuple[Known, str, LifecycleEvent]]) -> bool:
         if self._room <= 0:
             return False
         self._room -= 1

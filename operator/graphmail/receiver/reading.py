@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qsl
 
 from graphmail.provider import client_state_fingerprint
+from graphmail.resource.lifecycle import LifecycleEvent
 
 MOST_PARAMETERS = 50
 _TOKEN = "validationToken"  # noqa: S105  # the name of a parameter
@@ -18,14 +18,6 @@ _LONGEST_ID = 128
 """Characters of a subscription's id that are looked at; Graph's are UUIDs."""
 _LONGEST_STATE = 1_024
 """Graph takes 128 characters."""
-
-
-class Event(StrEnum):
-    """Lifecycle events of Graph that call for work."""
-
-    REAUTHORIZATION_REQUIRED = "reauthorizationRequired"
-    SUBSCRIPTION_REMOVED = "subscriptionRemoved"
-    MISSED = "missed"
 
 
 class Malformed(Exception):
@@ -117,7 +109,7 @@ def read_entries(text: str | None) -> dict[str, dict[str, str]]:
 
 
 def _entries(content: dict[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
-    known = {event.value for event in Event}
+    known = {event.value for event in LifecycleEvent}
     for subscription, events in content.items():
         if isinstance(events, dict):
             kept = {name: at for name, at in events.items() if name in known and isinstance(at, str)}
@@ -125,7 +117,7 @@ def _entries(content: dict[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
                 yield subscription, kept
 
 
-def merged(current: str | None, news: dict[str, dict[Event, datetime]], held: set[str]) -> str:
+def merged(current: str | None, news: dict[str, dict[LifecycleEvent, datetime]], held: set[str]) -> str:
     """The annotation with the news in it, and without the subscriptions that the resource's status does not name any more."""
     entries = {name: events for name, events in read_entries(current).items() if name in held}
     for subscription, events in news.items():

@@ -18,9 +18,9 @@ from graphmail.receiver.counting import ReceiverMetrics
 from graphmail.receiver.forwarding import Forwarding
 from graphmail.receiver.handing import Handing
 from graphmail.receiver.intake import Changes, Lifecycle
-from graphmail.receiver.reading import Event
 from graphmail.receiver.roster import Roster
 from graphmail.receiver.server import Bounds
+from graphmail.resource.lifecycle import LifecycleEvent
 from support.receiving import AT, ProductRoute, change, lifecycle, posted, resource, served
 
 REQUESTS = int(os.environ.get("HOSTILE_REQUESTS", "3000"))
@@ -124,7 +124,7 @@ class Attacker:
         chance = self._random
         subscription = chance.choice(["sub-1", "SUB-1", "sub-1 ", "sub-2", "", "\ud800", "x" * 500])
         state = chance.choice(NEAR_MISSES)
-        event = chance.choice([*(event.value for event in Event), "deleted", "", "x" * 999])
+        event = chance.choice([*(event.value for event in LifecycleEvent), "deleted", "", "x" * 999])
         item = chance.choice([lifecycle(subscription, event, None), change(subscription, None)]) | {
             "clientState": state
         }

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from graphmail.provider import client_state_fingerprint
 from graphmail.receiver.reading import (
-    Event,
     Malformed,
     merged,
     read_entries,
@@ -20,6 +19,7 @@ from graphmail.receiver.reading import (
     token_answer,
     write_moment,
 )
+from graphmail.resource.lifecycle import LifecycleEvent
 from support.receiving import AT, change, lifecycle, posted
 
 
@@ -129,8 +129,8 @@ def test_half_a_character_as_client_state_proves_nothing() -> None:
 
 
 def test_news_stand_beside_what_stood_there() -> None:
-    before = merged(None, {"a": {Event.MISSED: AT}}, {"a", "b"})
-    after = merged(before, {"b": {Event.SUBSCRIPTION_REMOVED: AT}}, {"a", "b"})
+    before = merged(None, {"a": {LifecycleEvent.MISSED: AT}}, {"a", "b"})
+    after = merged(before, {"b": {LifecycleEvent.SUBSCRIPTION_REMOVED: AT}}, {"a", "b"})
     assert after == (
         '{"a":{"missed":"2026-11-29T16:04:05.678901Z"},"b":{"subscriptionRemoved":"2026-11-29T16:04:05.678901Z"}}'
     )
@@ -138,21 +138,21 @@ def test_news_stand_beside_what_stood_there() -> None:
 
 def test_the_same_event_again_takes_the_later_time() -> None:
     later = AT + timedelta(seconds=1)
-    text = merged(merged(None, {"a": {Event.MISSED: AT}}, {"a"}), {"a": {Event.MISSED: later}}, {"a"})
+    text = merged(merged(None, {"a": {LifecycleEvent.MISSED: AT}}, {"a"}), {"a": {LifecycleEvent.MISSED: later}}, {"a"})
     assert read_entries(text) == {"a": {"missed": write_moment(later)}}
 
 
 def test_subscriptions_that_the_status_names_no_more_are_dropped() -> None:
-    before = merged(None, {"old": {Event.MISSED: AT}}, {"old"})
-    assert read_entries(merged(before, {"new": {Event.MISSED: AT}, "old": {Event.MISSED: AT}}, {"new"})) == {
-        "new": {"missed": write_moment(AT)}
-    }
+    before = merged(None, {"old": {LifecycleEvent.MISSED: AT}}, {"old"})
+    assert read_entries(
+        merged(before, {"new": {LifecycleEvent.MISSED: AT}, "old": {LifecycleEvent.MISSED: AT}}, {"new"})
+    ) == {"new": {"missed": write_moment(AT)}}
 
 
 @PATIENT
 @given(st.text() | ODD.map(json.dumps))
 def test_whatever_somebody_has_written_there_the_news_get_in(current: str) -> None:
-    text = merged(current, {"a": {Event.REAUTHORIZATION_REQUIRED: AT}}, {"a"})
+    text = merged(current, {"a": {LifecycleEvent.REAUTHORIZATION_REQUIRED: AT}}, {"a"})
     assert read_entries(text)["a"]["reauthorizationRequired"] == write_moment(AT)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from graphmail.cli.receiver import PAGE
 from graphmail.database.grants import receiver_statements
 from graphmail.receiver.counting import FAMILIES, Outcome, ReceiverMetrics
-from graphmail.receiver.reading import Event
 from graphmail.receiver.server import Bounds
+from graphmail.resource.lifecycle import LifecycleEvent
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "receiver.md").read_text(encoding="utf-8")
 
@@ -36,7 +36,7 @@ def test_every_metric_is_served_and_no_other_of_ours() -> None:
 
 def test_every_outcome_and_event_is_documented() -> None:
     assert first_cells(section("Whom it believes")) == [outcome.value for outcome in Outcome]
-    assert all(f"`{event.value}`" in section("What it does with a request") for event in Event)
+    assert all(f"`{event.value}`" in section("What it does with a request") for event in LifecycleEvent)
 
 
 def test_every_setting_that_it_reads_is_documented() -> None:
