@@ -73,7 +73,7 @@ class Parts:
             cluster.result()
         self._simulated = json.loads(ready.read_text())
         self.cluster.run_kubectl("apply", "-f", str(CHECKOUT / "crds"))
-        self.cluster.run_kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CHECKOUT / "crds"))
+        self.cluster.run_kubectl("wait", "--for=condition=Established", "--timeout=180s", "-f", str(CHECKOUT / "crds"))
 
     def _stop(self) -> None:
         stop_all([self._simulator.pidfile])

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOOK_SECONDS = 1.0
-LATE_SECONDS = 15.0
+LATE_SECONDS = 60.0
 """What an event, which is posted in the background, may be late by."""
 
 

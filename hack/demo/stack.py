@@ -34,7 +34,7 @@ PROGRAMS = Path(sys.executable).parent
 """Where the environment has its commands."""
 COMMANDS = ("graphmail", "kubectl-graphmail", "graphsim")
 NAMESPACE = "graphmail"
-START_SECONDS = 60.0
+START_SECONDS = 300.0
 STOP_SECONDS = 30.0
 """What the operator gets to stop in order."""
 OWN_PREFIXES = ("GRAPHMAIL_", "GRAPHSIM_", "MICROSOFT_", "APPLICATION_URL", "KUBECONFIG")
@@ -148,7 +148,7 @@ class Stack:
         # So that the commands that are shown need no -n.
         self.kubectl("config", "set-context", "--current", f"--namespace={NAMESPACE}")
         self.kubectl("apply", "-f", str(CHECKOUT / "crds"))
-        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CHECKOUT / "crds"))
+        self.kubectl("wait", "--for=condition=Established", "--timeout=180s", "-f", str(CHECKOUT / "crds"))
 
     def start_operator(self) -> None:
         """Start `graphmail run` and wait until it says that it is ready. Raises LocalStackError with the end of its log."""

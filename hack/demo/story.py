@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from demo.stack import Stack
     from graphmail.resource import GraphMailSubscription
 
-SETTLE_SECONDS = 60.0
-FORCE_SECONDS = 20.0
-DELIVER_SECONDS = 30.0
+SETTLE_SECONDS = 240.0
+FORCE_SECONDS = 120.0
+DELIVER_SECONDS = 120.0
 GET = "get graphmailsubscriptions"
 METRICS = (
     "graphmail_subscription_ready",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-START_SECONDS = 90.0
+START_SECONDS = 300.0
 """How long each program may take to become ready; three seconds are usual."""
 _GOGC = "400"
 """How much garbage the API server lets gather before it collects: with Go's default of 100, a write of a status took it 5.7 ms and not

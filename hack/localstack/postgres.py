@@ -25,7 +25,7 @@ from localstack.processes import BackgroundProcess, ProcessDiedError, free_port
 if TYPE_CHECKING:
     from types import TracebackType
 
-START_SECONDS = 60.0
+START_SECONDS = 300.0
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",

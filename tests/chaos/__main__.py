@@ -26,7 +26,7 @@ TIMES = 3
 def main() -> None:
     """Read the command line, and run the campaign."""
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="every sixteenth blow only")
+    parser.add_argument("--quick", action="store_true", help="every twenty-fourth blow only")
     parser.add_argument("--jobs", type=int, default=6, help="runs side by side: most of one is waiting")
     parser.add_argument("--only", choices=[scenario.name for scenario in SCENARIOS], help="this deed alone")
     parser.add_argument("--state-dir", type=Path, default=Path(".chaos"), help="logs of all runs")
@@ -35,7 +35,7 @@ def main() -> None:
     Toolchain(Cache.default(), os.environ).prepare(CLUSTER_TOOLS)
     shutil.rmtree(options.state_dir, ignore_errors=True)
     options.state_dir.mkdir(parents=True)
-    outcomes = asyncio.run(_campaign(options.state_dir.absolute(), scenarios, options.jobs, 16 if options.quick else 1))
+    outcomes = asyncio.run(_campaign(options.state_dir.absolute(), scenarios, options.jobs, 24 if options.quick else 1))
     if not _told(outcomes):
         raise LocalStackError("not every blow was survived")
 

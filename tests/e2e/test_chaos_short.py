@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3000)
 def test_the_operator_survives_a_kill_and_a_lost_answer_in_each_of_its_deeds(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "chaos", "--quick", "--state-dir", str(tmp_path / "chaos")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

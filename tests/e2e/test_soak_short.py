@@ -13,7 +13,7 @@ import pytest
 CHECKOUT = Path(__file__).parents[2]
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_a_day_full_of_trouble_leaves_no_avoidable_gap_no_leak_and_no_duplicate(tmp_path: Path) -> None:
     folder = tmp_path / "soak"
     path = os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "bench"), str(CHECKOUT / "hack")])

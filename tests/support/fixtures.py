@@ -31,7 +31,7 @@ def serve_crd(control_plane: ControlPlane) -> None:
     """Let the API server know our resource."""
     control_plane.run_kubectl("apply", "--server-side", "-f", str(CRD))
     control_plane.run_kubectl(
-        "wait", "--for=condition=Established", "crd/graphmailsubscriptions.graphmail.dev", "--timeout=30s"
+        "wait", "--for=condition=Established", "crd/graphmailsubscriptions.graphmail.dev", "--timeout=180s"
     )
     asyncio.run(eventually(lambda: _served(control_plane), "the new resource is served"))
 

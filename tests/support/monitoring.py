@@ -18,7 +18,7 @@ from localstack.processes import BackgroundProcess, free_port, guarded
 from localstack.toolchain import ALERTMANAGER, PROMETHEUS, Tool, Toolchain
 from support.waiting import eventually
 
-START_SECONDS = 60.0
+START_SECONDS = 300.0
 Labels = dict[str, str]
 
 

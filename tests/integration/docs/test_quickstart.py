@@ -33,7 +33,7 @@ from support.shell import Shell, open_shell, story
 from support.stage import Row, Stage
 from support.waiting import eventually
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(1800)]
 
 NAMESPACE = "graphmail"
 FIRST_ALERT = "GraphMailOperatorAbsent"

@@ -226,7 +226,7 @@ async def swept(world: World, leftovers: Leftovers) -> None:
     await eventually(clean, "nothing is leaked")
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_whatever_is_done_to_resources_is_refused_or_handled(world: World, tmp_path: Path) -> None:
     stage, mutator, began = world.stage, world.mutator, time.monotonic()
     async with process(stage, tmp_path / "log") as operator:

@@ -158,7 +158,7 @@ async def answers(url: str, data: bytes) -> list[int]:
     return [int(status) for status in _STATUS.findall(answer)]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_hostile_requests_change_nothing(caplog: pytest.LogCaptureFixture) -> None:
     roster, metrics = Roster(), ReceiverMetrics()
     roster.note(NAME, KNOWN)
