@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -125,6 +125,8 @@ class Endpoint:
     key: Path
     path: str = "/api/email/webhooks/microsoft"
     failing: bool = False
+    answers: Callable[[str], web.Response] | None = None
+    """What a handshake is answered with, by its token; None: as Graph wants it."""
     validating: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared, it holds every handshake back, and with it the create or renewal at Graph."""
     waiting: int = 0
@@ -158,6 +160,8 @@ class Endpoint:
             self.waiting += 1
             await self.validating.wait()
             self.waiting -= 1
+            if self.answers is not None:
+                return self.answers(token)
             return web.Response(text=token, content_type="text/plain")
         self.notifications += (await request.json())["value"]
         return web.Response(status=202)

@@ -18,6 +18,7 @@ COMMANDS = (
     "status",
     "describe",
     "events",
+    "probe",
     "renew",
     "suspend",
     "resume",

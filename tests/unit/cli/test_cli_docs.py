@@ -9,6 +9,9 @@ import typer
 
 from graphmail.cli import COMMANDS, build
 from graphmail.cli.check.kubernetes import NEEDED, SECRETS
+from graphmail.cli.probe.delivery import DELIVERING, NOTIFICATION
+from graphmail.cli.probe.subscriptions import GRAPH, READY, SIGN_IN, SUBSCRIPTION
+from graphmail.cli.probe.urls import ADDRESS, CONNECTION, HANDSHAKE
 from graphmail.cli.requests import Fate
 from graphmail.cli.situation import Ready
 
@@ -88,3 +91,11 @@ def test_every_check_is_documented() -> None:
     told |= set(re.findall(r'^NAME = "(.+)"$', code, re.MULTILINE))
     documented = {cell.strip("`") for cell in first_cells(section("graphmail check")) if not cell.startswith("`-")}
     assert documented == told
+
+
+def test_every_step_of_a_probe_is_documented() -> None:
+    table = section("graphmail probe").partition("| step |")[2]
+    documented = {step for cell in re.findall(r"^\| (`.+?) \|", table, re.MULTILINE) for step in re.findall(r"`([a-z -]+)`", cell)}
+    url_steps = {ADDRESS, CONNECTION, HANDSHAKE}
+    told = {READY, SUBSCRIPTION, SIGN_IN, GRAPH, NOTIFICATION, DELIVERING}
+    assert documented == url_steps | {f"lifecycle {step}" for step in url_steps} | told

@@ -100,8 +100,9 @@ async def examine(wish: Wish) -> AsyncIterator[Finding]:
                 yield failed(name, "; ".join(explain(error)))
 
 
-def tell(finding: Finding, screen: Screen) -> None:
-    """A finding for people: its verdict first, so that trouble is seen at a glance."""
-    screen.say(f"  {finding.check:<13}  {finding.found}", lead=f"{finding.verdict:<7}", style=STYLES[finding.verdict])
+def tell(finding: Finding, screen: Screen, width: int = 13) -> None:
+    """A finding for people: its verdict first, so that trouble is seen at a glance. `width`: of the column of checks."""
+    name = finding.check.ljust(width)
+    screen.say(f"  {name}  {finding.found}", lead=f"{finding.verdict:<7}", style=STYLES[finding.verdict])
     if finding.remedy:
-        screen.say(f"{'':<7}  {'':<13}  -> {finding.remedy}")
+        screen.say(f"{'':<7}  {'':<{width}}  -> {finding.remedy}")

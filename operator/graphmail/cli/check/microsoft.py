@@ -33,7 +33,7 @@ async def check_microsoft(ground: Ground) -> AsyncIterator[Finding]:
         yield skipped("sign-in", _why_nobody(ground, settings))
         return
     async with SignIn(settings.login_base_url, settings.graph_base_url) as signin:
-        token, finding = await _sign_in(signin, account, ground.database, force=ground.wish.sign_in)
+        token, finding = await sign_in(signin, account, ground.database, force=ground.wish.sign_in)
     yield finding
     if token is not None:
         async for finding in _graph(ground, settings, account, token):
@@ -49,7 +49,7 @@ def _why_nobody(ground: Ground, settings: Settings) -> str:
     return "nobody has a credential yet, or it cannot be read"
 
 
-async def _sign_in(
+async def sign_in(
     signin: SignIn, account: Account, database: Database | None, *, force: bool
 ) -> tuple[Token | None, Finding]:
     """A token; None: there is none, or it would cost a refresh that nobody asked for."""
