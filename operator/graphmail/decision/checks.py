@@ -4,10 +4,10 @@ Each check answers with a decision, or with nothing; the first that answers wins
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from graphmail.decision.arrivals import notification_is_news
+from graphmail.decision.case import Case
 from graphmail.decision.differences import can_wait, differences
 from graphmail.decision.lifecycle import lifecycle_news, renewal_asked, told_by_graph
 from graphmail.decision.silence import next_look, silent, suspected
@@ -19,78 +19,11 @@ from graphmail.resource.lifecycle import LifecycleEvent, Told
 from graphmail.resource.model import write_time
 from graphmail.resource.names import (
     ANNOTATION_ADOPT,
-    ANNOTATION_CREDENTIAL,
-    ANNOTATION_RENEW,
 )
 
 _SOON = timedelta(seconds=1)
-_LATEST_RETRY = timedelta(hours=2)
-"""Twice the longest backoff, and twice the longest Retry-After that is heeded."""
 _STORE_PAUSE = timedelta(seconds=30)
 _MARKER = "gms="
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    resource: GraphMailSubscription
-    now: datetime
-    policy: Policy
-    known: Known
-
-    def decision(self, action: Action, reason: Reason, message: str, again_at: datetime | None = None) -> Decision:
-        return Decision(action, reason, message, again_at or self.now + self.policy.tick)
-
-    def annotation(self, name: str) -> str | None:
-        return self.resource.metadata.annotations.get(name)
-
-    @property
-    def requested(self) -> bool:
-        """A person asked for a renewal with a value that was not acted on yet."""
-        value = self.annotation(ANNOTATION_RENEW)
-        return bool(value) and value != self.resource.status.last_handled_renewal
-
-    @property
-    def changed(self) -> bool:
-        """A person changed, resumed or deleted the resource since the last attempt: that ends every wait for time to pass."""
-        return self.resource.metadata.generation != self.resource.status.observed_generation
-
-    @property
-    def credential_changed(self) -> bool:
-        """There is another credential than that of the last attempt: in the Secret, or in the row, as the mirror tells.
-
-        Each word of the mirror's annotation is worth one attempt: what was read then may differ from it, where somebody else has
-        written it, or the row has changed once more.
-        """
-        status = self.resource.status
-        if self.in_secret:
-            found = self.known.found_credential
-            return found is not None and found != (status.observed_credential or "")
-        told = self.annotation(ANNOTATION_CREDENTIAL)
-        return bool(told) and told not in {status.observed_credential, status.last_handled_credential}
-
-    @property
-    def in_secret(self) -> bool:
-        """The credential stands in a Secret, of whose changes nobody tells."""
-        return self.resource.spec.credentials.source is CredentialSource.SECRET
-
-    @property
-    def backing_off(self) -> bool:
-        """An attempt has failed, and the next one is not due yet. No backoff is as long as some that people have written."""
-        again = self.resource.status.next_attempt_time
-        if again is None or not self.now < again <= self.now + _LATEST_RETRY:
-            return False
-        return not self.changed and not (self.unauthorized and self.credential_changed)
-
-    @property
-    def unauthorized(self) -> bool:
-        """The credential was at fault in the last attempt: another one may be better."""
-        return self.resource.status.says(ConditionType.AUTHORIZED, "False")
-
-    @property
-    def held(self) -> bool:
-        """Graph holds a subscription of ours, or may hold one."""
-        status = self.resource.status
-        return status.subscription_id is not None or status.pending_create_time is not None
 
 
 def decide(resource: GraphMailSubscription, *, now: datetime, policy: Policy, known: Known | None = None) -> Decision:
@@ -102,15 +35,15 @@ def decide(resource: GraphMailSubscription, *, now: datetime, policy: Policy, kn
         policy: the operator's settings.
         known: what this process knows beside the resource; None: nothing.
     """
-    return _first_answer(CHECKS, _Case(resource, now, policy, known or Known()))
+    return _first_answer(CHECKS, Case(resource, now, policy, known or Known()))
 
 
 def decide_unwanted(resource: GraphMailSubscription, *, now: datetime, policy: Policy, known: Known) -> Decision:
     """The next thing to do for a folder that is not to be watched any more, and whose subscription is still there."""
-    return _first_answer(UNWANTED_CHECKS, _Case(resource, now, policy, known))
+    return _first_answer(UNWANTED_CHECKS, Case(resource, now, policy, known))
 
 
-def _first_answer(checks: "Checks", case: _Case) -> Decision:
+def _first_answer(checks: "Checks", case: Case) -> Decision:
     for check in checks:
         decision = check(case)
         if decision is not None:
@@ -124,18 +57,18 @@ def adoption_pending(resource: GraphMailSubscription) -> str | None:
     return None if wanted in {None, "", status.subscription_id, status.last_handled_adoption} else wanted
 
 
-def _without_stores(case: _Case, decision: Decision) -> Decision:
+def _without_stores(case: Case, decision: Decision) -> Decision:
     if not case.known.stores_away or decision.action not in NEEDS_STORES:
         return decision
     message = f"{decision.action} waits: Postgres or the API server cannot be reached, and what was done could not be written down"
     return _wait_for_stores(case, message)
 
 
-def _wait_for_stores(case: _Case, message: str) -> Decision:
+def _wait_for_stores(case: Case, message: str) -> Decision:
     return case.decision(Action.NOTHING, Reason.STORE_AWAY, message, case.now + min(_STORE_PAUSE, case.policy.tick))
 
 
-def _not_served(case: _Case) -> Decision | None:
+def _not_served(case: Case) -> Decision | None:
     """A tenant that is not served (any more): nothing is done for it, and its subscriptions are left as they are."""
     resource = case.resource
     if resource.spec.credentials.source is not CredentialSource.PROVIDER_ROW or case.policy.serves(
@@ -151,7 +84,7 @@ def _not_served(case: _Case) -> Decision | None:
     )
 
 
-def _deleted(case: _Case) -> Decision | None:
+def _deleted(case: Case) -> Decision | None:
     resource = case.resource
     if resource.metadata.deletion_timestamp is None:
         return None
@@ -174,12 +107,12 @@ def _deleted(case: _Case) -> Decision | None:
     )
 
 
-def _standstill(case: _Case) -> Decision | None:
+def _standstill(case: Case) -> Decision | None:
     """What keeps a subscription that is to go from being deleted."""
     return (_blocked(case) if _unblocked_by(case) is None else None) or _backoff(case)
 
 
-def _suspended(case: _Case) -> Decision | None:
+def _suspended(case: Case) -> Decision | None:
     spec, status = case.resource.spec, case.resource.status
     if not spec.suspend:
         return None
@@ -203,7 +136,7 @@ def _suspended(case: _Case) -> Decision | None:
     )
 
 
-def _resumed(case: _Case) -> Decision | None:
+def _resumed(case: Case) -> Decision | None:
     """What happened at Graph meanwhile is not known: it is asked at once."""
     if not suspended_before(case.resource) or case.resource.status.subscription_id is None:
         return None
@@ -218,7 +151,7 @@ def suspended_before(resource: GraphMailSubscription) -> bool:
     return ready is not None and ready.reason == Reason.SUSPENDED.value and not resource.spec.suspend
 
 
-def _observed_before(case: _Case) -> Decision | None:
+def _observed_before(case: Case) -> Decision | None:
     """The status still tells what would be done: now Graph is asked how the subscription stands, if nothing else is due."""
     ready = case.resource.status.condition(ConditionType.READY)
     if ready is None or ready.reason != Reason.OBSERVING.value or case.resource.status.subscription_id is None:
@@ -230,7 +163,7 @@ def _observed_before(case: _Case) -> Decision | None:
     )
 
 
-def _unblocked(case: _Case) -> Decision | None:
+def _unblocked(case: Case) -> Decision | None:
     """A stall, or a credential that is not there yet, ends by a changed credential or spec (or by force): never by time."""
     reason = _unblocked_by(case) if _blocked_reason(case) else None
     if reason is None:
@@ -241,13 +174,13 @@ def _unblocked(case: _Case) -> Decision | None:
     return _attempt(case, reason, f"the {changed} has changed")
 
 
-def _unblocked_by(case: _Case) -> Reason | None:
+def _unblocked_by(case: Case) -> Reason | None:
     if case.credential_changed:
         return Reason.CREDENTIAL_CHANGED
     return Reason.SPEC_CHANGED if case.changed else None
 
 
-def _blocked(case: _Case) -> Decision | None:
+def _blocked(case: Case) -> Decision | None:
     reason = _blocked_reason(case)
     if reason is None:
         return None
@@ -256,7 +189,7 @@ def _blocked(case: _Case) -> Decision | None:
     return case.decision(Action.NOTHING, reason, "waiting for a person: see the conditions")
 
 
-def _blocked_reason(case: _Case) -> Reason | None:
+def _blocked_reason(case: Case) -> Reason | None:
     status = case.resource.status
     if status.says(ConditionType.STALLED, "True"):
         return Reason.STALLED
@@ -265,24 +198,24 @@ def _blocked_reason(case: _Case) -> Reason | None:
     return Reason.AWAITING_CREDENTIALS if awaiting else None
 
 
-def _attempt(case: _Case, reason: Reason, message: str) -> Decision:
+def _attempt(case: Case, reason: Reason, message: str) -> Decision:
     if case.resource.status.subscription_id is not None:
         return case.decision(Action.RENEW, reason, message)
     return _named_by_row(case) or case.decision(Action.CREATE, reason, message)
 
 
-def _requested(case: _Case) -> Decision | None:
+def _requested(case: Case) -> Decision | None:
     return _attempt(case, Reason.RENEWAL_REQUESTED, "a renewal was requested by annotation") if case.requested else None
 
 
-def _adoption(case: _Case) -> Decision | None:
+def _adoption(case: Case) -> Decision | None:
     """The back-fill. It waits while a store is away, so that what is held meanwhile can be renewed."""
     if case.backing_off or (case.known.stores_away and case.resource.status.subscription_id is not None):
         return None
     return _named_by_row(case)
 
 
-def _named_by_row(case: _Case) -> Decision | None:
+def _named_by_row(case: Case) -> Decision | None:
     """The row knows an id that the status does not: it is asked for at Graph before anything is created."""
     wanted = adoption_pending(case.resource)
     if wanted is None:
@@ -290,7 +223,7 @@ def _named_by_row(case: _Case) -> Decision | None:
     return case.decision(Action.ADOPT, Reason.ADOPTION_REQUESTED, f"the row names subscription {wanted}")
 
 
-def _told_by_graph(case: _Case) -> Decision | None:
+def _told_by_graph(case: Case) -> Decision | None:
     """What Graph says of the subscription ends a wait, once: what was taken up and failed is tried again as any failure is."""
     told = told_by_graph(case.resource, case.now)
     if not told:
@@ -307,20 +240,20 @@ def _told_by_graph(case: _Case) -> Decision | None:
     return case.decision(Action.REPORT, Reason.STATUS_OUTDATED, "what Graph asks for was done already")
 
 
-def _gone_at_graph(case: _Case, told: Told) -> Decision | None:
+def _gone_at_graph(case: Case, told: Told) -> Decision | None:
     """While a store is away nothing can be made anew; a renewal that is due shows whether it is true."""
     if LifecycleEvent.SUBSCRIPTION_REMOVED not in told or (case.known.stores_away and _pressing(case)):
         return None
     return case.decision(Action.REPLACE, Reason.SUBSCRIPTION_REMOVED, "Graph says that it has removed the subscription")
 
 
-def _asked_by_graph(case: _Case, told: Told) -> Decision | None:
+def _asked_by_graph(case: Case, told: Told) -> Decision | None:
     if not renewal_asked(case.resource, told):
         return None
     return case.decision(Action.RENEW, Reason.RENEWAL_ASKED_BY_GRAPH, "Graph asks for a renewal")
 
 
-def _backoff(case: _Case) -> Decision | None:
+def _backoff(case: Case) -> Decision | None:
     if not case.backing_off:
         return None
     status = case.resource.status
@@ -329,19 +262,19 @@ def _backoff(case: _Case) -> Decision | None:
     return case.decision(action, Reason.BACKING_OFF, message, status.next_attempt_time)
 
 
-def _missing(case: _Case) -> Decision | None:
+def _missing(case: Case) -> Decision | None:
     if case.resource.status.subscription_id is not None:
         return None
     return case.decision(Action.CREATE, Reason.NOT_SUBSCRIBED, "there is no subscription yet")
 
 
-def _unknown_expiry(case: _Case) -> Decision | None:
+def _unknown_expiry(case: Case) -> Decision | None:
     if case.resource.status.expiration_time is not None:
         return None
     return case.decision(Action.RENEW, Reason.EXPIRY_UNKNOWN, "the subscription's expiry is not known")
 
 
-def _due(case: _Case) -> Decision | None:
+def _due(case: Case) -> Decision | None:
     status, policy = case.resource.status, case.policy
     due = renewal_time(case.resource, policy)
     if due is None or status.expiration_time is None or case.now < due:
@@ -356,7 +289,7 @@ def _due(case: _Case) -> Decision | None:
     return case.decision(Action.RENEW, Reason.WITHIN_LOOK_AHEAD, f"expires at {write_time(status.expiration_time)}")
 
 
-def _changed_url(case: _Case) -> Decision | None:
+def _changed_url(case: Case) -> Decision | None:
     """A changed URL is a PATCH (Graph's contract), but never for an adopted subscription's missing marker alone: that can wait."""
     first = case.resource.status.folder(case.resource.spec.folders[0])
     if first is None or first.notification_url is None or case.known.notification_url is None:
@@ -371,7 +304,7 @@ def _unmarked(url: str) -> tuple[str, list[str]]:
     return base, [parameter for parameter in query.split("&") if parameter and not parameter.startswith(_MARKER)]
 
 
-def _interrupted(case: _Case) -> Decision | None:
+def _interrupted(case: Case) -> Decision | None:
     """A replacement that had to delete first was begun: whether the old one still lives is asked at once."""
     status = case.resource.status
     if status.pending_create_time is None or status.subscription_id is None:
@@ -379,13 +312,13 @@ def _interrupted(case: _Case) -> Decision | None:
     return case.decision(Action.VERIFY, Reason.OUTCOME_UNKNOWN, "a replacement was begun, and its end is not known")
 
 
-def _outdated(case: _Case) -> Decision | None:
+def _outdated(case: Case) -> Decision | None:
     """What PATCH cannot change needs a replacement (Graph's contract): it changes expiry and notification URL only."""
     different = differences(case.resource)
     return _replacement(case, different) if different and not can_wait(case.resource, different) else None
 
 
-def _outdated_when_due(case: _Case) -> Decision | None:
+def _outdated_when_due(case: Case) -> Decision | None:
     """In place of a planned renewal. After a failure, and while it could not be written down, what is there is renewed instead."""
     expires_at, different = case.resource.status.expiration_time, differences(case.resource)
     if not can_wait(case.resource, different) or expires_at is None or expires_at <= case.now or _due(case) is None:
@@ -394,74 +327,74 @@ def _outdated_when_due(case: _Case) -> Decision | None:
     return None if failed or case.known.stores_away else _replacement(case, different)
 
 
-def _replacement(case: _Case, different: list[str]) -> Decision:
+def _replacement(case: Case, different: list[str]) -> Decision:
     message = f"the subscription was made with another {' and '.join(different)}"
     return case.decision(Action.REPLACE, Reason.SUBSCRIPTION_OUTDATED, message)
 
 
-def _removed(case: _Case) -> Decision:
+def _removed(case: Case) -> Decision:
     folder = case.resource.spec.folders[0]
     return case.decision(Action.DELETE, Reason.FOLDER_REMOVED, f"folder {folder} is not to be watched any more")
 
 
-def _left_to_expire(case: _Case) -> Decision | None:
+def _left_to_expire(case: Case) -> Decision | None:
     spec = case.resource.spec
     if not spec.suspend or spec.suspend_policy is SuspendPolicy.DELETE:
         return None
     return case.decision(Action.NOTHING, Reason.SUSPENDED, "suspended: no calls to Graph")
 
 
-def _unsynced(case: _Case) -> Decision | None:
+def _unsynced(case: Case) -> Decision | None:
     missed = case.known.unsynced or case.resource.status.says(ConditionType.SYNCED, "False")
     if missed and not case.known.unsyncable and not case.known.stores_away and not _pressing(case):
         return case.decision(Action.RECORD, Reason.NOT_SYNCED, "Postgres has not got the outcome yet")
     return None
 
 
-def _unwritten(case: _Case) -> Decision | None:
+def _unwritten(case: Case) -> Decision | None:
     if case.known.unwritten and not case.known.stores_away and not _pressing(case):
         return case.decision(Action.REPORT, Reason.STATUS_OUTDATED, "the status could not be written before")
     return None
 
 
-def _pressing(case: _Case) -> bool:
+def _pressing(case: Case) -> bool:
     """A renewal that could be made now. A store that refuses what it is told must not cost a mailbox its cover."""
     waits = case.resource.spec.suspend or case.backing_off or _blocked_reason(case) is not None
     held = case.resource.status.subscription_id is not None
     return held and not waits and (_unknown_expiry(case) or _due(case)) is not None
 
 
-def _silent(case: _Case) -> Decision | None:
+def _silent(case: Case) -> Decision | None:
     found = silent(case.resource, now=case.now, policy=case.policy, known=case.known)
     return None if found is None else case.decision(*found)
 
 
-def _suspected(case: _Case) -> Decision | None:
+def _suspected(case: Case) -> Decision | None:
     found = suspected(case.resource, now=case.now, policy=case.policy, known=case.known)
     return None if found is None else case.decision(*found)
 
 
-def _verification(case: _Case) -> Decision | None:
+def _verification(case: Case) -> Decision | None:
     due = verification_time(case.resource, case.policy, case.known)
     if due is None or case.now < due:
         return None
     return case.decision(Action.VERIFY, Reason.VERIFICATION_DUE, "Graph is asked whether the subscription lives")
 
 
-def _retry(case: _Case) -> Decision | None:
+def _retry(case: Case) -> Decision | None:
     """A renewal that was forced long before its time and failed is made good when it may be tried again; nothing else asks for it."""
     if case.resource.status.next_attempt_time is None or case.backing_off:
         return None
     return case.decision(Action.RENEW, Reason.ATTEMPT_FAILED, "the last attempt failed")
 
 
-def _report(case: _Case) -> Decision | None:
+def _report(case: Case) -> Decision | None:
     if not case.changed and not notification_is_news(case.resource, case.known.notified_at):
         return None
     return case.decision(Action.REPORT, Reason.STATUS_OUTDATED, "the status describes an older state")
 
 
-def _nothing(case: _Case) -> Decision:
+def _nothing(case: Case) -> Decision:
     planned = (
         renewal_time(case.resource, case.policy),
         verification_time(case.resource, case.policy, case.known),
@@ -473,7 +406,7 @@ def _nothing(case: _Case) -> Decision:
     return case.decision(Action.NOTHING, Reason.UP_TO_DATE, "nothing is due", again_at)
 
 
-Checks = tuple[Callable[[_Case], Decision | None], ...]
+Checks = tuple[Callable[[Case], Decision | None], ...]
 
 CHECKS: Checks = (
     _not_served,
