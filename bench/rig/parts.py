@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 
 from demo.stack import OWN_PREFIXES, answers
-from graphmail.resource.names import PLURAL
+from graphmail.resource.names import GROUP, PLURAL
 from graphsim.client import SimulatorControl
 from localstack.cache import Cache, locked
 from localstack.controlplane import ControlPlane
@@ -73,7 +73,7 @@ class Parts:
             cluster.result()
         self._simulated = json.loads(ready.read_text())
         self.cluster.run_kubectl("apply", "-f", str(CHECKOUT / "crds"))
-        self.cluster.run_kubectl("wait", "--for=condition=Established", "--timeout=180s", "-f", str(CHECKOUT / "crds"))
+        self.cluster.await_definitions(f"{PLURAL}.{GROUP}")
 
     def _stop(self) -> None:
         stop_all([self._simulator.pidfile])

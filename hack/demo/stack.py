@@ -20,6 +20,7 @@ import psycopg
 
 from demo import webhook
 from demo.show import WIDE, shortened
+from graphmail.resource.names import GROUP, PLURAL
 from graphsim.client import SimulatorControl
 from localstack.controlplane import ControlPlane
 from localstack.messages import LocalStackError, home_relative, say, tail
@@ -148,7 +149,7 @@ class Stack:
         # So that the commands that are shown need no -n.
         self.kubectl("config", "set-context", "--current", f"--namespace={NAMESPACE}")
         self.kubectl("apply", "-f", str(CHECKOUT / "crds"))
-        self.kubectl("wait", "--for=condition=Established", "--timeout=180s", "-f", str(CHECKOUT / "crds"))
+        self.cluster.await_definitions(f"{PLURAL}.{GROUP}")
 
     def start_operator(self) -> None:
         """Start `graphmail run` and wait until it says that it is ready. Raises LocalStackError with the end of its log."""

@@ -8,6 +8,7 @@ import os
 import shutil
 import ssl
 import subprocess
+import time
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 from localstack.cache import Cache, locked
 from localstack.credentials import Credentials
 from localstack.messages import LocalStackError
-from localstack.processes import BackgroundProcess, ProcessDiedError, free_port
+from localstack.processes import POLL_SECONDS, BackgroundProcess, ProcessDiedError, free_port
 from localstack.toolchain import ETCD, KUBERNETES, Toolchain
 
 if TYPE_CHECKING:
@@ -178,6 +179,29 @@ class ControlPlane:
         if answer.status >= 400:
             raise ApiRefusedError(answer.status, f"{method} {path}: {answer.status} {content}")
         return json.loads(content) if answer.headers.get_content_type() == "application/json" else content
+
+    def await_definitions(self, *names: str) -> None:
+        """Return once what these CustomResourceDefinitions define is served. Raises LocalStackError when that takes too long.
+
+        `kubectl wait` fails at a definition that has no status yet, as on a busy machine just after it was applied; and for a moment after
+        it is established, lists are answered with 429, since its storage is initialising.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        for name in names:
+            while not self._serves(name):
+                if time.monotonic() > deadline:
+                    raise LocalStackError(f"{name} was not served within {START_SECONDS:.0f} s")
+                time.sleep(POLL_SECONDS)
+
+    def _serves(self, name: str) -> bool:
+        try:
+            definition = self.request("GET", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
+            spec = definition["spec"]
+            for version in spec["versions"]:
+                self.request("GET", f"/apis/{spec['group']}/{version['name']}/{spec['names']['plural']}?limit=1")
+        except ApiRefusedError:
+            return False
+        return True
 
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
         """A kubeconfig with which one acts as a service account for an hour, made anew at each call.

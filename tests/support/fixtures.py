@@ -1,7 +1,5 @@
 """The fixtures of the stage. A folder's conftest takes them over by importing them."""
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,12 +7,11 @@ from pathlib import Path
 import pytest
 
 from graphmail.database import migrate
-from graphmail.resource.names import GROUP, PLURAL, VERSION
+from graphmail.resource.names import GROUP, PLURAL
 from graphsim.server import Simulator
-from localstack.controlplane import ApiRefusedError, ControlPlane
+from localstack.controlplane import ControlPlane
 from support.product import Endpoint, Product
 from support.stage import Stage
-from support.waiting import eventually
 
 __all__ = ["crd", "endpoint", "older_stage", "open_endpoint", "serve_crd", "set_stage", "simulator", "stage"]
 
@@ -30,18 +27,7 @@ def crd(control_plane: ControlPlane) -> None:
 def serve_crd(control_plane: ControlPlane) -> None:
     """Let the API server know our resource."""
     control_plane.run_kubectl("apply", "--server-side", "-f", str(CRD))
-    control_plane.run_kubectl(
-        "wait", "--for=condition=Established", "crd/graphmailsubscriptions.graphmail.dev", "--timeout=180s"
-    )
-    asyncio.run(eventually(lambda: _served(control_plane), "the new resource is served"))
-
-
-def _served(control_plane: ControlPlane) -> bool:
-    """For a moment after it is established, lists of it are answered with 429: its storage is initialising."""
-    with contextlib.suppress(ApiRefusedError):
-        control_plane.request("GET", f"/apis/{GROUP}/{VERSION}/{PLURAL}")
-        return True
-    return False
+    control_plane.await_definitions(f"{PLURAL}.{GROUP}")
 
 
 @pytest.fixture

@@ -16,6 +16,4 @@ def helm(tmp_path_factory: pytest.TempPathFactory) -> Helm:
 def monitoring_crds(control_plane: ControlPlane) -> None:
     """The API server knows what the Prometheus operator would bring."""
     control_plane.run_kubectl("apply", "--server-side", "-f", str(ROOT / "tests" / "fixtures" / "monitoring_crds.yaml"))
-    for name in ("servicemonitors", "prometheusrules"):
-        crd = f"crd/{name}.monitoring.coreos.com"
-        control_plane.run_kubectl("wait", "--for=condition=Established", crd, "--timeout=30s")
+    control_plane.await_definitions("servicemonitors.monitoring.coreos.com", "prometheusrules.monitoring.coreos.com")

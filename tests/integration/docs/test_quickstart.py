@@ -155,7 +155,7 @@ async def test_whoever_follows_the_quickstart_ends_with_covered_mailboxes(instal
 async def test_the_first_alert_fires_reaches_somebody_and_clears(installed: World, tmp_path: Path) -> None:
     for name, plural in {"ServiceMonitor": "servicemonitors", "PrometheusRule": "prometheusrules"}.items():
         installed.stage.kubectl("apply", "-f", "-", stdin=json.dumps(any_resource(name, plural)))
-        installed.stage.kubectl("wait", "--for=condition=Established", f"crd/{plural}.monitoring.coreos.com")
+        installed.stage.control_plane.await_definitions(f"{plural}.monitoring.coreos.com")
     [monitoring] = story("quickstart.md", "quickstart monitoring")
     await installed.follow(monitoring, monitoring.typed)
     labels = "-l", "release=kube-prometheus-stack"

@@ -12,14 +12,14 @@ from localstack.messages import LocalStackError
 
 CRD_FILE = Path(__file__).parents[3] / "crds" / "graphmailsubscriptions.yaml"
 CRD = "graphmailsubscriptions.graphmail.dev"
-PATIENCE = 30.0
+PATIENCE = 240.0
 
 
 @pytest.fixture(scope="session")
 def cluster(control_plane: ControlPlane) -> ControlPlane:
     """The control plane, once it serves and documents the custom resource."""
     control_plane.run_kubectl("apply", "--server-side", "-f", str(CRD_FILE))
-    control_plane.run_kubectl("wait", "--for=condition=Established", f"crd/{CRD}", "--timeout=30s")
+    control_plane.await_definitions(CRD)
     deadline = time.monotonic() + PATIENCE
     while True:  # the documentation is published a moment after the resource
         try:
