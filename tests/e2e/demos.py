@@ -63,7 +63,7 @@ class Demo:
     def wait(self, condition: Callable[[], bool], what: str) -> None:
         """Wait for something; fail with its name, and with what the demo has printed, when it does not come."""
         printed = self.output.read_text if self.output.exists() else str
-        assert wait_until(condition, 60.0), f"{what}\n{printed()}"
+        assert wait_until(condition, 300.0), f"{what}\n{printed()}"
 
     def environment(self) -> dict[str, str]:
         """What a shell has in its environment that has sourced the demo's `env`, beside what it had before."""

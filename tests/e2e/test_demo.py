@@ -62,7 +62,7 @@ def _run_the_operator(demo: Demo, environment: dict[str, str]) -> None:
         demo.wait(lambda: _covered(environment) == covered, f"{covered} mailboxes are covered")
     finally:
         operator.send_signal(signal.SIGTERM)
-        assert operator.wait(30) == 0
+        assert operator.wait(300) == 0
 
 
 def _covered(environment: dict[str, str]) -> int:
@@ -88,7 +88,7 @@ def test_an_interrupted_demo_ends_its_parts_and_promises_to_keep_nothing(demo: D
     begun = demo.begin()
     demo.wait(lambda: demo.running() >= {"graphsim", "demo"}, "the first parts are running")
     begun.send_signal(number)
-    assert begun.wait(60) == 130
+    assert begun.wait(300) == 130
     assert demo.running() == set()
     assert demo.output.read_text().endswith("\ninterrupted\n")
 
@@ -101,7 +101,7 @@ def test_a_second_demo_in_the_same_folder_is_refused_and_the_first_one_lives_on(
     assert "a demo is running in " in second.stdout
     assert first.poll() is None
     assert demo.make("demo-down").returncode == 0
-    assert first.wait(60) == 130
+    assert first.wait(300) == 130
     assert demo.running() == set()
 
 

@@ -69,7 +69,7 @@ async def test_it_stops_in_order_while_it_still_waits_for_the_api_server(stage: 
 async def eventually_in(stream: asyncio.StreamReader, text: bytes) -> bytes:
     """What was read until the text appeared."""
     read = b""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while text not in read:
             line = await stream.readline()
             assert line, read.decode()

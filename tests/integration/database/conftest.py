@@ -220,7 +220,7 @@ async def fresh_database(fresh_product: Product) -> AsyncIterator[Database]:
 
 
 async def _until_somebody_waits(connection: psycopg.Connection[Any]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(240):
         while True:
             if connection.execute("SELECT FROM pg_locks WHERE NOT granted").rowcount:
                 return

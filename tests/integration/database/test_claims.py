@@ -98,8 +98,15 @@ async def test_two_thousand_overlapping_attempts_never_give_one_row_to_two_holde
     holders: dict[ProviderKey, int] = defaultdict(int)
     outcomes: Counter[str] = Counter()
     order = random.Random(7)
+    at_once = asyncio.Semaphore(
+        200
+    )  # more only wait for a connection, and on a slow machine for longer than a pool is patient
 
     async def attempt(database: Database, key: ProviderKey) -> None:
+        async with at_once:
+            await overlap(database, key)
+
+    async def overlap(database: Database, key: ProviderKey) -> None:
         claim = await database.claim(key, "renew", LIMIT)
         if isinstance(claim, Refusal):
             outcomes["refused"] += 1

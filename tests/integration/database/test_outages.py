@@ -26,7 +26,7 @@ def own_server(tmp_path: Path) -> Iterator[PostgresServer]:
 
 
 async def until_it_answers(database: Database) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(240):
         while True:
             try:
                 await database.providers()

@@ -144,7 +144,7 @@ async def test_a_process_whose_event_loop_hangs_for_good_is_ended_by_force(polls
     heartbeat, ended = Heartbeat(), threading.Event()
 
     async def hang() -> None:
-        ended.wait(60)
+        ended.wait(240)
         await asyncio.Event().wait()
 
     with polls.client() as client:

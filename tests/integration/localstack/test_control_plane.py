@@ -171,4 +171,4 @@ def test_a_frozen_api_server_takes_connections_and_does_not_answer(own: ControlP
     with pytest.raises(TimeoutError):
         own.request("GET", "/readyz", timeout=0.5)
     own.resume_api_server()
-    assert wait_until(own.running, timeout=30)
+    assert wait_until(own.running, timeout=300)

@@ -32,5 +32,5 @@ def test_what_runs_is_ended_and_removed_when_the_session_is_killed(tmp_path: Pat
         sleeper, server, data = session.stdout.readline().split()
         session.kill()
     for pid in (int(sleeper), int(server)):
-        assert wait_until(lambda pid=pid: started(pid) is None, timeout=20)
-    assert wait_until(lambda: not Path(data).exists(), timeout=20)
+        assert wait_until(lambda pid=pid: started(pid) is None, timeout=120)
+    assert wait_until(lambda: not Path(data).exists(), timeout=120)

@@ -162,7 +162,7 @@ def test_a_frozen_server_takes_connections_and_does_not_answer(own: PostgresServ
     with pytest.raises(psycopg.errors.ConnectionTimeout):
         psycopg.connect(own.url() + "?connect_timeout=2")
     own.resume()
-    assert wait_until(own.running, timeout=20)
+    assert wait_until(own.running, timeout=300)
 
 
 def test_there_is_no_address_before_the_first_start(own: PostgresServer) -> None:

@@ -39,13 +39,13 @@ def program(tmp_path: Path) -> Iterator[BackgroundProcess]:
 
 
 def sleep(program: BackgroundProcess) -> int:
-    program.start(["sleep", "600"], ready=lambda: True, timeout=10)
+    program.start(["sleep", "600"], ready=lambda: True, timeout=60)
     assert program.pid is not None
     return program.pid
 
 
 def gone(pid: int) -> bool:
-    return wait_until(lambda: started(pid) is None, timeout=10)
+    return wait_until(lambda: started(pid) is None, timeout=60)
 
 
 def test_a_started_program_is_found_by_its_name_and_folder(program: BackgroundProcess, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_an_interrupted_start_leaves_nothing_running(program: BackgroundProcess)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        program.start(["sleep", "600"], ready=interrupt, timeout=10)
+        program.start(["sleep", "600"], ready=interrupt, timeout=60)
     assert gone(pids[0])
 
 
