@@ -95,7 +95,9 @@ def test_every_check_is_documented() -> None:
 
 def test_every_step_of_a_probe_is_documented() -> None:
     table = section("graphmail probe").partition("| step |")[2]
-    documented = {step for cell in re.findall(r"^\| (`.+?) \|", table, re.MULTILINE) for step in re.findall(r"`([a-z -]+)`", cell)}
+    documented = {
+        step for cell in re.findall(r"^\| (`.+?) \|", table, re.MULTILINE) for step in re.findall(r"`([a-z -]+)`", cell)
+    }
     url_steps = {ADDRESS, CONNECTION, HANDSHAKE}
     told = {READY, SUBSCRIPTION, SIGN_IN, GRAPH, NOTIFICATION, DELIVERING}
     assert documented == url_steps | {f"lifecycle {step}" for step in url_steps} | told
