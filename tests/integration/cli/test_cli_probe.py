@@ -73,11 +73,10 @@ async def test_people_read_each_step_and_at_the_end_what_is_wrong_and_the_remedy
     stage.endpoint.answers = lambda _: web.Response(status=301, headers=elsewhere)
     bad = await graphmail("probe", row.address)
     assert bad.code == 1
+    hook = stage.endpoint.url + stage.endpoint.path
+    leads = "answers the handshake with a redirect (301) to https://www.product.example/hook; Graph follows none"
     assert bad.out.splitlines()[-2:] == [
-        (
-            f"{row.address}: wrong is handshake: {stage.endpoint.url}{stage.endpoint.path} answers the handshake with a redirect "
-            "(301) to https://www.product.example/hook; Graph follows none"
-        ),
+        f"{row.address}: wrong is handshake: {hook} {leads}",
         "  -> name https://www.product.example/hook as the notification URL, or take the redirect away for this path",
     ]
 
