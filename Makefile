@@ -97,7 +97,7 @@ chaos: tools ## Kill the operator at every call that leaves its process (about 3
 SOAK := PYTHONPATH=.:bench:hack .venv/bin/python -m soak
 
 .PHONY: soak
-soak: tools ## A simulated month full of trouble (about 30 min); QUICK=1 is a short form of two minutes
+soak: tools ## A simulated month full of trouble (about 30 min); QUICK=1 is a short form of four minutes
 	@$(SOAK) $(if $(QUICK),--quick)
 
 # Most tests wait for something most of the time, so that more of them than cores run at once. Each file keeps to one worker.

@@ -70,6 +70,8 @@ class Plan:
     seed: int
     days: float
     rate: float
+    handling_seconds: float
+    """Real: what a look may take from being due to being done, on a machine that all the parts share."""
     mailboxes: int
     customers: int
     happenings: tuple[Happening, ...]
@@ -93,6 +95,7 @@ class Plan:
             seed=fields["seed"],
             days=fields["days"],
             rate=fields["rate"],
+            handling_seconds=fields["handling_seconds"],
             mailboxes=fields["mailboxes"],
             customers=fields["customers"],
             happenings=tuple(happenings),

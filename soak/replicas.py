@@ -16,9 +16,9 @@ from localstack.messages import LocalStackError, tail
 from localstack.processes import BackgroundProcess, Record, free_port, wait_until
 from rig.parts import PROGRAMS, Parts
 
-START_SECONDS = 60.0
-TAKE_OVER_SECONDS = 90.0
-STOP_SECONDS = 30.0
+START_SECONDS = 300.0
+TAKE_OVER_SECONDS = 300.0
+STOP_SECONDS = 120.0
 STORES_SECONDS = 6.0
 """The operator asks a store that is away every 5 seconds whether it is back."""
 

@@ -20,8 +20,6 @@ from soak.timekeeper import Timekeeper
 NAMESPACE = "soak"
 VERIFICATION_MINUTES = 360
 POLL_SECONDS = 2.5
-HANDLING_SECONDS = 3.0
-"""Real: what a look may take from being due to being done, on a machine that all the parts share."""
 SWEEP_GRACE_MINUTES = 60
 LEFT = Left(timedelta(hours=30), timedelta(days=6, hours=20))
 """What the subscriptions have left at the start."""
@@ -41,12 +39,12 @@ def settings(clock_file: Path) -> dict[str, str]:
     }
 
 
-def allowance(rate: float) -> Allowance:
-    """What passes at that rate before something can be known and done."""
+def allowance(plan: Plan) -> Allowance:
+    """What passes at that plan's rate before something can be known and done."""
     return Allowance(
         verification=VERIFICATION_MINUTES * 60.0,
-        noticing=POLL_SECONDS * rate,
-        handling=HANDLING_SECONDS * rate,
+        noticing=POLL_SECONDS * plan.rate,
+        handling=plan.handling_seconds * plan.rate,
         backoff=HOUR,
     )
 
@@ -77,7 +75,7 @@ def stage(plan: Plan, state_dir: Path) -> Iterator[Month]:
                 product=Product(parts, control, chance),
                 replicas=replicas,
                 clock=clock,
-                allowance=allowance(plan.rate),
+                allowance=allowance(plan),
                 boxes=[Box(mailbox, Expected(clock.now())) for mailbox in mailboxes],
             )
         finally:

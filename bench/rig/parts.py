@@ -27,7 +27,7 @@ CHECKOUT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent
 INSTALLATION = "bench"
 """The operator's mark in notification URLs."""
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 STOP_SECONDS = 30.0
 DATABASE = "graphmail"
 
