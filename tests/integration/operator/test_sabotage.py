@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from graphmail.reconciler import hands, work
+from graphmail.reconciler import hands
 from graphmail.reconciler.hands import Hands
 from graphmail.reconciler.work import Reconciler
 from graphsim.coverage import Ledger
@@ -44,7 +44,7 @@ async def test_two_that_ignore_the_claim_are_seen_by_the_mailbox_they_cover_twic
     if broken:
         monkeypatch.setattr(Reconciler, "_claim", no_claim)
         monkeypatch.setattr(Reconciler, "_may_create", lambda *_: _yes())
-        monkeypatch.setattr(work, "_need_no_claim", lambda *_: None)
+        monkeypatch.setattr(Reconciler, "_need_no_claim", lambda *_: None)
     row = stage.add_app_only()
     stage.endpoint.validating.clear()
     async with stage.operator(**BOTH_ACT), stage.operator(**BOTH_ACT):

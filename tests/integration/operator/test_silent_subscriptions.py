@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from graphmail.resource.model import write_time
-from graphmail.resource.names import ANNOTATION_NOTIFIED, PLURAL
+from graphmail.resource.names import ANNOTATION_LAST_NOTIFICATION, PLURAL
 from graphsim.directory import Mailbox
 from support.hand import Hand
 from support.product import ago
@@ -184,7 +184,7 @@ async def test_a_resource_without_a_row_is_judged_by_its_annotation_alone(told: 
         before = (await stage.ready("own"))["subscriptionID"]
     age(stage, "own", hours=30)
     if told:
-        stage.kubectl("annotate", PLURAL, "own", f"{ANNOTATION_NOTIFIED}={write_time(ago(hours=20))}")
+        stage.kubectl("annotate", PLURAL, "own", f"{ANNOTATION_LAST_NOTIFICATION}={write_time(ago(hours=20))}")
     receive(stage, hand.mailboxes["own"], hours=3)
     async with stage.operator(**ALONE) as operator:
         if told:
