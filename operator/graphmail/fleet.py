@@ -17,6 +17,7 @@ from graphmail.backoff import Pause
 from graphmail.decision import Rhythm, adoption_pending
 from graphmail.provider import Credential, Outcome, ProviderKey
 from graphmail.resource import CredentialSource, GraphMailSubscription, Status
+from graphmail.resource.model import read_moment
 from graphmail.resource.names import (
     ANNOTATION_ADOPT,
     ANNOTATION_CLIENT_STATE,
@@ -114,7 +115,7 @@ class Entry:
         """When a notification last arrived: as the row tells, or, for a resource without one, an annotation."""
         if self.resource.spec.credentials.source is CredentialSource.PROVIDER_ROW:
             return self.notified_at
-        return _moment(self.resource.metadata.annotations.get(ANNOTATION_LAST_NOTIFICATION))
+        return read_moment(self.resource.metadata.annotations.get(ANNOTATION_LAST_NOTIFICATION))
 
     def hurry(self) -> None:
         """Something has changed: whoever waits for a turn decides again."""
@@ -236,15 +237,6 @@ def _read(body: Mapping[str, Any]) -> GraphMailSubscription:
         return GraphMailSubscription.parse(body)
     except ValidationError as error:
         raise Unreadable(body["metadata"]["name"], error) from error
-
-
-def _moment(text: str | None) -> datetime | None:
-    """A moment with its offset from UTC; anybody may have written the text."""
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return None if moment.tzinfo is None else moment
 
 
 def _version(resource: GraphMailSubscription) -> int:

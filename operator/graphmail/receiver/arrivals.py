@@ -9,8 +9,9 @@ import structlog
 from graphmail.cluster import Cluster, ClusterError
 from graphmail.database import Database, DatabaseError
 from graphmail.receiver.counting import ReceiverMetrics
-from graphmail.receiver.reading import read_moment, write_moment
+from graphmail.receiver.reading import write_moment
 from graphmail.receiver.roster import Known, Roster
+from graphmail.resource.model import read_moment
 from graphmail.resource.names import ANNOTATION_LAST_NOTIFICATION
 
 _log = structlog.get_logger("graphmail.receiver")

@@ -129,12 +129,3 @@ def merged(current: str | None, news: dict[str, dict[LifecycleEvent, datetime]],
 def write_moment(at: datetime) -> str:
     """RFC 3339 in UTC with all six digits, so that later is also greater as a text."""
     return at.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def read_moment(text: str | None) -> datetime | None:
-    """The moment that was written so; None: none was."""
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else None

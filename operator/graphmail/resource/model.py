@@ -41,6 +41,15 @@ def write_time(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
+def read_moment(text: str | None) -> datetime | None:
+    """The moment that an annotation tells, with its offset from UTC; anybody may have written the text. None: it tells none."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else moment
+
+
 def _whole_seconds(value: Any) -> Any:
     return value.replace(microsecond=0) if isinstance(value, datetime) else value
 

@@ -13,13 +13,13 @@ from graphmail.receiver.reading import (
     Malformed,
     merged,
     read_entries,
-    read_moment,
     read_notifications,
     read_token,
     token_answer,
     write_moment,
 )
 from graphmail.resource.lifecycle import LifecycleEvent
+from graphmail.resource.model import read_moment
 from support.receiving import AT, change, lifecycle, posted
 
 
