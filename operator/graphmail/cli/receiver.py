@@ -1,18 +1,11 @@
 """`graphmail receiver`: takes what Graph posts."""
 
 import asyncio
-import os
 
-import structlog
-import uvloop
-
-from graphmail.cli.conduct import Work, conduct
-from graphmail.cli.configuration import read_settings
+from graphmail.cli.conduct import conduct
+from graphmail.cli.lasting import STOPPING, begin, on_uvloop, stop_at
 from graphmail.cli.page import Page
-from graphmail.cli.stopping import STOPPING, stop_at
-from graphmail.observability.logs import configure_logging
 from graphmail.receiver import receive
-from graphmail.settings import unknown_variables
 
 PAGE = Page(
     "Take what Graph posts, until SIGTERM or Ctrl-C.",
@@ -45,19 +38,11 @@ PAGE = Page(
 
 def receiver() -> None:
     """Run the receiver."""
-    conduct(_receive(), run=_on_uvloop)
-
-
-def _on_uvloop(work: Work) -> int | None:
-    return uvloop.run(work)
+    conduct(_receive(), run=on_uvloop)
 
 
 async def _receive() -> int:
-    settings = read_settings(PAGE)
-    configure_logging(settings.log_format, settings.log_level)
-    log = structlog.get_logger("graphmail")
-    for warning in unknown_variables(os.environ):
-        log.warning(warning)
+    settings = begin(PAGE)
     stop = asyncio.Event()
     stop_at(STOPPING, stop)
     await receive(settings, stop)

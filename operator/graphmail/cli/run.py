@@ -2,19 +2,14 @@
 
 import asyncio
 import gc
-import os
 
 import structlog
-import uvloop
 
-from graphmail.cli.conduct import Work, conduct
-from graphmail.cli.configuration import read_settings
+from graphmail.cli.conduct import conduct
+from graphmail.cli.lasting import STOPPING, begin, on_uvloop, stop_at
 from graphmail.cli.page import Page
-from graphmail.cli.stopping import STOPPING, stop_at
 from graphmail.election import LOST, LeadershipLost
-from graphmail.observability.logs import configure_logging
 from graphmail.runtime import serve
-from graphmail.settings import unknown_variables
 
 PAGE = Page(
     "Run the operator until SIGTERM or Ctrl-C.",
@@ -39,23 +34,15 @@ def run() -> None:
     """Run the operator."""
     # Tens of thousands of long-lived objects: with the usual thresholds the collector walks them all the time.
     gc.set_threshold(100_000, 20, 100)
-    conduct(_run(), run=_on_uvloop)
-
-
-def _on_uvloop(work: Work) -> int | None:
-    return uvloop.run(work)
+    conduct(_run(), run=on_uvloop)
 
 
 async def _run() -> int:
-    settings = read_settings(PAGE)
-    configure_logging(settings.log_format, settings.log_level)
-    log = structlog.get_logger("graphmail")
-    for warning in unknown_variables(os.environ):
-        log.warning(warning)
+    settings = begin(PAGE)
     stop = asyncio.Event()
     try:
         await serve(settings, stop, lambda: stop_at(STOPPING, stop))
     except LeadershipLost as lost:
-        log.warning(f"{lost}. This process ends; started again, it stands by")
+        structlog.get_logger("graphmail").warning(f"{lost}. This process ends; started again, it stands by")
         return LOST
     return 0
