@@ -200,9 +200,14 @@ class Pool:
 
         async def run(connection: AsyncConnection[Row]) -> list[list[Row]]:
             # Without a BEGIN, what comes before the pipeline's end is one transaction (PostgreSQL, "Pipelining").
-            async with connection.pipeline():
-                cursors = [await _execute(connection, each, parameters) for each in numbered]
-            return [await _fetch(cursor) for cursor in cursors]
+            try:
+                async with connection.pipeline():
+                    cursors = [await _execute(connection, each, parameters) for each in numbered]
+                return [await _fetch(cursor) for cursor in cursors]
+            except (psycopg.Error, asyncio.CancelledError):
+                # psycopg takes for prepared what the server skipped: on this connection its next use would fail (SQLSTATE 26000).
+                await connection.close()
+                raise
 
         return await self._run(run)
 
@@ -214,12 +219,7 @@ class Pool:
 
     async def _run(self, work: Callable[[AsyncConnection[Row]], Awaitable[_T]]) -> _T:
         try:
-            connection = await self._pool.getconn()
-            try:
-                async with asyncio.timeout(self._settings.statement_timeout):
-                    return await _persist(partial(work, connection))
-            finally:
-                await self._pool.putconn(connection)
+            return await _persist(partial(self._once, work))
         except TimeoutError:
             failure: DatabaseError = DatabaseUnavailable(
                 f"Postgres is unavailable: no answer within {self._settings.statement_timeout:g} s"
@@ -231,6 +231,14 @@ class Pool:
         except psycopg.Error as error:
             failure = self._explain(error)
         raise failure  # outside the handlers, so that psycopg's own error is not chained to it
+
+    async def _once(self, work: Callable[[AsyncConnection[Row]], Awaitable[_T]]) -> _T:
+        connection = await self._pool.getconn()
+        try:
+            async with asyncio.timeout(self._settings.statement_timeout):
+                return await work(connection)
+        finally:
+            await self._pool.putconn(connection)
 
     def _explain(self, error: psycopg.Error) -> DatabaseError:
         if isinstance(error, PoolTimeout | PoolClosed | TooManyRequests):

@@ -26,6 +26,8 @@ _MADE_HERE = frozenset({"ts", "level"})
 _MANY_LINES = frozenset({"exception", "stack"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
+_ECHOES = ("error ignored terminating", "discarding closed connection")
+"""What psycopg and its pool tell when a pipeline fails."""
 _NEVER_BELOW_WARNING = ("aiohttp.access", "asyncio", "httpcore", "httpx", "msal", "psycopg", "urllib3")
 """They tell of each request, some of them with headers and bodies: not even a debug log shows that.
 
@@ -61,6 +63,7 @@ def configure_logging(log_format: LogFormat = "auto", level: LogLevel = "info", 
     people = log_format == "console" or (log_format == "auto" and stream.isatty())
     handler = _Handler(stream)
     handler.addFilter(_no_expected_wait)
+    handler.addFilter(_no_echo)
     handler.setFormatter(_formatter(people=people, colors=people and stream.isatty()))
     root = logging.getLogger()
     root.handlers[:] = [other for other in root.handlers if not isinstance(other, _Handler)] + [handler]
@@ -82,6 +85,11 @@ def configure_logging(log_format: LogFormat = "auto", level: LogLevel = "info", 
 def _no_expected_wait(record: logging.LogRecord) -> bool:
     """Kopf calls it an error when a handler asks to be called again, as the farewell to a resource does; that one tells why it waits."""
     return record.name != "kopf.objects" or "failed temporarily" not in record.getMessage()
+
+
+def _no_echo(record: logging.LogRecord) -> bool:
+    """psycopg tells of a pipeline that failed, and of its connection, beside the error itself, which whoever asked tells."""
+    return not (record.name.startswith("psycopg") and record.getMessage().startswith(_ECHOES))
 
 
 @contextmanager

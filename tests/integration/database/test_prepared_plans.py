@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from graphmail.database import DatabaseUnavailable
+from graphmail.database import DatabaseError, DatabaseUnavailable
 from graphmail.database.pool import PREPARE_AFTER, Pool, PoolSettings
 
 ONE = PoolSettings(connections=1)
@@ -46,3 +46,22 @@ async def test_a_table_that_was_altered_is_read_again_on_a_new_connection(produc
             await pool.rows("SELECT * FROM altered", {})
         assert await pool.rows("SELECT * FROM altered", {}) == []
         await pool.close()
+
+
+@pytest.mark.parametrize("uses", range(1, PREPARE_AFTER + 2))
+async def test_a_pipeline_that_fails_while_its_statements_are_prepared_spoils_no_later_one(
+    product_database_url: str, uses: int
+) -> None:
+    pool = Pool(product_database_url, ONE)
+    await pool.open()
+    statements = ("SELECT 1 / %(number)s::int", "SELECT %(number)s::int AS told")
+    for _ in range(uses):
+        assert await pool.results(statements, {"number": 1}) == [[(1,)], [(1,)]]
+    for _ in range(PREPARE_AFTER):
+        with pytest.raises(DatabaseError, match="division by zero"):
+            await pool.results(statements, {"number": 0})
+    for _ in range(PREPARE_AFTER + 1):
+        assert await pool.results(statements, {"number": 1}) == [[(1,)], [(1,)]]
+    kept = await pool.rows("SELECT count(*) FROM pg_prepared_statements", {})
+    await pool.close()
+    assert kept == [(len(statements),)]

@@ -115,6 +115,13 @@ def test_kopf_says_nothing_about_ticks_but_tells_of_warnings_and_errors(lines: L
     assert [line["event"] for line in lines()] == ["Patching failed", "Timer 'tick' failed"]
 
 
+def test_psycopg_does_not_repeat_what_whoever_asked_tells(lines: Lines) -> None:
+    logging.getLogger("psycopg").warning("error ignored terminating %r: %s", object(), "pipeline aborted")
+    logging.getLogger("psycopg.pool").warning("discarding closed connection: %s", object())
+    logging.getLogger("psycopg.pool").warning("error connecting in 'graphmail': refused")
+    assert [line["event"] for line in lines()] == ["error connecting in 'graphmail': refused"]
+
+
 def test_a_debug_log_shows_kopfs_ticks_but_no_http_library(stream: io.StringIO) -> None:
     configure_logging("json", "debug", stream)
     logging.getLogger("kopf.objects").debug("Timer 'tick' is invoked.")
