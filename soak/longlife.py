@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from soak.plan import DAY
 from soak.replicas import Replica
 
-WARMED_UP = 2.0
-"""Simulated days for which a process fills its pools and caches."""
+WARM_UP = 0.5
+"""Of its life: for so long a process fills its pools and caches, meets each outage for the first time, and its book of events fills."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ def long_life(replicas: Iterable[Replica]) -> LongLife:
     longest = max(replicas, key=lambda one: one.memory[-1][0] - one.memory[0][0] if one.memory else 0.0)
     if not longest.memory:
         return LongLife(0.0, 0.0, 0)
-    warm, end = longest.memory[0][0] + WARMED_UP * DAY, longest.memory[-1][0]
+    begun, end = longest.memory[0][0], longest.memory[-1][0]
+    warm = begun + WARM_UP * (end - begun)
     points = [(at / DAY, rss / 2**20) for at, rss in longest.memory if at >= warm]
     first = [tasks for at, tasks in longest.tasks if warm <= at < warm + DAY]
     last = [tasks for at, tasks in longest.tasks if at >= end - DAY]

@@ -27,7 +27,7 @@ def test_memory_that_grows_by_two_a_day_has_the_slope_two() -> None:
 
 def test_the_process_that_ran_the_longest_is_judged_once_it_has_warmed_up() -> None:
     life = long_life([lived(3, 0, 0), lived(9, 4, 2), lived(1, 0, 0)])
-    assert life == LongLife(days=7.0, slope=pytest.approx(2.0), more_tasks=24)
+    assert life == LongLife(days=4.5, slope=pytest.approx(2.0), more_tasks=14)
 
 
 def test_tasks_that_come_and_go_are_no_leak() -> None:
