@@ -125,7 +125,7 @@ class Arrivals:
         """Read what was kept, and write what was learned, until cancelled. Begun once every resource is known.
 
         Args:
-            write_seconds: between two times of writing, at Graph: in a simulation, an hour of the machine would be weeks of what was learned.
+            write_seconds: between two times of writing, at Graph: in a simulation, weeks may pass in an hour of the machine.
         """
         while True:
             pause = AGAIN_SECONDS
