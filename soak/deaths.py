@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
-from graphsim.control_mail_models import SilenceView
+from graphsim.control_mail_models import SilenceView, SilentDeathView
 from soak.plan import DAY, HOUR
 
 FINDABLE = 30 * HOUR
@@ -22,6 +22,8 @@ class Death:
     began: float
     lost: float | None
     """When a message first came of which nobody was told."""
+    shown: float | None
+    """When a message came that proves it: one that may still be told of as late as the last notification was proves nothing."""
     ended: float | None
     how: str | None
     """How it ended, by the simulator's account; None: it lasts."""
@@ -30,7 +32,7 @@ class Death:
 
     def due(self, end: float) -> bool:
         """Whether it must have been found by the end, or was."""
-        return self.found or (self.lost is not None and self.lost <= end - FINDABLE)
+        return self.found or (self.shown is not None and self.shown <= end - FINDABLE)
 
     @property
     def minutes(self) -> float:
@@ -50,7 +52,7 @@ class Deaths:
     due: tuple[Death, ...]
     """Those that must have been found, or were."""
     unseen: int
-    """Those that no lost message showed in time."""
+    """Those that no lost message proved in time."""
     blind: tuple[Death, ...]
     """Those that were replaced before any message was lost: nothing can have proved them."""
 
@@ -74,18 +76,34 @@ class Deaths:
         return median(minutes), max(minutes)
 
 
-def deaths_of(account: SilenceView, told: Mapping[str, int], end: float) -> Deaths:
-    """Put together who died and who was found.
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the account of deaths does not hold."""
 
-    Args:
-        told: how often the operator said of each mailbox that it replaces a silent subscription: only so many are its finds.
-    """
-    left, deaths = Counter(told), []
+    told: Mapping[str, int]
+    """How often the operator said of each mailbox that it replaces a silent subscription: only so many are its finds."""
+    heard: Mapping[str, float]
+    """When a notification last arrived in each mailbox."""
+    allowance: float
+    """How late it may, in seconds."""
+
+    def shown(self, death: SilentDeathView) -> float | None:
+        """When a message came that proves a death: the first one that was lost, or else the last one."""
+        lost, last = _seconds(death.first_undelivered_at), _seconds(death.last_undelivered_at)
+        if death.how is not None or death.mailbox not in self.heard:
+            return lost
+        proves = self.heard[death.mailbox] + self.allowance
+        return next((moment for moment in (lost, last) if moment is not None and moment > proves), None)
+
+
+def deaths_of(account: SilenceView, evidence: Evidence, end: float) -> Deaths:
+    """Put together who died and who was found."""
+    left, deaths = Counter(evidence.told), []
     for one in account.deaths:
         found = one.how == "replaced" and left[one.mailbox] > 0
         left[one.mailbox] -= found
         began, lost, ended = one.began_at.timestamp(), _seconds(one.first_undelivered_at), _seconds(one.ended_at)
-        deaths.append(Death(one.mailbox, began, lost, ended, one.how, found))
+        deaths.append(Death(one.mailbox, began, lost, evidence.shown(one), ended, one.how, found))
     return Deaths(
         due=tuple(death for death in deaths if death.due(end)),
         unseen=sum(not death.due(end) for death in deaths),

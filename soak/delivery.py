@@ -9,7 +9,7 @@ from typing import Any
 from graphsim.client import SimulatorControl
 from graphsim.control_mail_models import SilenceView
 from rig.result import Row, at_most, exactly
-from soak.deaths import Death, Deaths, deaths_of, most_in_a_day
+from soak.deaths import Death, Deaths, Evidence, deaths_of, most_in_a_day
 from soak.logs import told_silent
 from soak.month import Month
 from soak.oracle import Span, total
@@ -52,7 +52,7 @@ def verdict(month: Month, checks: Checks) -> Verdict:
     coverage = {account.mailbox: account for account in month.control.coverage()}
     avoidable, _, details = uncovered(month, coverage, end)
     account, bad = month.control.silences(), errors(month)
-    deaths = deaths_of(account, told_silent(month.replicas.logs), end)
+    deaths = deaths_of(account, _evidence(month), end)
     checks.collect()
     numbers = _numbers(month, account, deaths, checks)
     details += [f"not found: {_line(death, end)}" for death in deaths.missed]
@@ -74,6 +74,12 @@ def verdict(month: Month, checks: Checks) -> Verdict:
     return Verdict(numbers, rows, tuple(details), drawing, name="soak-delivery", picture="soak.delivery_picture")
 
 
+def _evidence(month: Month) -> Evidence:
+    heard = {line.mailbox: line.delivered_at.timestamp() for line in month.control.delivered()}
+    allowance = month.plan.mail.allowance_minutes * 60 if month.plan.mail is not None else 0.0
+    return Evidence(told_silent(month.replicas.logs), heard, allowance)
+
+
 def _numbers(month: Month, account: SilenceView, deaths: Deaths, checks: Checks) -> dict[str, Any]:
     return {
         "silent_deaths": len(deaths.due),
@@ -87,8 +93,8 @@ def _numbers(month: Month, account: SilenceView, deaths: Deaths, checks: Checks)
 def _of_deaths(numbers: Mapping[str, Any], deaths: Deaths) -> tuple[Row, ...]:
     usual, most = deaths.deaf()
     return (
-        exactly("silent deaths found, of those that a lost message showed", numbers["found"], numbers["silent_deaths"]),
-        Row("silent deaths that no message showed in time", f"{deaths.unseen:,}"),
+        exactly("silent deaths found, of those that a lost message proved", numbers["found"], numbers["silent_deaths"]),
+        Row("silent deaths that no message proved in time", f"{deaths.unseen:,}"),
         exactly("silent deaths mended before a message was lost", len(deaths.blind), 0),
         exactly("healthy subscriptions replaced", numbers["false_alarms"], 0),
         Row("hours from a death to the mended subscription, median", f"{deaths.median_minutes() / 60:.1f}"),
