@@ -8,7 +8,7 @@ from typing import Any
 
 from graphsim.client import SimulatorControl
 from graphsim.control_mail_models import SilenceView
-from rig.result import Row, at_most, exactly
+from rig.result import Row, at_least, at_most, exactly
 from soak.deaths import Death, Deaths, Evidence, deaths_of, most_in_a_day
 from soak.logs import told_silent
 from soak.month import Month
@@ -93,7 +93,8 @@ def _numbers(month: Month, account: SilenceView, deaths: Deaths, checks: Checks)
 def _of_deaths(numbers: Mapping[str, Any], deaths: Deaths) -> tuple[Row, ...]:
     usual, most = deaths.deaf()
     return (
-        exactly("silent deaths found, of those that a lost message proved", numbers["found"], numbers["silent_deaths"]),
+        at_least("silent deaths that a lost message proved", numbers["silent_deaths"], 1, "{}"),
+        exactly("of these, found and mended", numbers["found"], numbers["silent_deaths"]),
         Row("silent deaths that no message proved in time", f"{deaths.unseen:,}"),
         exactly("silent deaths mended before a message was lost", len(deaths.blind), 0),
         exactly("healthy subscriptions replaced", numbers["false_alarms"], 0),
