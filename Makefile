@@ -100,6 +100,10 @@ SOAK := PYTHONPATH=.:bench:hack .venv/bin/python -m soak
 soak: tools ## A simulated month full of trouble (about 30 min); QUICK=1 is a short form of four minutes
 	@$(SOAK) $(if $(QUICK),--quick)
 
+.PHONY: soak-delivery
+soak-delivery: tools ## A simulated month in which subscriptions die silently (about 50 min); QUICK=1 is a short form of four minutes
+	@$(SOAK) --delivery --state-dir .soak/delivery $(if $(QUICK),--quick)
+
 # Most tests wait for something most of the time, so that more of them than cores run at once. Each file keeps to one worker.
 WORKERS ?= 4
 

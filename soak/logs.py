@@ -1,10 +1,12 @@
 """What the replicas logged as errors, and whether a trouble explains it."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from soak.oracle import Span
 
@@ -13,6 +15,10 @@ AFTERWARDS = 15.0
 
 AT_A_STOP = ("closing of asynchronous generator <async_generator object infinite_watch",)
 """Tracebacks that a stop explains, by their text: Kopf 1.45 leaves its watch to the event loop to close, after all work has ended."""
+
+SILENT = "a mailbox is silent"
+REPLACED = frozenset({"SilentSubscription", "StillSilent"})
+"""Why, where that is answered by another subscription."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +43,20 @@ def complaints(logs: Iterable[Path]) -> Iterator[Complaint]:
                 yield complaint
 
 
+def told_silent(logs: Iterable[Path]) -> Counter[str]:
+    """How often the replicas told of each mailbox that its subscription is replaced because it delivers nothing."""
+    told: Counter[str] = Counter()
+    for log in logs:
+        for line in log.read_text(errors="replace").splitlines():
+            fields = _fields(line)
+            if fields.get("event") == SILENT and fields.get("reason") in REPLACED:
+                told[str(fields.get("mailbox"))] += 1
+    return told
+
+
 def _complaint(log: str, line: str) -> Complaint | None:
-    try:
-        fields = json.loads(line)
-    except ValueError:
-        fields = None
-    if not isinstance(fields, dict):
+    fields = _fields(line)
+    if not fields:
         return Complaint(log, None, line[:300], "", trace=True) if line.strip() else None
     text = str(fields.get("event", ""))
     known = any(stop in text for stop in AT_A_STOP)
@@ -50,6 +64,15 @@ def _complaint(log: str, line: str) -> Complaint | None:
     if not trace and fields.get("level") not in {"error", "critical"}:
         return None
     return Complaint(log, _moment(fields.get("ts")), line[:2_000], str(fields.get("mailbox", "")), trace)
+
+
+def _fields(line: str) -> dict[str, Any]:
+    """What a line says; nothing where it is not in the form of the log."""
+    try:
+        fields = json.loads(line)
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
 
 
 def _moment(text: object) -> float | None:

@@ -19,9 +19,12 @@ from soak.plan import CHANGES_ROWS, DAY, RESTARTS, Happening, Plan, What
 from soak.product import Product
 from soak.replicas import Replicas
 from soak.timekeeper import Timekeeper
+from soak.webhook import Webhook
 
 CLAIMS_SECONDS = 130.0
 """A claim holds for 120 (docs/decisions/claims.md)."""
+ROWS_SECONDS = 60.0
+"""Until the rows tell of what has arrived, on a machine that stood still for a moment."""
 _NEEDS_STORES = CHANGES_ROWS | RESTARTS
 """These wait while a store is away."""
 _LOOK_SECONDS = 0.02
@@ -65,6 +68,10 @@ class Month:
     clock: Timekeeper
     allowance: Allowance
     boxes: list[Box]
+    webhook: Webhook | None = None
+    """None: no mail arrives."""
+    daily: list[Callable[[], None]] = field(default_factory=list)
+    """What is done once a simulated day."""
     marks: list[Mark] = field(default_factory=list)
     outages: list[Span] = field(default_factory=list)
     _coming: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
@@ -88,7 +95,9 @@ class Month:
             day = int((self.clock.now() - self.clock.origin) / DAY)
             if day > told:
                 told = day
-                say(f"  day {day}: {len(self.boxes)} mailboxes, {self.replicas.restarts} restarts")
+                self._tell(day)
+                for deed in self.daily:
+                    deed()
             time.sleep(_LOOK_SECONDS)
         self.clock.hold()
 
@@ -99,6 +108,12 @@ class Month:
                 delay = self.allowance.noticing if findable > begun else self.allowance.verification
                 since = max(begun, findable)
                 box.expected.excuse(begun, done_by(since, delay, self.outages, self.allowance))
+
+    def _tell(self, day: int) -> None:
+        """That it goes on, and how."""
+        silenced = sum(mark.what is What.SUBSCRIPTION_SILENCED for mark in self.marks)
+        deaths = f", {silenced} silent deaths" if self.webhook is not None else ""
+        say(f"  day {day}: {len(self.boxes)} mailboxes, {self.replicas.restarts} restarts{deaths}")
 
     # --- the stream of events ----------------------------------------------------------------------------------------
 
@@ -115,6 +130,8 @@ class Month:
 
     def _tend(self) -> None:
         """Measure the replicas now and then, and start those that have ended."""
+        if self.webhook is not None:
+            self._await_rows(self.webhook)
         now = time.monotonic()
         if now - self._sampled > _SAMPLE_SECONDS:
             self._sampled = now
@@ -128,6 +145,13 @@ class Month:
                 self.replicas.revive()
                 self.replicas.acting()
                 self._await_claims()
+
+    def _await_rows(self, webhook: Webhook) -> None:
+        """Rows are written in real time, and the operator believes them after the simulated time that a notification may take."""
+        webhook.check()
+        if webhook.late and not self._stores_away:
+            with self.clock.held():
+                wait_until(lambda: not webhook.late, ROWS_SECONDS)
 
     def _begin(self, happening: Happening) -> Callable[[], None]:
         actions: dict[What, Callable[[Happening], None]] = {
@@ -145,6 +169,7 @@ class Month:
             What.PROVIDER_DELETED: self._delete,
             What.REPLICA_KILLED: self._restart,
             What.REPLICA_RESTARTED: self._restart,
+            What.SUBSCRIPTION_SILENCED: self._silence,
         }
 
         def begin() -> None:
@@ -288,6 +313,10 @@ class Month:
             if box.mailbox is lost:
                 box.silent.append((now, now))
         self._mark(happening.what)
+
+    def _silence(self, happening: Happening) -> None:
+        if self.product.silence(box.mailbox for box in self._calm()) is not None:
+            self._mark(happening.what)
 
     def _revoke(self, happening: Happening) -> None:
         box = self._calm()[0]

@@ -31,6 +31,7 @@ class What(StrEnum):
     PROVIDER_DELETED = "provider-deleted"
     REPLICA_KILLED = "replica-killed"
     REPLICA_RESTARTED = "replica-restarted"
+    SUBSCRIPTION_SILENCED = "subscription-silenced"
 
 
 LASTING = frozenset({What.CONSENT_REVOKED, What.PROVIDER_PAUSED})
@@ -64,6 +65,16 @@ class Happening:
 
 
 @dataclass(frozen=True, slots=True)
+class Mail:
+    """Messages arrive, and notifications of them."""
+
+    delay_seconds: tuple[float, float]
+    """Simulated: from a message to its notification, at least and at most."""
+    allowance_minutes: float
+    """Simulated: how late the operator lets a notification be. As many as here is a moment of real time in which a row can be written."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A whole run."""
 
@@ -75,6 +86,8 @@ class Plan:
     mailboxes: int
     customers: int
     happenings: tuple[Happening, ...]
+    mail: Mail | None = None
+    """None: nobody writes to anybody."""
 
     @property
     def seconds(self) -> float:
@@ -99,7 +112,13 @@ class Plan:
             mailboxes=fields["mailboxes"],
             customers=fields["customers"],
             happenings=tuple(happenings),
+            mail=_mail(fields["mail"]) if "mail" in fields else None,
         )
+
+
+def _mail(fields: Mapping[str, Any]) -> Mail:
+    least, most = fields["delay_seconds"]
+    return Mail((least, most), fields["allowance_minutes"])
 
 
 def _fixed(fields: Mapping[str, Any]) -> Iterator[Happening]:
@@ -110,14 +129,22 @@ def _fixed(fields: Mapping[str, Any]) -> Iterator[Happening]:
 
 def _dealt(fields: Mapping[str, Any]) -> Iterator[Happening]:
     """One stream of chance a kind: more of one kind moves no other."""
-    quiet = fields["quiet_hours"] * HOUR
     for name, count in fields["often"].items():
         chance = random.Random(f"{fields['seed']}/{name}")  # noqa: S311  # a plan, no secret
         what = What(name)
-        end = fields["restarts_until_day" if what in RESTARTS else "days"] * DAY
+        earliest, latest = _bounds(fields, what)
         for number in range(count):
             seconds = 0.0
             if what in LASTING:
                 bounds = fields["revoked_hours" if what is What.CONSENT_REVOKED else "paused_hours"]
-                seconds = min(chance.uniform(*bounds) * HOUR, end - 2 * quiet)
-            yield Happening(chance.uniform(quiet, end - quiet - seconds), what, seconds, number=number)
+                seconds = min(chance.uniform(*bounds) * HOUR, latest - earliest)
+            yield Happening(chance.uniform(earliest, latest - seconds), what, seconds, number=number)
+
+
+def _bounds(fields: Mapping[str, Any], what: What) -> tuple[float, float]:
+    """Between which moments it happens."""
+    if what is What.SUBSCRIPTION_SILENCED:
+        first, last = fields["silenced_days"]
+        return first * DAY, last * DAY
+    quiet = fields["quiet_hours"] * HOUR
+    return quiet, fields["restarts_until_day" if what in RESTARTS else "days"] * DAY - quiet

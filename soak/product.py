@@ -110,6 +110,10 @@ class Product:
                 return mailbox
         return None
 
+    def silence(self, candidates: Iterable[Mailbox]) -> Mailbox | None:
+        """A subscription delivers nothing from now on, and is alive in every answer. Whose; None when all are silent already."""
+        return next((mailbox for mailbox in candidates if self.control.silence(mailbox=mailbox.address)), None)
+
     def claims_before(self, moment: datetime) -> int:
         """Claims that were made before a moment, in real time, and hold: they are given back soon, or run out within two minutes."""
         with psycopg.connect(self.parts.database_url) as connection:

@@ -1,4 +1,4 @@
-"""The verdict over a run: what the simulator's account, the stores and the logs say."""
+"""The verdict over a month full of trouble: what the simulator's account, the stores and the logs say."""
 
 import json
 import time
@@ -44,6 +44,9 @@ class Verdict:
     """A line for each thing that should not be."""
     drawing: dict[str, Any]
     """What the picture is drawn from."""
+    name: str = "soak"
+    picture: str = "soak.picture"
+    """The module that draws it."""
 
     @property
     def reached(self) -> bool:
@@ -57,7 +60,7 @@ class Verdict:
     def write(self, folder: Path, *, quick: bool, command: str, machine: Machine) -> None:
         """Keep it, with all details."""
         numbers = {key: value for key, value in self.numbers.items() if isinstance(value, (int, float))}
-        finding("soak", quick=quick, command=command, machine=machine, rows=self.rows, numbers=numbers).write(folder)
+        finding(self.name, quick=quick, command=command, machine=machine, rows=self.rows, numbers=numbers).write(folder)
         (folder / "details.txt").write_text("\n".join(self.details) + "\n")
         (folder / "drawing.json").write_text(json.dumps(self.drawing))
 
@@ -65,12 +68,12 @@ class Verdict:
 def verdict(month: Month) -> Verdict:
     """Ask everybody, once the clock is held at the end."""
     month.judged_excuses()
-    standing = _settled(month)
+    standing = settled(month)
     coverage = {account.mailbox: account for account in month.control.coverage()}
     end = month.clock.now()
-    avoidable, unavoidable, details = _uncovered(month, coverage, end)
+    avoidable, unavoidable, details = uncovered(month, coverage, end)
     spare = _spare(coverage, end, SWEEP_GRACE_MINUTES * 60.0 + month.allowance.handling)
-    bad = _complaints(month)
+    bad = errors(month)
     seen = shown(month.parts, NAMESPACE, month.replicas.all, month.product.secrets)
     details += [f"leaked: {one}" for one in standing.leaked] + [f"disagree: {one}" for one in standing.disagreements]
     details += (
@@ -94,11 +97,11 @@ def verdict(month: Month) -> Verdict:
     )
 
 
-def _settled(month: Month) -> Reckoning:
-    """A loss that need not have been found yet is no disagreement."""
+def settled(month: Month) -> Reckoning:
+    """Where the stores stand, once what is being written has got its time. A loss that need not have been found yet is no disagreement."""
     end = month.clock.now()
-    settled = [box for box in month.boxes if not any(excuse.end > end for excuse in box.expected.excuses)]
-    wanted = [box.mailbox.address for box in settled if box.expected.until is None]
+    calm = [box for box in month.boxes if not any(excuse.end > end for excuse in box.expected.excuses)]
+    wanted = [box.mailbox.address for box in calm if box.expected.until is None]
     deadline = time.monotonic() + SETTLING_SECONDS
     while True:
         standing = reckon(month.parts, month.control, NAMESPACE, wanted)
@@ -107,30 +110,32 @@ def _settled(month: Month) -> Reckoning:
         time.sleep(1.0)
 
 
-def _uncovered(
+def uncovered(
     month: Month, coverage: dict[str, CoverageView], end: float
 ) -> tuple[dict[str, list[Span]], dict[str, list[Span]], list[str]]:
+    """By mailbox, what was uncovered and could be helped, and what could not; and a line for each of the first kind."""
     avoidable, unavoidable, details = {}, {}, []
     for box in month.boxes:
         address = box.mailbox.address
-        judged = judge(box.expected, [_span(gap, end) for gap in coverage[address].gaps], end)
+        judged = judge(box.expected, [span_of(gap, end) for gap in coverage[address].gaps], end)
         avoidable[address], unavoidable[address] = judged.avoidable, judged.unavoidable
-        excuses = ", ".join(_text(excuse) for excuse in sorted(box.expected.excuses)) or "none"
-        details += [f"uncovered: {address} {_text(span)}; excuses: {excuses}" for span in judged.avoidable]
+        excuses = ", ".join(text_of(excuse) for excuse in sorted(box.expected.excuses)) or "none"
+        details += [f"uncovered: {address} {text_of(span)}; excuses: {excuses}" for span in judged.avoidable]
     return avoidable, unavoidable, details
 
 
 def _spare(coverage: dict[str, CoverageView], end: float, longest: float) -> list[str]:
     """Spare subscriptions at the end, and those that lasted longer than the sweep's grace time."""
     return [
-        f"{account.mailbox} {_text(_span(one, end))}"
+        f"{account.mailbox} {text_of(span_of(one, end))}"
         for account in coverage.values()
         for one in account.duplicates
         if one.until is None or one.seconds > longest
     ]
 
 
-def _complaints(month: Month) -> list[Complaint]:
+def errors(month: Month) -> list[Complaint]:
+    """The errors in the logs that nothing explains."""
     troubles = [Trouble(mark.real, mark.mailbox) for mark in month.marks if mark.what in EXPLAINS or mark.mailbox]
     return unexplained(complaints(month.replicas.logs), troubles)
 
@@ -173,10 +178,12 @@ def _drawing(month: Month, avoidable: dict[str, list[Span]], unavoidable: dict[s
     }
 
 
-def _span(interval: IntervalView, end: float) -> Span:
+def span_of(interval: IntervalView, end: float) -> Span:
+    """What the simulator's account calls an interval; one that lasts is over at the end."""
     return Span(interval.start.timestamp(), end if interval.until is None else interval.until.timestamp())
 
 
-def _text(span: Span) -> str:
+def text_of(span: Span) -> str:
+    """For people."""
     begin, end = (datetime.fromtimestamp(moment, UTC).strftime("%m-%d %H:%M:%S") for moment in span)
     return f"{begin} to {end}"

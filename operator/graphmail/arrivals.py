@@ -42,6 +42,7 @@ class Arrivals:
     Args:
         database: None where there are no rows to tell of arrivals.
         now: the time at Graph.
+        rate: seconds of that time in a real second; other than 1 only in a simulation.
     """
 
     def __init__(
@@ -51,11 +52,13 @@ class Arrivals:
         database: Database | None = None,
         stores: Stores | None = None,
         now: Callable[[], datetime],
+        rate: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self._fleet = fleet
         self._database = database
         self._stores = stores or Stores({})
         self._now = now
+        self._rate = rate
         self._latest: datetime | None = None
         """When a notification last arrived in any mailbox."""
         self._silent: dict[str, tuple[datetime, datetime]] = {}
@@ -119,13 +122,17 @@ class Arrivals:
     # --- what is kept ------------------------------------------------------------------------------------------------
 
     async def run(self, *, write_seconds: float = WRITE_SECONDS) -> None:
-        """Read what was kept, and write what was learned, until cancelled. Begun once every resource is known."""
+        """Read what was kept, and write what was learned, until cancelled. Begun once every resource is known.
+
+        Args:
+            write_seconds: between two times of writing, at Graph: in a simulation, weeks may pass in an hour of the machine.
+        """
         while True:
             pause = AGAIN_SECONDS
             if self._stores.up(Store.POSTGRES):
                 try:
                     await (self.read() if self._unkept is None else self.write())
-                    pause = write_seconds
+                    pause = write_seconds / self._rate()
                 except DatabaseUnavailable:
                     self._stores.lost(Store.POSTGRES)
                 except DatabaseError as error:

@@ -153,7 +153,7 @@ def _assemble(settings: Settings, parts: Parts, *, installation: str) -> Operato
         files=files,
         workload=settings.workload_identity,
     )
-    arrivals = Arrivals(fleet, database=database, stores=stores, now=now)
+    arrivals = Arrivals(fleet, database=database, stores=stores, now=now, rate=lambda: parts.clock.rate)
     reconciler = put_together(
         hands=Hands(parts.graph, parts.signin, installation, settings.lifetime, product_url=settings.product_url),
         budget=parts.graph.budget,

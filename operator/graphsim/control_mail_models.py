@@ -120,6 +120,7 @@ class SilentDeathView(Model):
     gone_at: datetime | None
     undelivered: int
     first_undelivered_at: datetime | None
+    last_undelivered_at: datetime | None
 
     @property
     def minutes(self) -> float | None:

@@ -42,7 +42,7 @@ def doubled(source: Doubled, world: World) -> c.DoubledView:
 
 def silent_death(source: SilentDeath, world: World) -> c.SilentDeathView:
     """Show a silent death."""
-    first = source.first_undelivered_at
+    first, last = source.first_undelivered_at, source.last_undelivered_at
     return c.SilentDeathView(
         subscription_id=source.subscription_id,
         mailbox=_upn(world, source.user_id),
@@ -56,6 +56,7 @@ def silent_death(source: SilentDeath, world: World) -> c.SilentDeathView:
         gone_at=None if source.gone_at is None else moment(source.gone_at),
         undelivered=source.undelivered,
         first_undelivered_at=None if first is None else moment(first),
+        last_undelivered_at=None if last is None else moment(last),
     )
 
 

@@ -33,6 +33,7 @@ class SilentDeath:
     gone_at: float | None = None
     undelivered: int = 0
     first_undelivered_at: float | None = None
+    last_undelivered_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class SilenceAccount:
         death.undelivered += 1
         if death.first_undelivered_at is None:
             death.first_undelivered_at = at
+        death.last_undelivered_at = at
 
     def began(self, subscription: Subscription, at: float) -> None:
         """A subscription is live from `at` on: what was deaf in its place hears again."""

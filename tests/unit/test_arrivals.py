@@ -1,11 +1,12 @@
 """What is known of arrivals over the whole fleet, and what is kept of them."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import pytest
 
-from graphmail.arrivals import MANY, MOST, REMEMBERED, Arrivals
+from graphmail.arrivals import MANY, MOST, REMEMBERED, WRITE_SECONDS, Arrivals
 from graphmail.database import Database, DatabaseUnavailable, KeptRhythm
 from graphmail.fleet import Entry, Fleet
 from graphmail.resource.model import write_time
@@ -172,6 +173,23 @@ async def test_what_could_not_be_written_is_written_later() -> None:
         await stage.arrivals.write()
     stage.shelf.away = False
     assert await stage.arrivals.write() == 1
+
+
+async def test_what_is_written_hourly_is_written_by_the_hours_of_graph() -> None:
+    stage = Stage(1)
+    fast = Arrivals(
+        stage.fleet, database=cast("Database", stage.shelf), now=lambda: stage.now, rate=lambda: 3_600 * WRITE_SECONDS
+    )
+    running = asyncio.create_task(fast.run())
+    try:
+        async with asyncio.timeout(60):
+            while not stage.shelf.kept:
+                await asyncio.sleep(0)
+                stage.entries[0].notified_at = NOW
+                fast.heard(stage.entries[0])
+    finally:
+        running.cancel()
+    assert list(stage.shelf.kept) == ["support0@example.com"]
 
 
 async def test_a_moment_in_the_future_teaches_nothing() -> None:

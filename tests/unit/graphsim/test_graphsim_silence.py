@@ -159,7 +159,7 @@ def test_what_a_dead_subscription_should_have_told_is_counted(house):
         message = house.world.receive_message(house.ann)
         assert house.world.to_be_told(house.ann, message) == []
     (death,) = house.world.silence.deaths
-    assert (death.undelivered, death.first_undelivered_at - NOON) == (2, 60)
+    assert (death.undelivered, death.first_undelivered_at - NOON, death.last_undelivered_at - NOON) == (2, 60, 120)
 
 
 STEPS = st.lists(

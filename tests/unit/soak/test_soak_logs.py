@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from soak.logs import Trouble, complaints, unexplained
+from soak.logs import Trouble, complaints, told_silent, unexplained
 from soak.oracle import Span
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()
@@ -54,3 +54,9 @@ def test_a_watch_that_kopf_leaves_open_is_explained_by_a_stop_alone(tmp_path: Pa
     found = list(complaints(logged(tmp_path / "log", left)))
     assert not unexplained(found, [stop])
     assert unexplained(found, []) == found
+
+
+def test_only_a_replacement_for_silence_is_told_as_one(tmp_path: Path) -> None:
+    silent = line(event="a mailbox is silent", level="warning", reason="SilentSubscription")
+    lines = (silent, silent | {"reason": "StillSilent"}, silent | {"reason": "NothingArrives"}, line(), "no JSON", "[]")
+    assert told_silent(logged(tmp_path / "log", *lines)) == {"ann@a.example": 2}

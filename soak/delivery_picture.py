@@ -1,0 +1,68 @@
+"""``python -m soak.delivery_picture DRAWING PICTURE``: silent deaths, from beginning to end. Runs with matplotlib on its path."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib import pyplot
+
+UNSEEN, DEAF, BAD, WEEKEND = "#9ca3af", "#2563eb", "#dc2626", "#f3f4f6"
+OTHERS = {"postgres-outage": ("#bfdbfe", "Postgres away"), "replica-restarted": ("#374151", "restart")}
+
+
+def draw(drawing: Path, picture: Path) -> None:
+    """Draw what a run has left there."""
+    found: dict[str, Any] = json.loads(drawing.read_text())
+    mpl.use("svg")
+    mpl.rcParams.update(
+        {"svg.hashsalt": "graphmail", "font.size": 10, "axes.titlesize": 11, "axes.titleweight": "bold"}
+    )
+    figure, (lives, hours) = pyplot.subplots(1, 2, figsize=(13, 6.4), layout="constrained", width_ratios=(3, 1))
+    _lives(lives, found)
+    _hours(hours, found)
+    figure.savefig(picture, metadata={"Date": None, "Creator": None}, facecolor="white")
+
+
+def _lives(panel: Any, found: dict[str, Any]) -> None:
+    for day in found["weekends"]:
+        panel.axvspan(day, day + 1, color=WEEKEND, zorder=0)
+    for what, start, end in found["marks"]:
+        if what in OTHERS:
+            color, name = OTHERS[what]
+            panel.axvspan(start, max(end, start + 0.04), color=color, zorder=1, label=name)
+    for row, (_, began, lost, ended, mended) in enumerate(sorted(found["deaths"], key=lambda death: death[1])):
+        panel.hlines(row, began, lost, color=UNSEEN, linewidth=2)
+        panel.hlines(row, lost, ended, color=DEAF if mended else BAD, linewidth=2)
+    panel.plot([], [], color=UNSEEN, label="dead, and nobody has written")
+    panel.plot([], [], color=DEAF, label="messages are lost, until it is mended")
+    panel.plot([], [], color=BAD, label="not found")
+    panel.plot(found["false_alarms"], [-1] * len(found["false_alarms"]), "x", color=BAD, label="replaced in health")
+    panel.set_xlim(0, found["days"])
+    panel.set_yticks([])
+    panel.set_xlabel("simulated days; weekends in grey, by UTC")
+    panel.set_title(f"Silent deaths in {found['mailboxes']} mailboxes")
+    panel.legend(frameon=False, loc="upper left", fontsize=8)
+    _tidy(panel)
+
+
+def _hours(panel: Any, found: dict[str, Any]) -> None:
+    panel.hist(
+        [(ended - lost) * 24 for _, _, lost, ended, mended in found["deaths"] if mended],
+        bins=range(0, 31, 2),
+        color=DEAF,
+    )
+    panel.set_title("Hours from the first lost message")
+    panel.set_xlabel("hours until it was mended")
+    panel.set_ylabel("silent deaths")
+    _tidy(panel)
+
+
+def _tidy(panel: Any) -> None:
+    for side in ("top", "right"):
+        panel.spines[side].set_visible(False)
+
+
+if __name__ == "__main__":
+    draw(Path(sys.argv[1]), Path(sys.argv[2]))
