@@ -32,6 +32,8 @@ MOST = 10
 MOST_SHARE = 0.05
 """Mailboxes, and the share of all, that may be found silent although others are not."""
 REMEMBERED = timedelta(hours=2)
+MOST_MINUTES = 1440
+"""In which something arrived. Half of them are left when they are too many: no message is doubted for twelve hours."""
 _AHEAD = timedelta(hours=1)
 """What is told to have arrived later than this from now is a mistake, and teaches nothing."""
 
@@ -61,6 +63,8 @@ class Arrivals:
         self._rate = rate
         self._latest: datetime | None = None
         """When a notification last arrived in any mailbox."""
+        self._minutes: set[int] = set()
+        """Minutes, since 1970, in which one arrived in any mailbox; those long ago go now and then."""
         self._silent: dict[str, tuple[datetime, datetime]] = {}
         """Resources that were found silent: when, and the message that proved it."""
         self._unkept: set[str] | None = None
@@ -74,6 +78,7 @@ class Arrivals:
         if arrived is None or arrived > self._now() + _AHEAD:
             return
         self._latest = max(self._latest or arrived, arrived)
+        self._note(arrived)
         if self._unkept is not None:
             self._learn(entry, arrived)
 
@@ -84,10 +89,10 @@ class Arrivals:
         """
         if entry.resource.spec.credentials.source is not CredentialSource.PROVIDER_ROW:
             told = entry.arrived_at is not None
-            return Heard(self._now(), delay=TOLD_LATE, way_down=self.way_down) if told else None
+            return Heard(self._now(), delay=TOLD_LATE, taken=self._minutes, way_down=self.way_down) if told else None
         if entry.heard_until is None or self._latest is None:
             return None
-        return Heard(entry.heard_until, entry.rhythm, way_down=self.way_down)
+        return Heard(entry.heard_until, entry.rhythm, taken=self._minutes, way_down=self.way_down)
 
     def found_silent(self, resource: GraphMailSubscription) -> None:
         """That mailbox was found to be silent."""
@@ -110,6 +115,12 @@ class Arrivals:
             or self._latest < earliest
             or len(self._silent) > max(MOST, MOST_SHARE * len(self._fleet))
         )
+
+    def _note(self, arrived: datetime) -> None:
+        self._minutes.add(_minute(arrived))
+        if len(self._minutes) > MOST_MINUTES:
+            since = _minute(self._now()) - MOST_MINUTES // 2
+            self._minutes = {minute for minute in self._minutes if minute > since}
 
     def _learn(self, entry: Entry, arrived: datetime) -> None:
         if entry.rhythm is None:
@@ -183,3 +194,7 @@ class Arrivals:
         if entry is None or entry.rhythm is None:
             return None
         return KeptRhythm(key_of(entry.resource), entry.resource.spec.mailbox, entry.rhythm.kept())
+
+
+def _minute(moment: datetime) -> int:
+    return int(moment.timestamp() // 60)

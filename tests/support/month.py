@@ -15,6 +15,8 @@ START = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 COMPARED = timedelta(minutes=1)
 """The mirror tells of arrivals so often."""
+ALWAYS = range(2**40)
+"""In every minute something arrives in some other mailbox."""
 Rate = Callable[[datetime], float]
 """Mails an hour that are to be expected at that moment."""
 
@@ -72,7 +74,7 @@ class Mailbox:
                     rhythm = rhythm or Rhythm(arrival)
                     rhythm.saw(arrival)
                 arrival = next(coming, None)
-            known = Known(verified_at=now, notified_at=notified, heard=Heard(now, rhythm))
+            known = Known(verified_at=now, notified_at=notified, heard=Heard(now, rhythm, taken=ALWAYS))
             decision = decide(resource, now=now, policy=self.policy, known=known)
             resource = self._act(resource, decision.action, decision.reason, now, notified)
             if decision.action is Action.NOTHING:

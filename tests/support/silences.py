@@ -8,9 +8,11 @@ from support.deciding import AWAY, ENDING, FAILED, STALLED, SUSPEND, SUSPENDED, 
 NOW = datetime(2026, 3, 2, 9, 17, 11, tzinfo=UTC)
 """The `now` of the table: a Monday."""
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-HEARD = {"heard": Heard(NOW)}
+ALWAYS = range(2**40)
+"""In every minute something arrives somewhere."""
+HEARD = {"heard": Heard(NOW, taken=ALWAYS)}
 """Notifications are told of, and no rhythm is known: twelve hours are long."""
-DOWN = {"heard": Heard(NOW, way_down=True)}
+DOWN = {"heard": Heard(NOW, taken=ALWAYS, way_down=True)}
 
 
 def busy() -> Rhythm:
@@ -32,6 +34,9 @@ def told(hours: float, **status: object) -> dict[str, object]:
 
 FOUND = {"lastDeliveryCheckTime": -20 * MINUTE, "newestMessageTime": -25 * MINUTE}
 """A check has found a message of which no notification came."""
+LONG_FOUND = {"lastDeliveryCheckTime": timedelta(hours=-4), "newestMessageTime": timedelta(hours=-4.3)}
+"""Four hours of Graph's tries ago, and a quarter of one."""
+UNTIL_AN_HOUR_AGO = range(int(NOW.timestamp()) // 60 - 60)
 RECENT = {"lastDeliveryCheckTime": -5 * MINUTE, "newestMessageTime": -9 * MINUTE}
 OLDER = {"lastDeliveryCheckTime": -20 * MINUTE, "newestMessageTime": timedelta(hours=-13)}
 SILENT = [("Ready", "True", "Subscribed"), ("Delivering", "False", "NothingArrives")]
@@ -151,8 +156,20 @@ SILENCES: Rows = {
         Action.REPLACE,
         Reason.SILENT_SUBSCRIPTION,
     ),
+    "where nothing arrived anywhere around then, Graph has four hours to try again": (
+        given(known={"heard": Heard(NOW, taken=UNTIL_AN_HOUR_AGO)}, known_offsets=quiet(13), status=told(13, **FOUND)),
+        Action.NOTHING,
+        Reason.UP_TO_DATE,
+    ),
+    "after which it proves the same": (
+        given(known={"heard": Heard(NOW)}, known_offsets=quiet(13), status=told(13, **LONG_FOUND)),
+        Action.REPLACE,
+        Reason.SILENT_SUBSCRIPTION,
+    ),
     "its notification may have arrived since it was last asked": (
-        given(known={"heard": Heard(NOW - 12 * MINUTE)}, known_offsets=quiet(13), status=told(13, **FOUND)),
+        given(
+            known={"heard": Heard(NOW - 12 * MINUTE, taken=ALWAYS)}, known_offsets=quiet(13), status=told(13, **FOUND)
+        ),
         Action.NOTHING,
         Reason.UP_TO_DATE,
     ),

@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from graphmail.arrivals import MANY, MOST, REMEMBERED, WRITE_SECONDS, Arrivals
+from graphmail.arrivals import MANY, MOST, MOST_MINUTES, REMEMBERED, WRITE_SECONDS, Arrivals
 from graphmail.database import Database, DatabaseUnavailable, KeptRhythm
 from graphmail.fleet import Entry, Fleet
 from graphmail.resource.model import write_time
@@ -81,6 +81,18 @@ def test_a_product_that_never_told_of_an_arrival_makes_nobody_silent() -> None:
     heard = stage.arrivals.of(stage.entries[0])
     assert heard is not None
     assert (heard.until, heard.rhythm, heard.way_down) == (NOW, None, False)
+
+
+def test_the_minutes_in_which_something_arrived_are_known_for_half_a_day() -> None:
+    stage = Stage(2)
+    arrivals = [NOW - 48 * HOUR + timedelta(minutes=number) for number in range(48 * 60)]
+    for arrived in arrivals:
+        stage.hear(stage.entries[1], arrived)
+    heard = stage.arrivals.of(stage.entries[0])
+    assert heard is not None
+    known = [arrived for arrived in arrivals if arrived.timestamp() // 60 in heard.taken]
+    assert arrivals[-12 * 60 :] == known[-12 * 60 :]
+    assert len(known) <= MOST_MINUTES
 
 
 def test_a_mailbox_whose_row_was_not_read_yet_is_not_judged() -> None:

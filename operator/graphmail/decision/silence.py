@@ -7,7 +7,7 @@ must arrive within the time that Graph takes. If it does not, the subscription d
 from datetime import UTC, datetime, timedelta
 
 from graphmail.decision.rhythm import UNLEARNED
-from graphmail.decision.words import Action, Known, Policy, Reason
+from graphmail.decision.words import Action, Heard, Known, Policy, Reason
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.model import write_time
@@ -16,6 +16,8 @@ APART = timedelta(hours=6)
 """Between two checks of one mailbox: four a day at most, also of a process that is restarted all the time, since the status tells of the
 last one."""
 LONGEST_APART = timedelta(hours=96)
+RETRIED = timedelta(hours=4)
+"""For so long Graph tries again with a notification that nobody took (Graph's contract)."""
 _TOLD_WITHIN = timedelta(minutes=1)
 """So often the mirror's comparison tells of notifications, unless it is set otherwise."""
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -110,6 +112,7 @@ def quiet_since(resource: GraphMailSubscription, notified_at: datetime | None) -
 def proof_time(resource: GraphMailSubscription, policy: Policy, known: Known) -> datetime | None:
     """When the message that the last check found proves that the subscription delivers nothing, if no notification comes before that.
 
+    Where none arrived in any mailbox around then, the product may have been down, or its database: Graph tries again, and is waited for.
     None: it proves nothing.
     """
     message, heard = resource.status.newest_message_time, known.heard
@@ -118,8 +121,16 @@ def proof_time(resource: GraphMailSubscription, policy: Policy, known: Known) ->
     quiet = quiet_since(resource, known.notified_at)
     if quiet is None:
         return None
-    late = (policy.delivery_allowance or timedelta()) + heard.delay
-    return message + late if _LATEST > message > min(quiet, _LATEST) + late else None
+    allowance = policy.delivery_allowance or timedelta()
+    late = allowance + heard.delay
+    if not _LATEST > message > min(quiet, _LATEST) + late:
+        return None
+    return message + (late if _others_arrived(heard, message, allowance) else RETRIED + late)
+
+
+def _others_arrived(heard: Heard, message: datetime, around: timedelta) -> bool:
+    minute, span = int(message.timestamp() // 60), int(around.total_seconds() // 60)
+    return any(one in heard.taken for one in range(minute - span, minute + span + 1))
 
 
 def _apart(replacements: int) -> timedelta:

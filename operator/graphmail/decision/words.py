@@ -1,6 +1,6 @@
 """The words of a decision: what can be done, why, and what is known when it is decided."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -140,6 +140,8 @@ class Heard(NamedTuple):
     """None: nothing was learned yet."""
     delay: timedelta = timedelta()
     """How much later than it arrived a notification may be told of."""
+    taken: Container[int] = ()
+    """Minutes, since 1970, in which a notification arrived in any mailbox: of the last hours, as far as known."""
     way_down: bool = False
     """Nothing arrives in many mailboxes at once: it is not their subscriptions that are at fault."""
 

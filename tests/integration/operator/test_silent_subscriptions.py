@@ -89,7 +89,7 @@ async def test_a_subscription_that_delivers_nothing_is_replaced_and_told_of_unti
     dead, healthy = stage.add_app_only(), stage.add_delegated()
     [before, kept] = await subscribed(stage, dead, healthy)
     notified(stage, dead, hours=14)
-    notified(stage, healthy, minutes=1)
+    notified(stage, healthy, hours=1)
     receive(stage, dead.mailbox, hours=1)
     async with stage.operator(**EAGER) as operator:
         await stage.status_of(dead, lambda status: condition_status(status, "Delivering") == "False", "found silent")
@@ -185,7 +185,7 @@ async def test_a_resource_without_a_row_is_judged_by_its_annotation_alone(told: 
     age(stage, "own", hours=30)
     if told:
         stage.kubectl("annotate", PLURAL, "own", f"{ANNOTATION_LAST_NOTIFICATION}={write_time(ago(hours=20))}")
-    receive(stage, hand.mailboxes["own"], hours=3)
+    receive(stage, hand.mailboxes["own"], hours=6)
     async with stage.operator(**ALONE) as operator:
         if told:
             await stage.status_of("own", lambda status: status["subscriptionID"] != before, "replaced")
