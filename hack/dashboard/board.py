@@ -7,6 +7,7 @@ from grafana_foundation_sdk.builders.dashboard import (
     DashboardLink,
     DatasourceVariable,
     QueryVariable,
+    Row,
 )
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import (
@@ -66,6 +67,7 @@ def _board() -> Dashboard:
     _mailboxes(board)
     _graph(board)
     _operator(board)
+    _receiver(board)
     return board
 
 
@@ -280,5 +282,75 @@ def _operator(board: Dashboard) -> None:
                 (ask.TASKS, "tasks"),
             ],
             right={"memory.*": "bytes"},
+        )
+    )
+
+
+def _receiver(board: Dashboard) -> None:
+    """What Graph posts, and whether mail really arrives. Last, since many have no receiver: its first four panels are empty then."""
+    board.with_row(Row("Receiver").id(24))
+    board.with_panel(
+        graph(
+            18,
+            "Notifications by outcome",
+            "What Graph posted in a minute, by kind and outcome: taken, not taken by the product or the API server, or proving nothing.",
+            [(ask.NOTIFICATIONS, "{{kind}}: {{outcome}}")],
+            unit="opm",
+        )
+    )
+    board.with_panel(
+        graph(
+            19,
+            "Answers",
+            "Answers in a minute: what Graph got, by route and status, and what the product answered to what was passed on.",
+            [(ask.ANSWERS, "{{route}}: {{code}}"), (ask.FORWARDS, "product: {{code}}")],
+            unit="opm",
+        )
+    )
+    board.with_panel(
+        graph(
+            20,
+            "Time to answer",
+            "Until Graph has its answer, by route, and what the product takes of that. Graph waits for 3 seconds.",
+            [
+                (ask.answering(0.5), "{{route}}: median"),
+                (ask.answering(0.99), "{{route}}: 99%"),
+                (ask.passing_on(0.99), "product: 99%"),
+            ],
+            unit="s",
+        )
+    )
+    board.with_panel(
+        graph(
+            21,
+            "Receivers",
+            "Receivers that are ready, and that hear of changes of subscriptions; what is in flight, by lane; times of last notifications"
+            " that wait to be written; and the subscriptions that are known.",
+            [
+                (ask.RECEIVERS_READY, "ready"),
+                (ask.RECEIVERS_WATCHING, "watching"),
+                (ask.IN_FLIGHT, "in flight: {{lane}}"),
+                (ask.TIMES_KEPT, "times that wait"),
+                (ask.SUBSCRIPTIONS_KNOWN, "subscriptions known"),
+            ],
+            right={"subscriptions known": "short"},
+        )
+    )
+    board.with_panel(
+        graph(
+            22,
+            "Lifecycle notifications",
+            "What Graph told of subscriptions in the last six hours, and the operator took up, by event.",
+            [(ask.LIFECYCLE, "{{event}}")],
+        )
+    )
+    board.with_panel(
+        graph(
+            23,
+            "Silent mailboxes",
+            "Mailboxes to which messages came without a notification, by reason; and checks of quiet ones in the last six hours, by"
+            " outcome.",
+            [(ask.SILENT, "silent: {{reason}}"), (ask.CHECKS, "check: {{outcome}}")],
+            right={"check.*": "short"},
         )
     )

@@ -134,3 +134,39 @@ MEMORY = f"process_resident_memory_bytes{{{FLEET}}} {_OURS}"
 def counted(metric: str) -> str:
     """How much a counter has gone up in six hours."""
     return f"sum by (namespace) (increase({metric}{{{FLEET}}}[6h]))"
+
+
+def counted_by(label: str, metric: str) -> str:
+    """The same for each value of a label."""
+    return f"sum by ({label}) (increase({metric}{{{FLEET}}}[6h]))"
+
+
+LIFECYCLE = counted_by("event", "graphmail_lifecycle_notifications_total")
+CHECKS = counted_by("outcome", "graphmail_delivery_checks_total")
+SILENT = (
+    f"sum by (reason) (max by (namespace, tenant, reason) (graphmail_silent_subscriptions{{{TENANTS}}})) or vector(0)"
+)
+
+NOTIFICATIONS = f"60 * sum by (kind, outcome) (rate(graphmail_receiver_notifications_total{{{FLEET}}}{RATE})) > 0"
+"""Without those that never come, which are most."""
+ANSWERS = f"60 * sum by (route, code) (rate(graphmail_receiver_requests_total{{{FLEET}}}{RATE}))"
+FORWARDS = f"60 * sum by (code) (rate(graphmail_receiver_forwards_total{{{FLEET}}}{RATE}))"
+
+
+def answering(quantile: float) -> str:
+    """Of the answers to Graph, by route."""
+    buckets = f'graphmail_receiver_answer_seconds_bucket{{{FLEET},route=~"lifecycle|notifications|handshake"}}{RATE}'
+    return f"histogram_quantile({quantile}, sum by (le, route) (rate({buckets})))"
+
+
+def passing_on(quantile: float) -> str:
+    """Of the product's answers."""
+    buckets = f"graphmail_receiver_forward_seconds_bucket{{{FLEET}}}{RATE}"
+    return f"histogram_quantile({quantile}, sum by (le) (rate({buckets})))"
+
+
+RECEIVERS_READY = f"sum by (namespace) (graphmail_receiver_ready{{{FLEET}}})"
+RECEIVERS_WATCHING = f"sum by (namespace) (graphmail_receiver_watching{{{FLEET}}})"
+IN_FLIGHT = f"sum by (lane) (graphmail_receiver_in_flight{{{FLEET}}})"
+TIMES_KEPT = f"sum by (namespace) (graphmail_receiver_times_kept{{{FLEET}}})"
+SUBSCRIPTIONS_KNOWN = f"max by (namespace) (graphmail_receiver_subscriptions{{{FLEET}}})"

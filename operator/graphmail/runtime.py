@@ -95,6 +95,7 @@ async def _assembled(settings: Settings, stop: asyncio.Event) -> AsyncIterator[O
     metrics.tasks(asyncio.get_running_loop())
     metrics.tick_interval(settings.tick)
     metrics.observing(only=settings.mode is Mode.OBSERVE)
+    metrics.receiver_expected(change=settings.receiver_passes_on, lifecycle=settings.receiver_url is not None)
     heartbeat, ticking = Heartbeat(), Ticking(settings.tick.total_seconds(), metrics.ticked)
     metrics.heartbeat(heartbeat.age)
     readiness = Readiness("kubernetes", *(["mirror"] if settings.database_url else []))

@@ -33,10 +33,15 @@ class Alert:
 
 
 @cache
+def groups() -> tuple[dict[str, Any], ...]:
+    """The groups of rules, as they stand in the file."""
+    return tuple(yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"])
+
+
+@cache
 def rules() -> tuple[dict[str, Any], ...]:
-    """All rules, recording ones too, as they stand in the file."""
-    groups = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
-    return tuple(rule for group in groups for rule in group["rules"])
+    """All rules, recording ones too."""
+    return tuple(rule for group in groups() for rule in group["rules"])
 
 
 @cache

@@ -173,14 +173,15 @@ class Stage:
 
     # --- Graph -------------------------------------------------------------------------------------------------------
 
-    def subscribe(self, row: Row, *, hours: float = LIVE_HOURS, url: str | None = None) -> Subscription:
-        """A live subscription at Graph, as the product made it, and its id in the row."""
+    def subscribe(self, row: Row, *, hours: float = LIVE_HOURS, url: str | None = None, **fields: Any) -> Subscription:
+        """A live subscription at Graph, as the product made it or with other fields, and its id in the row."""
         subscription = self.simulator.world.add_subscription(
             row.mailbox,
             self.app,
             notification_url=url or self.endpoint.url + self.endpoint.path,
             minutes=hours * 60,
             delegated=row.grant is not None,
+            **fields,
         )
         expires = datetime.now(UTC) + timedelta(hours=hours)
         self.product.set_config(row.id, webhook_subscription_id=subscription.id, webhook_expires_at=expires)
@@ -193,8 +194,7 @@ class Stage:
 
     async def arrive(self, row: Row) -> None:
         """A message arrives in that mailbox."""
-        async with httpx.AsyncClient(base_url=self.simulator.control_url) as control:
-            (await control.post("/messages", json={"mailbox": row.address})).raise_for_status()
+        await self.order("/messages", {"mailbox": row.address})
 
     def log(self, row: Row, *routes: str) -> list[Call]:
         """The calls of these routes that Graph or sign-in has had for that mailbox, the earliest first."""
@@ -211,6 +211,13 @@ class Stage:
         rule = FaultRule(id=f"fault-{next(self._numbers)}", routes=frozenset(routes), error=error, **fields)
         self.simulator.faults.add(rule)
         return rule
+
+    async def order(self, path: str, order: dict[str, Any]) -> Any:
+        """Have the simulator do something by its control API; what it says."""
+        async with httpx.AsyncClient(base_url=self.simulator.control_url, trust_env=False) as control:
+            answer = await control.post(path, json=order)
+        answer.raise_for_status()
+        return answer.json()
 
     # --- Kubernetes --------------------------------------------------------------------------------------------------
 

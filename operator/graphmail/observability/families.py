@@ -178,6 +178,13 @@ OBSERVING = Family(
     "graphmail_observing", "gauge", "1 while the operator only observes (GRAPHMAIL_MODE=observe), 0 while it acts."
 )
 
+RECEIVER_EXPECTED = Family(
+    "graphmail_receiver_expected",
+    "gauge",
+    "1 where the settings lead notifications of this kind (change, lifecycle) to the receiver, so that one must be there, else 0.",
+    ("kind",),
+)
+
 REQUESTS = Family(
     "graphmail_graph_requests_total",
     "counter",
@@ -269,6 +276,7 @@ FAMILIES: tuple[Family, ...] = (
     DELIVERY_CHECKS,
     OBSERVED,
     OBSERVING,
+    RECEIVER_EXPECTED,
     REQUESTS,
     REQUEST_SECONDS,
     REQUESTS_WAITING,

@@ -108,6 +108,7 @@ class Metrics:
         self._observed = self._counter(families.OBSERVED)
         self._checks = self._counter(families.DELIVERY_CHECKS)
         self._observing = self._gauge(families.OBSERVING)
+        self._receiver_expected = self._gauge(families.RECEIVER_EXPECTED)
         self._requests = self._counter(families.REQUESTS)
         latency = families.REQUEST_SECONDS
         self._latency = Histogram(
@@ -202,6 +203,11 @@ class Metrics:
     def observing(self, *, only: bool) -> None:
         """Whether the operator only observes."""
         self._observing.set(float(only))
+
+    def receiver_expected(self, *, change: bool, lifecycle: bool) -> None:
+        """Whether the settings lead notifications of these kinds to the receiver."""
+        self._receiver_expected.labels("change").set(float(change))
+        self._receiver_expected.labels("lifecycle").set(float(lifecycle))
 
     def requests_waiting(self, requests: int) -> None:
         """So many requests wait for their turn in Graph's quota now."""

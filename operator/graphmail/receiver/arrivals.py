@@ -8,7 +8,7 @@ import structlog
 
 from graphmail.cluster import Cluster, ClusterError
 from graphmail.database import Database, DatabaseError
-from graphmail.receiver.counting import ReceiverMetrics
+from graphmail.receiver.counting import ANNOTATION, POSTGRES, ReceiverMetrics
 from graphmail.receiver.reading import write_moment
 from graphmail.receiver.roster import Known, Roster
 from graphmail.resource.model import read_moment
@@ -85,12 +85,12 @@ class Arrivals:
             rows = await self._database.note_notifications([(known[name].key, times[name]) for name in mirrored])
         except DatabaseError as error:
             self._fell_behind(error)
-            self._metrics.batch("postgres", succeeded=False)
+            self._metrics.batch(POSTGRES, succeeded=False)
             self._keep_all({name: times[name] for name in mirrored})
             return others
         self._failing = False
         if mirrored:
-            self._metrics.batch("postgres", succeeded=True)
+            self._metrics.batch(POSTGRES, succeeded=True)
         return others + [name for name in mirrored if known[name].key not in rows]
 
     async def _to_annotations(self, times: Mapping[str, datetime], known: Mapping[str, Known]) -> None:
@@ -109,10 +109,10 @@ class Arrivals:
             self._roster.note(name, await self._cluster.merge(name, patch))
         except ClusterError as error:
             self._fell_behind(error)
-            self._metrics.batch("annotation", succeeded=False)
+            self._metrics.batch(ANNOTATION, succeeded=False)
             self._keep(name, at)
         else:
-            self._metrics.batch("annotation", succeeded=True)
+            self._metrics.batch(ANNOTATION, succeeded=True)
 
     def _keep_all(self, times: Mapping[str, datetime]) -> None:
         for name, at in times.items():

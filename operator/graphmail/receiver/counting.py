@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from enum import StrEnum
+from itertools import product
 from typing import cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
@@ -28,7 +29,7 @@ REQUESTS = Family(
 ANSWER_SECONDS = Family(
     "graphmail_receiver_answer_seconds",
     "histogram",
-    "Time until a request was answered, its body included.",
+    "Time until a request was answered, its body included; one that was cut for its slow body (408) does not count.",
     ("route",),
 )
 FORWARDS = Family(
@@ -38,6 +39,13 @@ FORWARDS = Family(
     ("code",),
 )
 FORWARD_SECONDS = Family("graphmail_receiver_forward_seconds", "histogram", "Time that the product took for an answer.")
+IN_FLIGHT = Family(
+    "graphmail_receiver_in_flight",
+    "gauge",
+    "What is under way: requests to the product that name a subscription with its clientState (proven) or none (unproven), and lifecycle "
+    "requests that are being stored (lifecycle).",
+    ("lane",),
+)
 BATCHES = Family(
     "graphmail_receiver_batch_writes_total",
     "counter",
@@ -56,17 +64,20 @@ SUBSCRIPTIONS = Family("graphmail_receiver_subscriptions", "gauge", "Subscriptio
 CURRENT = Family(
     "graphmail_receiver_watching", "gauge", "1 while the receiver hears of changes of the subscriptions, else 0."
 )
+READY = Family("graphmail_receiver_ready", "gauge", "1 while `/readyz` answers 200, else 0.")
 FAMILIES = (
     NOTIFICATIONS,
     REQUESTS,
     ANSWER_SECONDS,
     FORWARDS,
     FORWARD_SECONDS,
+    IN_FLIGHT,
     BATCHES,
     TIMES_KEPT,
     TIMES_DROPPED,
     SUBSCRIPTIONS,
     CURRENT,
+    READY,
 )
 """All of the receiver's, in the order of docs/receiver.md."""
 
@@ -74,6 +85,18 @@ _LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 2.5, 3.0, 5.0,
 """Graph counts an answer that takes longer than 3 seconds as none."""
 CHANGE, OTHER = "change", "other"
 KINDS = (CHANGE, *(event.value for event in LifecycleEvent), OTHER)
+POSTGRES, ANNOTATION = "postgres", "annotation"
+_SUCCESS, _FAILURE = "success", "failure"
+_CUT = 408
+"""So is answered whoever is slow with the body: it says nothing of how soon Graph has its answer."""
+
+
+class Lane(StrEnum):
+    """Where something may be in flight."""
+
+    PROVEN = "proven"
+    UNPROVEN = "unproven"
+    LIFECYCLE = "lifecycle"
 
 
 class Outcome(StrEnum):
@@ -88,7 +111,7 @@ class Outcome(StrEnum):
 
 
 class ReceiverMetrics:
-    """Counts what the receiver does."""
+    """Counts what the receiver does. Series that alerts compare exist from the start, so that the first of them is not missed."""
 
     def __init__(self) -> None:
         cast("Callable[[], None]", disable_created_metrics)()
@@ -98,13 +121,17 @@ class ReceiverMetrics:
         self._answers = self._histogram(ANSWER_SECONDS)
         self._forwards = self._counter(FORWARDS)
         self._forwarding = self._histogram(FORWARD_SECONDS)
+        self._in_flight = self._gauge(IN_FLIGHT)
         self._batches = self._counter(BATCHES)
         self._kept = self._gauge(TIMES_KEPT)
         self._dropped = self._counter(TIMES_DROPPED)
         self._subscriptions = self._gauge(SUBSCRIPTIONS)
         self._current = self._gauge(CURRENT)
-        for kind in KINDS:
-            self._notifications.labels(kind, Outcome.TAKEN.value)
+        self._ready = self._gauge(READY)
+        for kind, outcome in product(KINDS, Outcome):
+            self._notifications.labels(kind, outcome.value)
+        for place, written in product((POSTGRES, ANNOTATION), (_SUCCESS, _FAILURE)):
+            self._batches.labels(place, written)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
 
@@ -128,7 +155,8 @@ class ReceiverMetrics:
     def answered(self, route: str, code: int, seconds: float) -> None:
         """A request was answered; `route` is one of a few words."""
         self._requests.labels(route, str(code)).inc()
-        self._answers.labels(route).observe(seconds)
+        if code != _CUT:
+            self._answers.labels(route).observe(seconds)
 
     def forwarded(self, code: int | str, seconds: float | None) -> None:
         """The product was asked; None: it was not, since too much was in flight."""
@@ -138,14 +166,22 @@ class ReceiverMetrics:
 
     def batch(self, place: str, *, succeeded: bool) -> None:
         """Times were written to `postgres`, or one to an `annotation`."""
-        self._batches.labels(place, "success" if succeeded else "failure").inc()
+        self._batches.labels(place, _SUCCESS if succeeded else _FAILURE).inc()
 
     def time_dropped(self) -> None:
         """A time was not kept."""
         self._dropped.inc()
 
+    def in_flight(self, lane: Lane, read: Callable[[], int]) -> None:
+        """How much is in flight there is asked at each scrape, on the scrape's thread."""
+        self._in_flight.labels(lane.value).set_function(read)
+
+    def ready(self, is_ready: Callable[[], bool]) -> None:
+        """Whether it is ready is asked in the same way."""
+        self._ready.set_function(lambda: float(is_ready()))
+
     def watch(self, subscriptions: Callable[[], int], kept: Callable[[], int], current: Callable[[], bool]) -> None:
-        """What is asked at each scrape, on the scrape's thread."""
+        """And so are these."""
         self._subscriptions.set_function(subscriptions)
         self._kept.set_function(kept)
         self._current.set_function(lambda: float(current()))

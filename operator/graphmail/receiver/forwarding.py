@@ -9,7 +9,7 @@ import aiohttp
 import structlog
 from yarl import URL
 
-from graphmail.receiver.counting import ReceiverMetrics
+from graphmail.receiver.counting import Lane, ReceiverMetrics
 
 _log = structlog.get_logger("graphmail.receiver")
 
@@ -37,6 +37,8 @@ class Forwarding:
         self._metrics = metrics
         self._most = {True: most, False: max(most // _UNPROVEN_SHARE, 1)}
         self._in_flight = {True: 0, False: 0}
+        metrics.in_flight(Lane.PROVEN, lambda: self._in_flight[True])
+        metrics.in_flight(Lane.UNPROVEN, lambda: self._in_flight[False])
         self._timeout = aiohttp.ClientTimeout(total=seconds)
         self._session: aiohttp.ClientSession | None = None
         self._failing = False

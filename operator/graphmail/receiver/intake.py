@@ -7,7 +7,7 @@ from typing import Protocol
 import structlog
 
 from graphmail.receiver.arrivals import Arrivals
-from graphmail.receiver.counting import CHANGE, OTHER, Outcome, ReceiverMetrics
+from graphmail.receiver.counting import CHANGE, OTHER, Lane, Outcome, ReceiverMetrics
 from graphmail.receiver.forwarding import UNAVAILABLE, Forwarding
 from graphmail.receiver.handing import Handing, NotHanded
 from graphmail.receiver.reading import Notification
@@ -82,6 +82,7 @@ class Lifecycle:
         self._now = now
         self._checking = Checking(roster, metrics)
         self._room = most
+        metrics.in_flight(Lane.LIFECYCLE, lambda: most - self._room)
 
     async def take(self, items: list[Notification], _: Request) -> int:
         """202 when all that is proven stands at the API server; 503 when it does not, or when we cannot know yet whose it is."""

@@ -106,6 +106,7 @@ async def _assembled(settings: Settings, manners: Manners, opened: AsyncExitStac
     database = await _open_database(settings, opened)
     arrivals = Arrivals(cluster, database, roster, metrics)
     metrics.watch(lambda: len(roster), lambda: len(arrivals), lambda: roster.current)
+    metrics.ready(lambda: not readiness.missing())
     now = clock_of(settings.simulated_clock_file).now
     handing = Handing(cluster, roster)
     routes: dict[str, Take] = {

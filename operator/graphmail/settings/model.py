@@ -413,9 +413,14 @@ class Settings(BaseModel):
     @property
     def notification_url(self) -> str | None:
         """Where Graph delivers for mirrored resources, without our marker: the receiver where it passes on, else the product."""
-        if self.receiver_url is not None and self.receiver_forward_url is not None:
+        if self.receiver_url is not None and self.receiver_passes_on:
             return self.receiver_url + NOTIFICATIONS_PATH
         return self.product_url
+
+    @property
+    def receiver_passes_on(self) -> bool:
+        """Whether change notifications go through the receiver as well."""
+        return self.receiver_url is not None and self.receiver_forward_url is not None
 
     @property
     def lifecycle_url(self) -> str | None:

@@ -31,6 +31,13 @@ groups:
       - alert: GraphMailLone
         expr: vector(1)
 """
+OF_THE_RECEIVER = """
+  - name: graphmail.receiver
+    rules:
+      - alert: GraphMailReceiver
+        expr: graphmail_receiver_ready == 0
+"""
+RECEIVER_ON = "receiver.enabled=true,receiver.url=https://mail.example.com"
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +46,7 @@ def chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("chart") / "graphmail-operator"
     shutil.copytree(CHART, copy)
     (copy / "alerts").mkdir(exist_ok=True)
-    (copy / "alerts" / "graphmail.yaml").write_text(ALERTS)
+    (copy / "alerts" / "graphmail.yaml").write_text(ALERTS + OF_THE_RECEIVER)
     return copy
 
 
@@ -56,6 +63,23 @@ def test_nothing_of_it_is_made_unless_asked_for(helm: Helm) -> None:
 
 def test_the_alerts_are_taken_as_they_are_with_prometheus_s_own_templates(helm: Helm, chart: Path) -> None:
     assert rule(helm, chart)["spec"] == yaml.safe_load(ALERTS)
+
+
+def test_those_of_the_receiver_come_with_it_alone(helm: Helm, chart: Path) -> None:
+    assert rule(helm, chart, "--set", RECEIVER_ON)["spec"] == yaml.safe_load(ALERTS + OF_THE_RECEIVER)
+    left_out = f"{RECEIVER_ON},metrics.prometheusRule.disabledAlerts={{GraphMailReceiver}}"
+    assert rule(helm, chart, "--set", left_out)["spec"] == yaml.safe_load(ALERTS)
+    off = "metrics.prometheusRule.disabledAlerts={GraphMailReceiver}"
+    assert rule(helm, chart, "--set", off)["spec"] == yaml.safe_load(ALERTS)
+
+
+def test_the_group_of_the_receiver_is_named_as_the_chart_looks_for_it(helm: Helm) -> None:
+    asked = ["--set", "metrics.prometheusRule.enabled=true"]
+    without, with_it = (
+        {group["name"] for group in named(helm.template(*asked, *more), "PrometheusRule")["spec"]["groups"]}
+        for more in ([], ["--set", RECEIVER_ON])
+    )
+    assert with_it - without == {"graphmail.receiver"}
 
 
 def test_alerts_can_be_left_out_and_a_group_without_rules_goes_with_them(helm: Helm, chart: Path) -> None:
@@ -82,7 +106,7 @@ def test_links_to_the_dashboard_lead_to_the_grafana_that_the_values_name(url: st
 
 
 def test_an_alert_that_does_not_exist_cannot_be_left_out(helm: Helm, chart: Path) -> None:
-    told = "disabledAlerts holds GraphMailTow, which is no alert: there are GraphMailOne, GraphMailTwo, GraphMailLone"
+    told = "disabledAlerts holds GraphMailTow, which is no alert: there are GraphMailOne, GraphMailTwo, GraphMailLone, GraphMailReceiver"
     with pytest.raises(HelmError, match=told):
         rule(helm, chart, "--set", "metrics.prometheusRule.disabledAlerts={GraphMailOne,GraphMailTow}")
 

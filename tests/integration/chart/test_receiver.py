@@ -101,6 +101,33 @@ def test_the_network_lets_through_what_it_needs(helm: Helm, rendered: list[Resou
 
 def test_prometheus_finds_its_metrics_by_a_service_of_their_own(rendered: list[Resource]) -> None:
     monitor = named(rendered, "ServiceMonitor", "receiver")["spec"]["selector"]["matchLabels"]
-    labels = named(rendered, "Service", "receiver-metrics")["metadata"]["labels"]
+    service = named(rendered, "Service", "receiver-metrics")
+    labels = service["metadata"]["labels"]
+    [endpoint] = named(rendered, "ServiceMonitor", "receiver")["spec"]["endpoints"]
+    assert endpoint["port"] == service["spec"]["ports"][0]["name"]
+    assert {"name": service["spec"]["ports"][0]["targetPort"], "containerPort": 9464} in container(
+        rendered, "receiver"
+    )["ports"]
     assert monitor.items() <= labels.items()
     assert not monitor.items() <= named(rendered, "Service", "metrics")["metadata"]["labels"].items()
+
+
+def test_it_is_scraped_as_the_operator_is_with_every_value_of_that(helm: Helm) -> None:
+    values = ["-f", str(CHART / "ci" / "everything-values.yaml"), "--set", SHORT]
+    rendered = helm.template(*values)
+    receiver = named(rendered, "ServiceMonitor", "receiver")["spec"]
+    [operator] = [
+        each["spec"] for each in rendered if each["kind"] == "ServiceMonitor" and each["spec"] is not receiver
+    ]
+    assert receiver["endpoints"] == operator["endpoints"]
+    assert receiver["endpoints"][0]["followRedirects"] is False
+    assert receiver["jobLabel"] == operator["jobLabel"]
+
+
+def test_prometheus_alone_reaches_its_metrics_where_the_values_name_it(helm: Helm) -> None:
+    rendered = helm.template("-f", str(CHART / "ci" / "monitoring-values.yaml"), "--set", SHORT)
+    ingress = named(rendered, "NetworkPolicy", "receiver")["spec"]["ingress"]
+    [metrics] = [rule for rule in ingress if ports([rule]) == {9464}]
+    [everybody] = [rule for rule in ingress if ports([rule]) == {8080}]
+    assert metrics["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    assert "from" not in everybody

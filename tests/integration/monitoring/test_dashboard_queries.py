@@ -1,7 +1,10 @@
-"""Every query of the dashboard, asked of a real Prometheus that has scraped a real operator in good and bad times."""
+"""Every query of the dashboard, asked of a real Prometheus that has scraped a real operator and a real receiver in good and bad times."""
 
+import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,7 +15,8 @@ from graphmail.resource.names import ANNOTATION_RENEW, PLURAL
 from support.alerting import ROOT, quick, shipped_rules
 from support.due import BY_TICKS
 from support.monitoring import Prometheus, running
-from support.stage import Running, Stage, condition_status
+from support.reception import ingress_of, receiver, switched_on
+from support.stage import Row, Running, Stage, condition_status
 from support.waiting import eventually
 
 BOARD = ROOT / "helm" / "graphmail-operator" / "dashboards" / "graphmail.json"
@@ -26,7 +30,7 @@ def queries(**variables: str) -> list[tuple[str, str]]:
     """Title and expression of each query, with the variables put in as Grafana does."""
     variables = {"__rate_interval": "1m"} | variables
     found = []
-    for panel in json.loads(BOARD.read_text())["panels"]:
+    for panel in (one for one in json.loads(BOARD.read_text())["panels"] if one["type"] != "row"):
         for target in panel["targets"]:
             expression = re.sub(r"\$(\w+)", lambda match: variables[match[1]], target["expr"])
             found.append((f"{panel['id']} {panel['title']} {target['refId']}", expression))
@@ -39,8 +43,8 @@ async def answered(prometheus: Prometheus, expression: str) -> bool:
     return any(value != "NaN" for value in values) or any(metric in expression for metric in EMPTY)
 
 
-async def provoke(stage: Stage) -> None:
-    """All that the panels tell of: success and failure, a consent that is revoked, 429."""
+async def provoke(stage: Stage) -> Row:
+    """All that the panels tell of: success and failure, a consent that is revoked, 429. The mailbox that is well."""
     good, revoked = stage.add_delegated(), stage.add_delegated()
     await stage.ready(good)
     await stage.ready(revoked)
@@ -54,26 +58,55 @@ async def provoke(stage: Stage) -> None:
         await stage.status_of(row, lambda status: condition_status(status, "Ready") == "False", "not ready")
     stage.kubectl("annotate", PLURAL, good.name, f"{ANNOTATION_RENEW}=once-more")
     await stage.status_of(good, lambda status: status["lastHandledRenewal"] == "once-more", "renewed")
+    return good
 
 
-async def look_on(prometheus: Prometheus, operator: Running, stage: Stage) -> None:
-    """Scrape that operator."""
-    target = (urlsplit(operator.metrics_url).netloc, {"namespace": stage.namespace})
-    await prometheus.start([target], quick(shipped_rules()))
+@asynccontextmanager
+async def graph_posts(stage: Stage, row: Row) -> AsyncIterator[None]:
+    """Mail arrives there all the time, and Graph tells of the subscription: a rate needs more than one."""
+
+    async def post() -> None:
+        while True:
+            await stage.arrive(row)
+            await stage.order("/lifecycle", {"items": [{"event": "missed", "mailbox": row.address}]})
+            await asyncio.sleep(1)  # as often as Prometheus looks
+
+    posting = asyncio.create_task(post())
+    try:
+        yield
+        assert not posting.done(), "Graph posts to the end"
+    finally:
+        posting.cancel()
+        await asyncio.gather(posting, return_exceptions=True)
+
+
+async def look_on(prometheus: Prometheus, stage: Stage, *processes: Running) -> None:
+    """Scrape them."""
+    targets = [(urlsplit(one.metrics_url).netloc, {"namespace": stage.namespace}) for one in processes]
+    await prometheus.start(targets, quick(shipped_rules()))
+
+
+@asynccontextmanager
+async def watched(stage: Stage, folder: Path, **variables: str) -> AsyncIterator[Prometheus]:
+    """An operator and a receiver at work, and Prometheus that looks on."""
+    async with running(folder) as (prometheus, _), ingress_of(stage) as ingress:
+        on = switched_on(stage, ingress)
+        async with receiver(stage, ingress, **on) as receiving, stage.operator(**variables | on) as operator:
+            await look_on(prometheus, stage, operator, receiving)
+            yield prometheus
 
 
 @pytest.mark.parametrize("variables", [{}, PER_MAILBOX_OFF], ids=["per-mailbox", "totals-alone"])
 async def test_every_query_of_the_dashboard_has_an_answer(
     stage: Stage, tmp_path: Path, variables: dict[str, str]
 ) -> None:
-    async with running(tmp_path) as (prometheus, _), stage.operator(**BY_TICKS | variables) as operator:
-        await look_on(prometheus, operator, stage)
-        await provoke(stage)
-
-        for title, expression in queries(namespace=stage.namespace, tenant=stage.tenant):
-            await eventually(partial(answered, prometheus, expression), f"{title} has an answer: {expression}")
-        for title, expression in queries(namespace=".*", tenant=".*"):
-            assert await answered(prometheus, expression), title
+    async with watched(stage, tmp_path, **BY_TICKS | variables) as prometheus:
+        good = await provoke(stage)
+        async with graph_posts(stage, good):
+            for title, expression in queries(namespace=stage.namespace, tenant=stage.tenant):
+                await eventually(partial(answered, prometheus, expression), f"{title} has an answer: {expression}")
+            for title, expression in queries(namespace=".*", tenant=".*"):
+                assert await answered(prometheus, expression), title
         await numbers_are_right(prometheus, stage)
 
 
@@ -89,13 +122,15 @@ async def numbers_are_right(prometheus: Prometheus, stage: Stage) -> None:
     assert await value("12 Uncovered A") == 2
     assert await value("14 Wait for their owners A") == 1
     assert await value("13 Next expiry A") > 0
+    assert await value("21 Receivers A") == await value("21 Receivers B") == 1
+    assert await value("21 Receivers E") > 0
     [worst] = await prometheus.query(asked["4 Worst tenants A"])
     assert (worst["metric"]["tenant"], worst["value"][1]) == (stage.tenant, "2")
 
 
 async def test_a_dashboard_of_an_operator_that_does_nothing_is_not_an_error(stage: Stage, tmp_path: Path) -> None:
     async with running(tmp_path) as (prometheus, _), stage.operator() as operator:
-        await look_on(prometheus, operator, stage)
+        await look_on(prometheus, stage, operator)
         await operator.metric_is(1, "graphmail_leader")
         for _, expression in queries(namespace=".*", tenant=".*"):
             await prometheus.query(expression)

@@ -22,7 +22,9 @@ from localstack.controlplane import ControlPlane
 from localstack.processes import free_port
 from support.fixtures import crd, endpoint, simulator, stage
 from support.gate import ClusterGate, PostgresGate
-from support.receiving import TENANT, ProductRoute, posted, resource
+from support.receiving import TENANT, Ingress, ProductRoute, posted, resource
+from support.reception import ingress_of
+from support.stage import Stage
 from support.waiting import eventually
 
 __all__ = ["crd", "endpoint", "simulator", "stage"]
@@ -198,6 +200,13 @@ async def ground(
             "GRAPHMAIL_RECEIVER_BATCH_SECONDS": "0.2",
         }
         yield Ground(control_plane, namespace, product_database_url, product, environment)
+
+
+@pytest.fixture
+async def ingress(stage: Stage) -> AsyncIterator[Ingress]:
+    """The way to the receiver from outside, over TLS that Graph trusts."""
+    async with ingress_of(stage) as serving:
+        yield serving
 
 
 @pytest.fixture

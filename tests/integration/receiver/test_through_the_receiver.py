@@ -1,49 +1,13 @@
 """Operator, receiver, product and Graph: mail arrives through the receiver, and Graph is told where to say what happens."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-
 import aiohttp
-import pytest
 
-from graphmail.receiver import receive
 from graphmail.receiver.reading import read_entries
-from graphmail.receiver.running import Manners
 from graphmail.resource.names import ANNOTATION_LIFECYCLE
-from graphmail.settings import Settings
 from support.receiving import Ingress, lifecycle, posted
+from support.reception import receiver, switched_on
 from support.stage import Row, Stage
 from support.waiting import eventually
-
-
-@pytest.fixture
-async def ingress(stage: Stage, tmp_path: Path) -> AsyncIterator[Ingress]:
-    """The way to the receiver from outside, over TLS that Graph trusts."""
-    async with Ingress(tmp_path / "webhook.pem", tmp_path / "webhook.key") as serving:
-        yield serving
-
-
-def switched_on(stage: Stage, ingress: Ingress, *, forwards: bool = True) -> dict[str, str]:
-    product = {"GRAPHMAIL_RECEIVER_FORWARD_URL": stage.endpoint.url + stage.endpoint.path} if forwards else {}
-    return {"GRAPHMAIL_RECEIVER_URL": ingress.url} | product
-
-
-@asynccontextmanager
-async def receiver(stage: Stage, ingress: Ingress, **variables: str) -> AsyncIterator[None]:
-    stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
-    own = {"GRAPHMAIL_RECEIVER_ADDRESS": "127.0.0.1:0", "GRAPHMAIL_RECEIVER_BATCH_SECONDS": "0.2"}
-    settings = Settings.load(stage.environment | own | variables)
-    task = asyncio.create_task(
-        receive(settings, stop, manners=Manners(farewell_seconds=0.0), listening=port.set_result)
-    )
-    ingress.target = f"http://127.0.0.1:{await port}"
-    try:
-        yield
-    finally:
-        stop.set()
-        await task
 
 
 async def delivers_to(stage: Stage, row: Row, url: str) -> None:

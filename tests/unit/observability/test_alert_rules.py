@@ -11,17 +11,25 @@ from graphmail.decision import Reason
 from graphmail.observability.families import FAMILIES
 from graphmail.observability.metrics import DEFECT
 from graphmail.observability.standing import DELETING, OTHERS_MUST_ACT, PENDING, State
+from graphmail.receiver.counting import ANSWER_SECONDS, KINDS, Outcome
+from graphmail.receiver.counting import FAMILIES as OF_THE_RECEIVER
 from graphmail.reconciler.verdicts import REASONS
+from graphmail.resource.lifecycle import LifecycleEvent
+from graphmail.resource.names import LIFECYCLE_PATH, NOTIFICATIONS_PATH
 from graphmail.settings import Settings
 from graphmail.settings.variables import read_variables
-from support.alerts import RUNBOOK, Alert, alerts, filled, own_commands, rules, sections
+from support.alerts import RUNBOOK, Alert, alerts, filled, groups, own_commands, rules, sections
 
 ROOT: Any = typer.main.get_command(build())
 SECTIONS = ("Meaning", "Impact", "Diagnosis", "Remedy")
 URL = "https://github.com/graphmail/graphmail-operator/blob/main/docs/runbook.md#"
-PANELS = range(1, 11)
-BY_NAME = {family.name: family for family in FAMILIES}
-EXPRESSIONS = {rule.get("alert") or rule["record"]: rule["expr"] for rule in rules()}
+PANELS = {*range(1, 11), *range(18, 24)}
+BY_NAME = {family.name: family for family in (*FAMILIES, *OF_THE_RECEIVER)}
+BY_NAME[f"{ANSWER_SECONDS.name}_bucket"] = ANSWER_SECONDS
+EACH_RULE = [(rule.get("alert") or rule["record"], rule["expr"]) for rule in rules()]
+"""By name; an alert with two severities is two rules."""
+EXPRESSIONS = dict(EACH_RULE)
+each_rule = pytest.mark.parametrize(("name", "expr"), EACH_RULE, ids=[name for name, _ in EACH_RULE])
 KNOWN_REASONS = {*REASONS.values(), *(reason.value for reason in Reason), "Subscribed", PENDING, DELETING, DEFECT}
 SELECTOR = re.compile(r"(graphmail_\w+)\{([^}]*)\}")
 MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"([^"]*)"')
@@ -41,7 +49,7 @@ def ids(alert: Alert) -> str:
     return f"{alert.name}-{alert.labels['severity']}"
 
 
-@pytest.mark.parametrize(("name", "expr"), EXPRESSIONS.items(), ids=EXPRESSIONS.keys())
+@each_rule
 def test_a_rule_asks_only_for_metrics_and_labels_that_are_served(name: str, expr: str) -> None:
     recorded = {rule["record"] for rule in rules() if "record" in rule}
     asked = set(re.findall(r"(?<![\w:])(?:namespace:)?graphmail_[\w:]+", expr))
@@ -51,12 +59,36 @@ def test_a_rule_asks_only_for_metrics_and_labels_that_are_served(name: str, expr
         assert label in BY_NAME[metric].labels, f"{name}: {metric} has no label {label}"
 
 
-@pytest.mark.parametrize(("name", "expr"), EXPRESSIONS.items(), ids=EXPRESSIONS.keys())
+@each_rule
 def test_states_and_reasons_in_a_rule_are_those_of_the_code(name: str, expr: str) -> None:
     known = {"state": {state.value for state in State}, "reason": KNOWN_REASONS}
     for _, label, value in matchers(expr):
         if label in known:
             assert words(value) <= known[label], name
+
+
+KNOWN_OF_THE_RECEIVER = {
+    "kind": {*KINDS, "lifecycle"},
+    "outcome": {*(outcome.value for outcome in Outcome), "success", "failure"},
+    "route": {path.strip("/") for path in (LIFECYCLE_PATH, NOTIFICATIONS_PATH)},
+    "event": {event.value for event in LifecycleEvent},
+}
+
+
+@each_rule
+def test_what_a_rule_asks_of_the_receiver_is_spelt_as_the_receiver_does(name: str, expr: str) -> None:
+    for metric, label, value in matchers(expr):
+        if label in KNOWN_OF_THE_RECEIVER and metric.startswith(("graphmail_receiver_", "graphmail_lifecycle_")):
+            assert words(value) <= KNOWN_OF_THE_RECEIVER[label], name
+
+
+def test_an_alert_of_the_receiver_needs_one_or_the_wish_for_one() -> None:
+    """Where there is none, its group must be silent: it asks for nothing else."""
+    [group] = [group for group in groups() if group["name"] == "graphmail.receiver"]
+    asked = {metric for rule in group["rules"] for metric in re.findall(r"graphmail_\w+", rule["expr"])}
+    assert asked
+    assert all(metric.startswith("graphmail_receiver_") for metric in asked)
+    assert not any("absent(" in rule["expr"] for rule in group["rules"])
 
 
 def test_rules_and_totals_leave_the_same_mailboxes_to_their_owners() -> None:

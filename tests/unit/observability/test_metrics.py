@@ -284,6 +284,7 @@ def exercised() -> Metrics:
     metrics.peer_change()
     metrics.observed("renew")
     metrics.observing(only=True)
+    metrics.receiver_expected(change=False, lifecycle=True)
     metrics.clock_skew(timedelta())
     metrics.mirror_read(EXPIRY, 1)
     metrics.mirror_blocked(0)

@@ -10,7 +10,7 @@ import pytest
 
 from graphmail.cluster import Cluster
 from graphmail.receiver.arrivals import Arrivals
-from graphmail.receiver.counting import ReceiverMetrics
+from graphmail.receiver.counting import Lane, ReceiverMetrics
 from graphmail.receiver.forwarding import Forwarding
 from graphmail.receiver.intake import Changes
 from graphmail.receiver.roster import Roster
@@ -41,6 +41,9 @@ class Receiving:
     def counted(self, outcome: str) -> float | None:
         name = "graphmail_receiver_notifications_total"
         return self.metrics.registry.get_sample_value(name, {"kind": "change", "outcome": outcome})
+
+    def in_flight(self, lane: Lane) -> float | None:
+        return self.metrics.registry.get_sample_value("graphmail_receiver_in_flight", {"lane": lane.value})
 
     def forwards(self, code: str) -> float | None:
         return self.metrics.registry.get_sample_value("graphmail_receiver_forwards_total", {"code": code})
@@ -79,6 +82,17 @@ async def test_the_body_goes_on_as_it_came_with_our_marker_and_its_kind() -> Non
     [headers] = product.headers
     assert headers["Content-Type"] == "application/json; charset=utf-8"
     assert not headers.keys() & {"Cookie", "Authorization"}
+
+
+async def test_what_is_in_flight_is_told_for_each_lane() -> None:
+    async with ProductRoute() as product, receiving(product.url, seconds=60) as receiver:
+        product.hold()
+        posts = [asyncio.create_task(receiver.post(posted(item))) for item in (RIGHT, RIGHT, WRONG)]
+        await eventually(lambda: product.waiting == 3, "all of them wait")
+        assert [receiver.in_flight(lane) for lane in (Lane.PROVEN, Lane.UNPROVEN)] == [2, 1]
+        product.let_flow()
+        assert await asyncio.gather(*posts) == [202] * 3
+        assert [receiver.in_flight(lane) for lane in (Lane.PROVEN, Lane.UNPROVEN)] == [0, 0]
 
 
 async def test_a_product_that_is_too_slow_has_taken_nothing() -> None:

@@ -144,10 +144,14 @@ async def test_a_body_whose_size_is_not_told_is_given_up_at_the_bound() -> None:
     assert status in {413, None}
 
 
-async def test_a_body_that_dribbles_in_is_given_up() -> None:
+async def test_a_body_that_dribbles_in_is_given_up_and_its_time_is_not_told_as_ours() -> None:
     head = b"POST /lifecycle HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
-    async with serving(Route()) as url:
+    metrics = ReceiverMetrics()
+    async with served({"/lifecycle": Route().take}, metrics, QUICK) as url:
         assert (await raw(url, head)).startswith(b"HTTP/1.1 408 ")
+    read, label = metrics.registry.get_sample_value, {"route": "lifecycle"}
+    assert read("graphmail_receiver_requests_total", label | {"code": "408"}) == 1
+    assert read("graphmail_receiver_answer_seconds_count", label) is None
 
 
 @pytest.mark.parametrize("said", [b"", b"POST /life", b"POST /lifecycle HTTP/1.1\r\nHost: x\r\n"])

@@ -11,20 +11,22 @@ PRODUCT_ROUTE = "https://desk.example.com/api/email/webhooks/microsoft"
 
 
 @pytest.mark.parametrize(
-    ("env", "notifications", "lifecycle"),
+    ("env", "notifications", "lifecycle", "passes_on"),
     [
-        pytest.param({}, PRODUCT_ROUTE, None, id="off"),
-        pytest.param(URL, PRODUCT_ROUTE, "https://mail.example.com/graphmail/lifecycle", id="lifecycle alone"),
+        pytest.param({}, PRODUCT_ROUTE, None, False, id="off"),
+        pytest.param(URL, PRODUCT_ROUTE, "https://mail.example.com/graphmail/lifecycle", False, id="lifecycle alone"),
         pytest.param(
             URL | FORWARD,
             "https://mail.example.com/graphmail/notifications",
             "https://mail.example.com/graphmail/lifecycle",
+            True,
             id="everything through the receiver",
         ),
     ],
 )
-def test_where_graph_delivers(env: dict[str, str], notifications: str, lifecycle: str | None) -> None:
+def test_where_graph_delivers(env: dict[str, str], notifications: str, lifecycle: str | None, passes_on: bool) -> None:
     settings = Settings.load(PRODUCT | env)
+    assert settings.receiver_passes_on is passes_on
     assert (settings.notification_url, settings.lifecycle_url) == (notifications, lifecycle)
     assert settings.product_url == PRODUCT_ROUTE
 
