@@ -201,7 +201,8 @@ def _blocked_reason(case: Case) -> Reason | None:
 def _attempt(case: Case, reason: Reason, message: str) -> Decision:
     if case.resource.status.subscription_id is not None:
         return case.decision(Action.RENEW, reason, message)
-    return _named_by_row(case) or case.decision(Action.CREATE, reason, message)
+    named = _named_by_row(case)
+    return named._replace(reason=reason) if named is not None else case.decision(Action.CREATE, reason, message)
 
 
 def _requested(case: Case) -> Decision | None:

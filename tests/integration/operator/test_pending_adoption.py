@@ -1,9 +1,10 @@
 """An id that only the provider's row knows is never lost, whatever goes wrong while it is looked up."""
 
 import asyncio
+import time
 
 from graphsim.client import SimulatorControl
-from support.stage import Stage, condition_status
+from support.stage import Running, Stage, condition_status
 from support.waiting import eventually
 
 
@@ -45,3 +46,24 @@ async def test_an_adoption_that_graph_fails_for_now_is_tried_again_and_makes_no_
             await stage.ready(row)
     assert [found.id for found in stage.live(row)] == [subscription.id]
     assert stage.calls(row, "create") == 0
+
+
+async def test_a_renewal_that_is_asked_for_is_answered_by_an_adoption_that_fails_and_not_tried_without_end(
+    stage: Stage,
+) -> None:
+    row = stage.add_delegated()
+    stage.subscribe(row)
+    assert row.grant is not None
+    stage.simulator.world.revoke(row.grant)
+    async with stage.operator(GRAPHMAIL_TICK_SECONDS="1") as operator:
+        status = await stage.status_of(row, lambda status: condition_status(status, "Stalled") == "True", "stalled")
+        stage.request_renewal(row, "now")
+        after = await stage.status_of(row, lambda status: status.get("lastHandledRenewal") == "now", "answered")
+        assert after["consecutiveFailures"] == status["consecutiveFailures"] + 1
+        ticked = time.time()
+        await eventually(lambda: ticked_since(operator, ticked + 2), "it was looked at again, twice")
+        assert stage.resource(row.name)["status"]["consecutiveFailures"] == after["consecutiveFailures"]
+
+
+async def ticked_since(operator: Running, moment: float) -> bool:
+    return (await operator.metric("graphmail_last_tick_timestamp_seconds") or 0.0) > moment

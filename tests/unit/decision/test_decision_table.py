@@ -138,12 +138,12 @@ LIVING: Rows = {
     "a forced renewal does not create beside the row's subscription": (
         given(annotations={**ADOPT_OTHER, **RENEW_NOW}, status=NONE_YET),
         Action.ADOPT,
-        Reason.ADOPTION_REQUESTED,
+        Reason.RENEWAL_REQUESTED,
     ),
     "a new consent does not create beside the row's subscription": (
         given(annotations={**ADOPT_OTHER, **NEW_CONSENT}, status=NONE_YET, conditions=AWAITING),
         Action.ADOPT,
-        Reason.ADOPTION_REQUESTED,
+        Reason.CREDENTIAL_CHANGED,
     ),
     "an adoption that failed waits": (
         given(annotations=ADOPT_OTHER, status=FAILED),
