@@ -173,6 +173,7 @@ async def test_the_first_alert_fires_reaches_somebody_and_clears(installed: Worl
         alert = await receiver.alert(FIRST_ALERT)
         assert alert["annotations"]["runbook_url"] == f"{runbook_of(monitoring.typed)}#graphmailoperatorabsent"
         assert receiver.receivers(FIRST_ALERT) == {"graphmail-on-call"}
+        assert alert["labels"]["namespace"] == NAMESPACE  # by which an AlertmanagerConfig routes
         await installed.follow(recovery, recovery.typed)
         await prometheus.scrape(scraped(installed.kubelet))
         resolved = await receiver.alert(FIRST_ALERT, "resolved")

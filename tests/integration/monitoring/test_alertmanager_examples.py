@@ -133,9 +133,7 @@ async def first(receiver: Receiver) -> dict[str, Any]:
 
 
 async def test_a_mail_says_what_happened_what_to_do_and_where_to_read_on() -> None:
-    message = next(one for one in example("email")["receivers"] if one["name"] == "graphmail-on-call")["email_configs"][
-        0
-    ]
+    message = first_of("email")
     alerts = [told(SIGN_IN) | {"status": "firing"}]
     shared = {"status": "firing", "groupLabels": {"alertname": SIGN_IN["alert"], "namespace": "graphmail"}}
     data = json.dumps(shared | {"alerts": alerts, "commonLabels": alerts[0]["labels"]})
@@ -144,6 +142,20 @@ async def test_a_mail_says_what_happened_what_to_do_and_where_to_read_on() -> No
     assert text.startswith("anna@contoso.com needs its owner.\n")
     assert "signs in again" in text
     assert f"Runbook: {SIGN_IN['annotations']['runbook_url']}\n" in text
+
+
+async def test_a_headline_ends_with_the_alert_where_no_namespace_is_known() -> None:
+    absent = {"labels": {"alertname": "GraphMailOperatorAbsent"}, "annotations": {}, "status": "firing"}
+    data = json.dumps({"status": "firing", "groupLabels": absent["labels"], "alerts": [absent]})
+    for headline in (first_of("slack")["title"], first_of("email")["headers"]["Subject"]):
+        assert (await rendered(headline, data)).strip("\n") == "FIRING 1: GraphMailOperatorAbsent"
+
+
+def first_of(name: str) -> dict[str, Any]:
+    """The message of an example to whom is called first."""
+    receiver = next(one for one in example(name)["receivers"] if one["name"] == "graphmail-on-call")
+    [message] = receiver[f"{name}_configs"]
+    return dict(message)
 
 
 async def rendered(template: str, data: str) -> str:
