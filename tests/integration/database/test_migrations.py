@@ -96,6 +96,29 @@ async def test_a_rows_content_survives(older_product_database_url: str) -> None:
     assert rows == [(41, None)]
 
 
+async def test_a_view_that_is_mended_keeps_its_rights_and_what_stands_on_it(product_database_url: str) -> None:
+    await migrate(product_database_url)
+    before = next(migration.text for migration in numbered() if migration.version == 6)
+    view = before[before.index("CREATE VIEW") :].replace("CREATE VIEW", "CREATE OR REPLACE VIEW")
+    with psycopg.connect(product_database_url, autocommit=True) as connection:
+        connection.execute(view.encode())
+    run(product_database_url, "DELETE FROM graphmail.migrations WHERE version >= 10")
+    run(product_database_url, "CREATE VIEW desk AS SELECT mailbox, hours_left FROM graphmail.subscriptions")
+    run(product_database_url, "GRANT SELECT ON graphmail.subscriptions TO PUBLIC")
+    run(
+        product_database_url,
+        "INSERT INTO graphmail.mailbox_states (tenant, provider_id, mailbox, namespace, resource, state, reason, message, "
+        "what_to_do, expires_at, updated_at) SELECT gen_random_uuid(), gen_random_uuid(), mailbox, 'n', 'r', 'uncovered', '', '', "
+        "'', expires_at, now() FROM (VALUES ('never', NULL), ('over', now() - interval '1 h')) AS v (mailbox, expires_at)",
+    )
+    shown = "SELECT mailbox, hours_left::float FROM desk ORDER BY mailbox"
+    assert run(product_database_url, shown) == [("never", 0.0), ("over", 0.0)]
+    assert await migrate(product_database_url) == MigrationReport(applied=("hours_left",))
+    assert run(product_database_url, shown) == [("never", None), ("over", 0.0)]
+    granted = "SELECT has_table_privilege('public', 'graphmail.subscriptions', 'SELECT')"
+    assert run(product_database_url, granted) == [(True,)]
+
+
 async def test_a_table_in_use_is_waited_for_only_briefly_and_tried_again(older_product_database_url: str) -> None:
     pauses: list[float] = []
     said: list[str] = []

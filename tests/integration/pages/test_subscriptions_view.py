@@ -32,7 +32,8 @@ async def test_what_needs_a_person_is_shown_with_what_to_do_until_it_is_done(sta
     assert revoked.grant is not None
     world.revoke(revoked.grant)
     async with stage.operator():
-        await pages.shows(waiting, "waiting")
+        unknown = await pages.shows(waiting, "waiting")
+        assert (unknown["expires_at"], unknown["hours_left"]) == (None, None)
         shown = await pages.shows(revoked, "action_required")
         assert shown["reason"] == "ReauthorizationRequired"
         assert shown["what_to_do"] == "The mailbox's owner signs in again in the product, and consents."
