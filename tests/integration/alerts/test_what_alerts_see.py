@@ -1,5 +1,6 @@
 """What the rules ask for, from an operator at work; and the commands of the runbook, on a real API server."""
 
+import re
 from datetime import datetime
 
 import pytest
@@ -80,6 +81,16 @@ async def test_every_look_of_the_runbook_works_on_a_real_api_server(stage: Stage
         await stage.ready(row)
         for look in looks:
             stage.control_plane.run_kubectl(*look)
+
+
+async def test_every_statement_of_the_runbook_runs(stage: Stage) -> None:
+    row = stage.add_delegated()
+    statements = re.findall(r"^```sql\n(.*?)^```", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    [never_adopted] = [one for one in statements if "PROVIDER" in one]
+    [found] = stage.product.run(never_adopted.replace("PROVIDER", row.id))
+    assert set(found) == {"webhook_subscription_id", "webhook_expires_at"}
+    for statement in set(statements) - {never_adopted}:
+        stage.product.run(statement)
 
 
 @pytest.mark.parametrize("words", FLAGS.values(), ids=FLAGS.keys())
