@@ -105,7 +105,8 @@ async def installed(beginning: World) -> World:
         elif block.mark.what == "quickstart values":
             await beginning.follow(block, values_of_the_reader(beginning, block.typed))
         else:
-            await beginning.follow(block, microsoft_is_simulated(block.typed, beginning.stage.simulator))
+            typed = microsoft_is_simulated(block.typed, beginning.stage.simulator)
+            await beginning.follow(block, no_node_serves_logs(typed))
     return beginning
 
 
@@ -128,6 +129,11 @@ def microsoft_is_simulated(text: str, simulator: Simulator) -> str:
     graph = f"microsoft: {{graphBaseURL: '{simulator.graph_url}', loginBaseURL: '{simulator.login_url}'}}"
     trust = f"extraEnv: [{{name: SSL_CERT_FILE, value: '{simulator.ca_path}'}}]"
     return text.replace("\nEND\n", f"\n{graph}\n{trust}\nEND\n")
+
+
+def no_node_serves_logs(text: str) -> str:
+    """The same without a look at a pod's log, for which the API server asks the pod's node."""
+    return text.replace(" --logs", "")
 
 
 def values_of_the_reader(world: World, text: str) -> str:
