@@ -1,13 +1,15 @@
 """What the chart makes for the Prometheus operator and for Grafana."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from support.helm import CHART, Helm, HelmError, Resource, named
+from support.alerts import RULES, RUNBOOK
+from support.helm import CHART, Helm, HelmError, Resource, named, pod_specs
 
 ALERTS = """
 groups:
@@ -71,6 +73,26 @@ def test_those_of_the_receiver_come_with_it_alone(helm: Helm, chart: Path) -> No
     assert rule(helm, chart, "--set", left_out)["spec"] == yaml.safe_load(ALERTS)
     off = "metrics.prometheusRule.disabledAlerts={GraphMailReceiver}"
     assert rule(helm, chart, "--set", off)["spec"] == yaml.safe_load(ALERTS)
+
+
+def test_runbook_and_alerts_select_the_pods_of_one_deployment_alone(helm: Helm) -> None:
+    """Not the pod of `helm test`, which stays, and not the receiver's where the operator is meant."""
+    text = RUNBOOK.read_text() + RULES.read_text()
+    selectors = set(re.findall(r"app\.kubernetes\.io/[^\s`]+", text))
+    rendered = helm.template("--set", RECEIVER_ON, release="graphmail-operator")
+    found = {each: selected(rendered, dict(pair.split("=") for pair in each.split(","))) for each in selectors}
+    assert set(found.values()) == {("graphmail-operator",), ("graphmail-operator-receiver",)}
+    assert len(list(pod_specs(rendered))) > 2
+
+
+def selected(resources: list[Resource], labels: dict[str, str]) -> tuple[str, ...]:
+    """What makes the pods that have these labels."""
+    pods = [(each, each["spec"].get("template", each)["metadata"]) for each in resources if "spec" in each]
+    return tuple(
+        each["metadata"]["name"]
+        for each, pod in pods
+        if each["kind"] in {"Pod", "Job", "Deployment"} and labels.items() <= pod.get("labels", {}).items()
+    )
 
 
 def test_the_group_of_the_receiver_is_named_as_the_chart_looks_for_it(helm: Helm) -> None:
