@@ -27,18 +27,33 @@ class Shell:
 
     async def type(self, text: str, **variables: str) -> Ran:
         """Run these lines in one shell, which ends at the first that fails."""
+        process = await self.begin(f"{text}\nexport -p > ~/exported", **variables)
+        out, err = await process.communicate()
+        return Ran(process.returncode or 0, out.decode(), err.decode())
+
+    async def begin(
+        self, text: str, output: int = asyncio.subprocess.PIPE, **variables: str
+    ) -> asyncio.subprocess.Process:
+        """The shell with these lines, begun; with `output` both of its streams go there."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         path = os.pathsep.join([str(self.folder / "bin"), os.environ["PATH"]])
-        process = await asyncio.create_subprocess_exec(
-            *("sh", "-eu", "-c", f"[ ! -e ~/exported ] || . ~/exported\n{text}\nexport -p > ~/exported"),
+        return await asyncio.create_subprocess_exec(
+            *("sh", "-eu", "-c", f"[ ! -e ~/exported ] || . ~/exported\n{text}"),
             cwd=self.checkout,
             env=kept | self.environment | variables | {"PATH": path, "HOME": str(self.folder)},
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdout=output,
+            stderr=output,
         )
-        out, err = await process.communicate()
-        return Ran(process.returncode or 0, out.decode(), err.decode())
+
+
+def linked_checkout(folder: Path) -> Path:
+    """A checkout in which the reader may leave files."""
+    folder.mkdir()
+    for entry in ROOT.iterdir():
+        if entry.name != ".demo":
+            (folder / entry.name).symlink_to(entry)
+    return folder
 
 
 def open_shell(

@@ -29,7 +29,7 @@ from support.fixtures import open_endpoint
 from support.kubelet import Kubelet, kubelet
 from support.monitoring import Labels, Prometheus, Receiver, running
 from support.product import Product
-from support.shell import Shell, open_shell, story
+from support.shell import Shell, linked_checkout, open_shell, story
 from support.stage import Row, Stage
 from support.waiting import eventually
 
@@ -114,14 +114,6 @@ def node(folder: Path) -> Path:
     made = folder / "node"
     made.mkdir()
     return made
-
-
-def linked_checkout(folder: Path) -> Path:
-    """A checkout in which the reader may leave files."""
-    folder.mkdir()
-    for entry in ROOT.iterdir():
-        (folder / entry.name).symlink_to(entry)
-    return folder
 
 
 def microsoft_is_simulated(text: str, simulator: Simulator) -> str:
