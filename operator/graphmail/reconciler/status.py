@@ -149,7 +149,8 @@ def status_reported(resource: GraphMailSubscription, around: Surroundings) -> St
         status = status.model_copy(update={"newest_message_time": None})
     wanted = [_synced(around.synced)]
     if resource.spec.suspend:
-        message = "suspended: no calls to Graph. Set spec.suspend to false to resume"
+        resume = f"`graphmail resume {resource.metadata.name}` (spec.suspend: false)"
+        message = f"suspended: no calls to Graph. {resume} begins them again, or the product, where its row is paused"
         wanted.append(Wanted(ConditionType.READY, False, Reason.SUSPENDED.value, message))
     elif status.condition(ConditionType.READY) is None:
         wanted.append(Wanted(ConditionType.READY, False, Reason.NOT_SUBSCRIBED.value, "there is no subscription yet"))
