@@ -126,7 +126,8 @@ RENEWALS = Family(
     "graphmail_renewals_total",
     "counter",
     "Finished work at Graph by action (create, renew, recreate, replace, verify, adopt, delete, check-delivery) and outcome "
-    "(success, failure). A verification counts only when it found something, a check of delivery when its sign-in failed.",
+    "(success, failure; refused: the row names a subscription that is gone or another one's, which is not adopted). A verification counts "
+    "only when it found something, a check of delivery when its sign-in failed.",
     ("action", "outcome"),
 )
 RECONCILE_ERRORS = Family(

@@ -133,6 +133,7 @@ class Metrics:
         for action in ACTIONS:
             for outcome in ("success", "failure"):
                 self._renewals.labels(action, outcome)
+        self._renewals.labels("adopt", "refused")
         for outcome in CHECKS:
             self._checks.labels(outcome)
         self._errors.labels(DEFECT)
@@ -159,9 +160,10 @@ class Metrics:
         self._requests.labels(route, method, str(code)).inc()
         self._latency.labels(route, method).observe(seconds)
 
-    def renewal(self, action: str, *, succeeded: bool) -> None:
-        """Work at Graph is finished; `action` is one of `ACTIONS`."""
-        self._renewals.labels(action, "success" if succeeded else "failure").inc()
+    def renewal(self, action: str, *, succeeded: bool, refused: bool = False) -> None:
+        """Work at Graph is finished; `action` is one of `ACTIONS`. Refused: what was looked up is not adopted, and that is no failure."""
+        outcome = "refused" if refused else "success" if succeeded else "failure"
+        self._renewals.labels(action, outcome).inc()
 
     def reconcile_error(self, reason: str) -> None:
         """An attempt has failed; `reason` is a word from a fixed list, never a text."""

@@ -257,7 +257,7 @@ class Settling:
         if verdict is not None and verdict.awaits_credentials:
             _log.info(f"{result.deed} waits", **facts, reason=verdict.reason, waits_for=verdict.in_full)
             return
-        self._metrics.renewal(result.deed.value, succeeded=result.success and not result.refused)
+        self._metrics.renewal(result.deed.value, succeeded=result.success, refused=bool(result.refused))
         if verdict is None:
             note = result.note or result.refused or None
             # The line of the call to Graph has told of an ordinary renewal already, and each line costs it 0.1 ms.

@@ -157,11 +157,17 @@ def test_finished_work_is_counted_by_action_and_outcome() -> None:
     metrics = metrics_of()
     assert {
         (labels["action"], labels["outcome"], number) for labels, number in samples(metrics)["graphmail_renewals_total"]
-    } == {(action, outcome, 0.0) for action in ACTIONS for outcome in ("success", "failure")}
+    } == {
+        *((action, outcome, 0.0) for action in ACTIONS for outcome in ("success", "failure")),
+        ("adopt", "refused", 0.0),
+    }
     metrics.renewal("renew", succeeded=True)
     metrics.renewal("renew", succeeded=True)
     metrics.renewal("create", succeeded=False)
+    metrics.renewal("adopt", succeeded=True, refused=True)
     assert value(metrics, "graphmail_renewals_total", action="renew", outcome="success") == 2
+    assert value(metrics, "graphmail_renewals_total", action="adopt", outcome="refused") == 1
+    assert value(metrics, "graphmail_renewals_total", action="adopt", outcome="failure") == 0
     assert value(metrics, "graphmail_renewals_total", action="create", outcome="failure") == 1
 
 
