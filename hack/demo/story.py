@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,8 @@ class Storyteller:
 
     stack: Stack
     before: Mapping[str, Before]
+    _table: str = field(default="", init=False)
+    """What kubectl showed first of the resources."""
 
     def tell(self) -> None:
         """All of it, from the first start of the operator."""
@@ -85,13 +87,14 @@ class Storyteller:
         command("graphmail run")
         self.stack.start_operator()
         self._await("the resources of all providers", self._mirrored, SETTLE_SECONDS)
-        self._kubectl(GET)
+        self._table = self._kubectl(GET)
 
     def outcome(self) -> None:
         """What became of each provider."""
-        heading("A moment later")
         late = self._await_settled()
-        self._kubectl(GET)
+        if not same_but_for_age(self._table, self.stack.kubectl(*GET.split())):
+            heading("A moment later")
+            self._kubectl(GET)
         by_name = observed.resources(self.stack)
         heading("What became of them")
         table(
@@ -198,12 +201,13 @@ class Storyteller:
 
     # How it is done
 
-    def _kubectl(self, arguments: str) -> None:
+    def _kubectl(self, arguments: str) -> str:
         output = self.stack.kubectl(*arguments.split())
         command(
             f"kubectl {arguments}",
             output or f"No resources found in {self.stack.environment['GRAPHMAIL_NAMESPACE']} namespace.",
         )
+        return output
 
     def _mirrored(self) -> bool:
         return len(observed.resources(self.stack)) == len(PROVIDERS)
@@ -247,6 +251,12 @@ def eventually(condition: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(0.5)
     return True
+
+
+def same_but_for_age(one: str, other: str) -> bool:
+    """Whether two tables of kubectl, whose last column is the age, tell the same."""
+    first, second = ([line.split()[:-1] for line in table.splitlines()] for table in (one, other))
+    return first == second
 
 
 def _short(provider: Provider) -> str:
