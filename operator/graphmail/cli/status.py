@@ -20,6 +20,7 @@ from graphmail.cli.page import Page
 from graphmail.cli.selection import Selection, selected
 from graphmail.cli.situation import Ready, Situation, sorted_situations
 from graphmail.cli.spans import read_moment, when
+from graphmail.cli.typed import advised
 from graphmail.resource.model import write_time
 
 PAGE = Page(
@@ -136,7 +137,7 @@ def show(found: Sequence[Situation], wish: Wish, now: datetime, screen: Screen, 
         put([as_json(one, now) for one in shown])
         return
     if not found:
-        ids = "; tenants and providers are named by their ids, see `graphmail status -o wide`"
+        ids = f"; tenants and providers are named by their ids, see `{advised('status -o wide')}`"
         screen.note(
             f"no mailbox{wish.selection.describe()} in namespace {namespace}: is it the right one? See --namespace and --context"
             f"{ids if wish.selection.describe() else ''}"

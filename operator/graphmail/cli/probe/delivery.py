@@ -6,6 +6,7 @@ from datetime import datetime
 from graphmail.cli.check.findings import Finding, failed, ok, skipped, warning
 from graphmail.cli.describe import both
 from graphmail.cli.probe.subject import Subject
+from graphmail.cli.typed import advised
 from graphmail.database import DatabaseError
 from graphmail.decision import Reason
 from graphmail.fleet import Entry, key_of
@@ -67,5 +68,5 @@ def delivering(subject: Subject) -> Finding:
     told = f"{found.reason}: {found.message}"
     if found.status == "True":
         return ok(DELIVERING, told)
-    remedy = _REMEDIES.get(found.reason, f"`graphmail describe {subject.name}`")
+    remedy = _REMEDIES.get(found.reason, f"`{advised(f'describe {subject.name}')}`")
     return (failed if found.status == "False" else warning)(DELIVERING, told, remedy)

@@ -12,6 +12,7 @@ from graphmail.cli.handshake import shown
 from graphmail.cli.probe.subject import Subject
 from graphmail.cli.situation import Ready, situation
 from graphmail.cli.spans import when
+from graphmail.cli.typed import advised
 from graphmail.cluster import ClusterError
 from graphmail.database import DatabaseError
 from graphmail.decision import Reason
@@ -61,12 +62,12 @@ def _held(row: FolderSubscription, subject: Subject) -> Finding:
             return warning(
                 SUBSCRIPTION, told, "deliver through the receiver (docs/receiver.md), or take the folder away"
             )
-        return failed(SUBSCRIPTION, told, f"`graphmail describe {subject.name}` says what it waits for")
+        return failed(SUBSCRIPTION, told, f"`{advised(f'describe {subject.name}')}` says what it waits for")
     told = f"{row.folder} has {row.subscription_id}, which expire{'s' if _lives(row, subject) else 'd'}"
     told = f"{told} {when(row.expiration_time, subject.now)}, as the status has it"
     if _lives(row, subject):
         return ok(SUBSCRIPTION, told)
-    return failed(SUBSCRIPTION, told, f"see that the operator runs, then `graphmail renew {subject.name}`")
+    return failed(SUBSCRIPTION, told, f"see that the operator runs, then `{advised(f'renew {subject.name}')}`")
 
 
 def _lives(row: FolderSubscription, subject: Subject) -> bool:
@@ -133,14 +134,12 @@ async def _asked(
         if error.meaning is not Meaning.GONE:
             return [failed(GRAPH, explain(error)[0])]
         told = f"Graph has no subscription {row.subscription_id} of {row.folder} any more"
-        remedy = (
-            f"`graphmail renew {subject.name}` has a new one made now; a running operator notices it by itself, later"
-        )
+        remedy = f"`{advised(f'renew {subject.name}')}` has a new one made now; a running operator notices it by itself, later"
         return [failed(GRAPH, told, remedy)]
     expires = when(held.expires_at, graph.graph_time())
     if held.expires_at <= graph.graph_time():
         told = f"Graph says that subscription {held.id} of {row.folder} expired {expires}"
-        return [failed(GRAPH, told, f"see that the operator runs, then `graphmail renew {subject.name}`")]
+        return [failed(GRAPH, told, f"see that the operator runs, then `{advised(f'renew {subject.name}')}`")]
     alive = ok(GRAPH, f"Graph says that subscription {held.id} of {row.folder} lives, and expires {expires}")
     return [alive, *moved(held, subject)]
 
@@ -150,7 +149,7 @@ def moved(held: Subscription, subject: Subject) -> Iterator[Finding]:
     spec = subject.resource.spec
     if held.notification_url and without_marker(held.notification_url) != without_marker(spec.notification_url):
         told = f"Graph delivers to {shown(held.notification_url)}, and not to {shown(spec.notification_url)}"
-        yield failed(GRAPH, told, f"`graphmail renew {subject.name}` moves the subscription")
+        yield failed(GRAPH, told, f"`{advised(f'renew {subject.name}')}` moves the subscription")
     lifecycle = held.lifecycle_notification_url
     if _plain(lifecycle) != _plain(spec.lifecycle_notification_url):
         at = shown(lifecycle) if lifecycle else "nowhere"
