@@ -1,7 +1,6 @@
 """`graphmail check`: whether everything that the operator needs is there, and how to mend what is not."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Annotated
 
@@ -9,7 +8,7 @@ import typer
 
 from graphmail.cli.check.endpoint import check_endpoint
 from graphmail.cli.check.environment import check_settings
-from graphmail.cli.check.findings import Finding, Verdict, failed
+from graphmail.cli.check.findings import Finding, Findings, Verdict, failed
 from graphmail.cli.check.ground import Check, Ground, Wish
 from graphmail.cli.check.kubernetes import check_kubernetes
 from graphmail.cli.check.microsoft import check_microsoft
@@ -77,24 +76,26 @@ async def _check(wish: Wish, output: OutputFormat) -> int:
     screen = Screen.of_process()
     findings = []
     with screen.progress("checking") as show:
-        async for finding in examine(wish):
-            findings.append(finding)
-            show(f"checked {finding.check}")
-            if output is OutputFormat.TABLE:
-                tell(finding, screen)
+        async with aclosing(examine(wish)) as found:
+            async for finding in found:
+                findings.append(finding)
+                show(f"checked {finding.check}")
+                if output is OutputFormat.TABLE:
+                    tell(finding, screen)
     if output is OutputFormat.JSON:
         screen.json([finding.as_json() for finding in findings])
     return FAILED if any(finding.verdict is Verdict.FAILED for finding in findings) else 0
 
 
-async def examine(wish: Wish) -> AsyncIterator[Finding]:
+async def examine(wish: Wish) -> Findings:
     """Everything that is found, as it is found."""
     async with AsyncExitStack() as opened:
         ground = Ground(wish, opened)
         for name, look in CHECKS:
             try:
-                async for finding in look(ground):
-                    yield finding
+                async with aclosing(look(ground)) as found:
+                    async for finding in found:
+                        yield finding
             except Exception as error:
                 # One check that goes wrong must not hide what the others find.
                 yield failed(name, "; ".join(explain(error)))

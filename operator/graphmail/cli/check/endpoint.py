@@ -1,15 +1,13 @@
 """The notification URL, as Graph would try it: it resolves, and answers the handshake."""
 
-from collections.abc import AsyncIterator
-
-from graphmail.cli.check.findings import Finding, ok, skipped, warning
+from graphmail.cli.check.findings import Finding, Findings, ok, skipped, warning
 from graphmail.cli.check.ground import Ground
 from graphmail.cli.handshake import host_of, knock, resolve
 
 NAME = "notifications"
 
 
-async def check_endpoint(ground: Ground) -> AsyncIterator[Finding]:
+async def check_endpoint(ground: Ground) -> Findings:
     """Tried from here, which is not where Graph is: trouble is a warning."""
     url = ground.settings.notification_url if ground.settings else None
     if url is None:

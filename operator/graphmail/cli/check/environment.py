@@ -1,9 +1,8 @@
 """The settings, as the operator would read them."""
 
 import os
-from collections.abc import AsyncIterator
 
-from graphmail.cli.check.findings import Finding, failed, ok, warning
+from graphmail.cli.check.findings import Findings, failed, ok, warning
 from graphmail.cli.check.ground import Ground
 from graphmail.cli.configuration import read_settings
 from graphmail.cli.page import Page
@@ -13,7 +12,7 @@ NAME = "settings"
 SEE = "see docs/settings.md"
 
 
-async def check_settings(ground: Ground, page: Page) -> AsyncIterator[Finding]:
+async def check_settings(ground: Ground, page: Page) -> Findings:
     """All of them are right, and none is misspelt."""
     try:
         ground.settings = read_settings(page, namespace=ground.wish.namespace)

@@ -1,10 +1,11 @@
 """The API server: reachable, with our CRD, and with the rights that the operator needs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from contextlib import aclosing
 from typing import NamedTuple
 
-from graphmail.cli.check.findings import Finding, failed, ok, skipped
+from graphmail.cli.check.findings import Finding, Findings, failed, ok, skipped
 from graphmail.cli.check.ground import Ground
 from graphmail.cli.clusters import explain_cluster
 from graphmail.cli.selection import Selection, selected
@@ -45,7 +46,7 @@ def rights(settings: Settings) -> list[Right]:
     return [*WATCHING, *mirroring, *TELLING, SECRETS, *electing, *([] if settings.installation else [NAMESPACE])]
 
 
-async def check_kubernetes(ground: Ground) -> AsyncIterator[Finding]:
+async def check_kubernetes(ground: Ground) -> Findings:
     """It answers, knows our resource, and lets us do our work."""
     settings = ground.settings
     if settings is None:
@@ -54,15 +55,16 @@ async def check_kubernetes(ground: Ground) -> AsyncIterator[Finding]:
     try:
         cluster = await ground.opened.enter_async_context(ground.wish.target(settings).client())
         yield ok("api server", f"{cluster.server} answers, and knows us as {await _name(cluster)}")
-        async for finding in _resources(ground, cluster, settings):
-            yield finding
+        async with aclosing(_resources(ground, cluster, settings)) as found:
+            async for finding in found:
+                yield finding
     except ClusterConfigError as error:
         yield failed("api server", str(error))
     except ClusterError as error:
         yield failed("api server", explain_cluster(error, settings.namespace))
 
 
-async def _resources(ground: Ground, cluster: Cluster, settings: Settings) -> AsyncIterator[Finding]:
+async def _resources(ground: Ground, cluster: Cluster, settings: Settings) -> Findings:
     if not await cluster.serves_subscriptions():
         yield failed("crd", "the API server does not know graphmailsubscriptions", INSTALL)
         return

@@ -1,9 +1,9 @@
 """Postgres: reachable, migrated, and with the rights that the operator needs."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from graphmail.cli.check.findings import Finding, failed, ok, skipped, warning
+from graphmail.cli.check.findings import Finding, Findings, failed, ok, skipped, warning
 from graphmail.cli.check.ground import Ground
 from graphmail.cli.databases import open_database
 from graphmail.database import AccessDenied, Database, DatabaseError, DatabaseUnavailable
@@ -13,7 +13,7 @@ GRANT = "have the tables' owner run `graphmail migrate --grant-to ROLE`; docs/da
 _SHOWN = 3
 
 
-async def check_postgres(ground: Ground) -> AsyncIterator[Finding]:
+async def check_postgres(ground: Ground) -> Findings:
     """It answers, its tables are ready, and our role may use them."""
     settings = ground.settings
     if settings is None or settings.database_url is None:

@@ -1,9 +1,8 @@
 """Whether notifications arrive: when the last one came, and what the condition Delivering says."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime
 
-from graphmail.cli.check.findings import Finding, failed, ok, skipped, warning
+from graphmail.cli.check.findings import Finding, Findings, failed, ok, skipped, warning
 from graphmail.cli.describe import both
 from graphmail.cli.probe.subject import Subject
 from graphmail.cli.typed import advised
@@ -27,7 +26,7 @@ _REMEDIES = {
 """By the reason of the condition (docs/silence.md)."""
 
 
-async def check_delivery(subject: Subject) -> AsyncIterator[Finding]:
+async def check_delivery(subject: Subject) -> Findings:
     """When a notification last came, and whether some should have."""
     try:
         row = await _row(subject)

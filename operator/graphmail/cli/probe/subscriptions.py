@@ -1,10 +1,10 @@
 """Whether the subscription lives: as the status has it, and as Graph says."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 from graphmail.cli.advice import next_step
 from graphmail.cli.check.account import Account
-from graphmail.cli.check.findings import Finding, failed, ok, skipped, warning
+from graphmail.cli.check.findings import Finding, Findings, failed, ok, skipped, warning
 from graphmail.cli.check.microsoft import sign_in
 from graphmail.cli.clusters import explain_cluster
 from graphmail.cli.failures import explain
@@ -77,7 +77,7 @@ def _lives(row: FolderSubscription, subject: Subject) -> bool:
 # --- Graph -----------------------------------------------------------------------------------------------------------
 
 
-async def ask_graph(subject: Subject) -> AsyncIterator[Finding]:
+async def ask_graph(subject: Subject) -> Findings:
     """Graph is asked for each subscription by its id, where we can sign in for the mailbox."""
     rows = [row for row in subject.resource.status.subscriptions if row.subscription_id is not None]
     if not rows:
