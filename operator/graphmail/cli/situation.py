@@ -100,11 +100,15 @@ def _expired_unnoticed(resource: GraphMailSubscription, now: datetime) -> Found 
     return Ready.NO, Reason.EXPIRED.value, message
 
 
+def observes(resource: GraphMailSubscription) -> bool:
+    """The operator does nothing for it but to say what it would do."""
+    ready = resource.status.condition(ConditionType.READY)
+    return ready is not None and ready.reason == Reason.OBSERVING.value
+
+
 def _observed(resource: GraphMailSubscription, _: datetime) -> Found | None:
     ready = resource.status.condition(ConditionType.READY)
-    if ready is None or ready.reason != Reason.OBSERVING.value:
-        return None
-    return Ready.UNKNOWN, ready.reason, ready.message
+    return (Ready.UNKNOWN, ready.reason, ready.message) if ready is not None and observes(resource) else None
 
 
 def _not_ready(resource: GraphMailSubscription, _: datetime) -> Found | None:

@@ -10,12 +10,11 @@ from graphmail.cli.clusters import explain_cluster
 from graphmail.cli.failures import explain
 from graphmail.cli.handshake import shown
 from graphmail.cli.probe.subject import Subject
-from graphmail.cli.situation import Ready, situation
+from graphmail.cli.situation import Ready, observes, situation
 from graphmail.cli.spans import when
 from graphmail.cli.typed import advised
 from graphmail.cluster import ClusterError
 from graphmail.database import DatabaseError
-from graphmail.decision import Reason
 from graphmail.fleet import key_of
 from graphmail.graph import (
     Budget,
@@ -48,8 +47,7 @@ def _stands(subject: Subject) -> Finding:
     if one.ready is Ready.YES and not one.reason:
         return ok(READY, told)
     remedy = next_step(one, subject.now)
-    observed = one.reason == Reason.OBSERVING.value
-    if one.ready is Ready.NO or (one.ready is Ready.UNKNOWN and not observed):
+    if one.ready is Ready.NO or (one.ready is Ready.UNKNOWN and not observes(subject.resource)):
         return failed(READY, told, remedy)
     return warning(READY, told, remedy)
 
