@@ -17,7 +17,7 @@ import structlog
 
 from graphmail.arrivals import Arrivals
 from graphmail.clock import Clock, clock_of
-from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable, load_configuration
+from graphmail.cluster import INSTALL_CRD, Cluster, ClusterError, ClusterUnavailable, load_configuration
 from graphmail.database import Database, DatabaseError, DatabaseUnavailable
 from graphmail.decision import Mode, Policy
 from graphmail.election import Standing
@@ -403,7 +403,7 @@ async def installation_mark(settings: Settings, cluster: Cluster) -> str:
 
 def _cluster_remedy(error: ClusterError, namespace: str) -> str:
     if error.status == 404:
-        return "the API server does not know graphmailsubscriptions: kubectl apply -f crds/graphmailsubscriptions.yaml"
+        return f"the API server does not know graphmailsubscriptions: {INSTALL_CRD}"
     if error.status in {401, 403}:
         return f"the API server refuses us: {error}. Grant the rights of docs/security.md in namespace {namespace}"
     return f"the API server refuses to list graphmailsubscriptions: {error}"

@@ -9,11 +9,9 @@ from graphmail.cli.check.findings import Finding, Findings, failed, ok, skipped
 from graphmail.cli.check.ground import Ground
 from graphmail.cli.clusters import explain_cluster
 from graphmail.cli.selection import Selection, selected
-from graphmail.cluster import Cluster, ClusterConfigError, ClusterError
+from graphmail.cluster import INSTALL_CRD, Cluster, ClusterConfigError, ClusterError
 from graphmail.resource.names import GROUP, OPERATOR, PLURAL
 from graphmail.settings import Settings
-
-INSTALL = "kubectl apply -f crds/graphmailsubscriptions.yaml"
 
 
 class Right(NamedTuple):
@@ -66,7 +64,7 @@ async def check_kubernetes(ground: Ground) -> Findings:
 
 async def _resources(ground: Ground, cluster: Cluster, settings: Settings) -> Findings:
     if not await cluster.serves_subscriptions():
-        yield failed("crd", "the API server does not know graphmailsubscriptions", INSTALL)
+        yield failed("crd", "the API server does not know graphmailsubscriptions", INSTALL_CRD)
         return
     yield ok("crd", "graphmailsubscriptions are served")
     wanted = [right for right in rights(settings) if right is not SECRETS]
