@@ -62,6 +62,18 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def outline(settings: Settings) -> dict[str, object]:
+    """What whoever reads the log must know first: who is at work, for whom, and whether it acts at all."""
+    return {
+        "version": version("graphmail-operator"),
+        "namespace": settings.namespace,
+        "mode": settings.mode.value,
+        "tenants": "all" if settings.tenants is None else sorted(settings.tenants),
+        "look_ahead_minutes": int(settings.look_ahead.total_seconds() // 60),
+        "postgres": settings.database_url is not None,
+    }
+
+
 def holder_name() -> str:
     """This process in claims: the pod's name, or the host's and the process's, and a random part."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -82,7 +94,7 @@ async def serve(settings: Settings, stop: asyncio.Event, claim_signals: Callable
     claim_signals()
     async with _assembled(settings, stop) as operator:
         if operator is not None:
-            _log.info("serving", namespace=settings.namespace, postgres=settings.database_url is not None)
+            _log.info("serving", **outline(settings))
             parts = operator.parts
             await lead(parts.election, parts.readiness, stop, lambda: operator.run(stop, claim_signals))
 

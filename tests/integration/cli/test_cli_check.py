@@ -35,7 +35,7 @@ async def test_all_is_well_before_the_first_run(stage: Stage, graphmail: Graphma
 async def test_each_line_for_people_begins_with_the_verdict(stage: Stage, graphmail: Graphmail) -> None:
     ran = (await graphmail("check", APPLICATION_URL="https://localhost:1")).check()
     lines = ran.out.splitlines()
-    assert lines[0] == f"ok       settings       all are right; namespace {stage.namespace}"
+    assert lines[0] == f"ok       settings       all are right; namespace {stage.namespace}, mode act, all tenants"
     [trouble] = [place for place, line in enumerate(lines) if line.startswith("warning")]
     assert lines[trouble].startswith(
         "warning  notifications  https://localhost:1/api/email/webhooks/microsoft cannot be reached"

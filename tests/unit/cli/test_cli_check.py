@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from graphmail.cli import check
+from graphmail.cli.check import environment
 from graphmail.cli.check.account import Account
 from graphmail.cli.check.findings import Finding, Verdict, ok
 from graphmail.cli.check.ground import Ground, Wish
@@ -19,6 +20,7 @@ from graphmail.provider import Credential
 from graphmail.settings import Settings
 from unit.cli.conftest import Mailbox
 
+TENANT = "1907133e-5beb-5e51-a677-c99de9869156"
 HOOK = "https://product.example/api/email/webhooks/microsoft"
 SETTINGS = Settings.load(
     {
@@ -75,6 +77,17 @@ def test_only_unmarked_and_unknown_subscriptions_to_our_url_are_a_rivals(mailbox
         seen("other-installation", add_marker(HOOK, Marker("there", "p1", "inbox"))),
     ]
     assert [one.id for one in foreign(looked_at)] == ["products-loop", "other-installation"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "namespace graphmail, mode act, all tenants"),
+        ({"GRAPHMAIL_MODE": "observe", "GRAPHMAIL_TENANTS": TENANT}, "namespace graphmail, mode observe, 1 tenant"),
+    ],
+)
+def test_where_and_how_the_operator_would_work_is_told(given: dict[str, str], told: str) -> None:
+    assert environment.place(Settings.load(given)) == told
 
 
 def test_the_place_of_postgres_is_told_without_user_and_password() -> None:
