@@ -48,6 +48,14 @@ def pending(resource: GraphMailSubscription) -> bool:
     return bool(value) and value != resource.status.last_handled_renewal
 
 
+def row_names(subscription_id: str) -> str:
+    """What is known of a subscription that only the row names: the mailbox may be covered, though its status has nothing."""
+    return (
+        f"the row names {subscription_id}, which could not be looked up so far: it may still deliver; "
+        "its expiry is webhook_expires_at in the row"
+    )
+
+
 def objection(resource: GraphMailSubscription, *, again: bool) -> Outcome | None:
     """Why no renewal can be asked for; None: it can."""
     fate, reason = Fate.SKIPPED, ""

@@ -1,5 +1,6 @@
 """`graphmail probe`: whether a mailbox's notifications can arrive, and do, step by step."""
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
@@ -61,6 +62,8 @@ PAGE = Page(
 
 WIDTH = 20
 """Characters of the longest step's name."""
+_REASON = re.compile(r"(?P<word>[A-Z][A-Za-z]+): ")
+"""The word of docs/observability.md, where what was found begins with one."""
 Step = Callable[[Subject], Findings]
 
 
@@ -179,10 +182,10 @@ def conclusion(resource: GraphMailSubscription, findings: Sequence[Finding]) -> 
     """What is wrong in the end, and what to do about it first."""
     broken, mailbox = wrong(findings), resource.spec.mailbox
     if broken:
-        first, rest = broken[0], len(broken) - 1
-        more = f"; {count(rest, 'other step')} failed too, and may follow from it" if rest else ""
-        remedy = [f"  -> {first.remedy}"] if first.remedy else []
-        return [f"{mailbox}: wrong is {first.check}: {first.found}{more}", *remedy]
+        first, tried = broken[0], count(len(findings), "step")
+        reason = _REASON.match(first.found)
+        told = f'"{first.check}"{": " + reason["word"] if reason else ""} ({len(broken)} of {tried} failed)'
+        return [f"{mailbox}: the first failure is {told}", *([f"  -> {first.remedy}"] if first.remedy else [])]
     warned = sum(finding.verdict is Verdict.WARNING for finding in findings)
     left = sum(finding.verdict is Verdict.SKIPPED for finding in findings)
     limits = [f"{count(warned, 'warning')} to look at"] if warned else []
