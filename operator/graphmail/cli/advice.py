@@ -5,7 +5,7 @@ The messages of the conditions explain; this says whose turn it is. The words fo
 
 from datetime import datetime
 
-from graphmail.cli.situation import PENDING, SILENT, Ready, Situation
+from graphmail.cli.situation import OVERDUE_UNNOTICED, PENDING, SILENT, Ready, Situation
 from graphmail.cli.spans import when
 from graphmail.cli.typed import advised
 from graphmail.decision import Reason
@@ -28,7 +28,7 @@ _PERSON = {
     "SubscriptionQuotaFull": "delete spare subscriptions of the mailbox, then `{renew}`",
 }
 """Reasons that only a person can mend."""
-UNNOTICED = frozenset({"Overdue", PENDING, Reason.EXPIRED.value})
+UNNOTICED = frozenset({OVERDUE_UNNOTICED, PENDING, Reason.EXPIRED.value})
 """Reasons that say that nobody looks at the mailbox any more."""
 
 
