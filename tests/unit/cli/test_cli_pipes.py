@@ -46,7 +46,9 @@ async def test_a_check_that_is_left_in_its_midst_closes_what_it_has_opened(monke
         finally:
             closed.append(name)
 
-    monkeypatch.setattr(check, "CHECKS", (("first", lambda _: inner("first")), ("second", lambda _: inner("second"))))
+    monkeypatch.setattr(
+        check, "CHECKS", ((("first",), lambda _: inner("first")), (("second",), lambda _: inner("second")))
+    )
     async with aclosing(check.examine(Wish())) as found:
         await anext(found)
     assert closed == ["first"]

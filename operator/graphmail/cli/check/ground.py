@@ -52,4 +52,6 @@ class Ground:
     """What Graph shows of subscriptions."""
 
 
+WRONG_SETTINGS = "settings are wrong"
+"""Why nothing is tried where the settings cannot be read."""
 Check = Callable[[Ground], Findings]

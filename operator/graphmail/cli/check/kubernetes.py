@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 from graphmail.cli.check.findings import Finding, Findings, failed, ok, skipped
-from graphmail.cli.check.ground import Ground
+from graphmail.cli.check.ground import WRONG_SETTINGS, Ground
 from graphmail.cli.clusters import explain_cluster
 from graphmail.cli.selection import Selection, selected
 from graphmail.cluster import INSTALL_CRD, Cluster, ClusterConfigError, ClusterError
@@ -48,7 +48,7 @@ async def check_kubernetes(ground: Ground) -> Findings:
     """It answers, knows our resource, and lets us do our work."""
     settings = ground.settings
     if settings is None:
-        yield skipped("api server", "settings are wrong")
+        yield skipped("api server", WRONG_SETTINGS)
         return
     try:
         cluster = await ground.opened.enter_async_context(ground.wish.target(settings).client())

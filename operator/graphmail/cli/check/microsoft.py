@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from graphmail.cli.check.account import Account, choose
 from graphmail.cli.check.findings import Finding, Findings, failed, ok, skipped, warning
-from graphmail.cli.check.ground import Ground
+from graphmail.cli.check.ground import WRONG_SETTINGS, Ground
 from graphmail.cli.failures import CommandFailed, explain
 from graphmail.cli.output import count
 from graphmail.cli.spans import human, when
@@ -22,7 +22,7 @@ async def check_microsoft(ground: Ground) -> Findings:
     """One account signs in, and Graph answers it."""
     settings = ground.settings
     if settings is None:
-        yield skipped("sign-in", "settings are wrong")
+        yield skipped("sign-in", WRONG_SETTINGS)
         return
     try:
         account = await choose(ground)

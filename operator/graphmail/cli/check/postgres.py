@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from graphmail.cli.check.findings import Finding, Findings, failed, ok, skipped, warning
-from graphmail.cli.check.ground import Ground
+from graphmail.cli.check.ground import WRONG_SETTINGS, Ground
 from graphmail.cli.databases import open_database
 from graphmail.database import AccessDenied, Database, DatabaseError, DatabaseUnavailable
 from graphmail.settings import Settings
@@ -20,7 +20,7 @@ async def check_postgres(ground: Ground) -> Findings:
         why = (
             "GRAPHMAIL_DATABASE_URL is not set: only resources written by hand are served"
             if settings
-            else "settings are wrong"
+            else WRONG_SETTINGS
         )
         yield skipped("database", why)
         return
