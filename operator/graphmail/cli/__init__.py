@@ -44,7 +44,7 @@ _HELP = """Keep Microsoft Graph mail subscriptions alive: the operator, and what
   graphmail status     see how the mailboxes stand
 
 Settings come from the environment (docs/settings.md). Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the lease is
-lost, 130 interrupted. kubectl finds the same command as `kubectl graphmail`.
+lost, 130 interrupted, 141 nobody reads on. kubectl finds the same command as `kubectl graphmail`.
 """
 
 

@@ -9,6 +9,7 @@ from graphmail.cli.check.findings import Finding, Findings, failed, ok, skipped
 from graphmail.cli.check.ground import WRONG_SETTINGS, Ground
 from graphmail.cli.clusters import explain_cluster
 from graphmail.cli.selection import Selection, selected
+from graphmail.cli.typed import kubectl_options
 from graphmail.cluster import INSTALL_CRD, Cluster, ClusterConfigError, ClusterError
 from graphmail.resource.names import GROUP, OPERATOR, PLURAL
 from graphmail.settings import Settings
@@ -116,7 +117,7 @@ async def _namespace(ground: Ground, cluster: Cluster, settings: Settings) -> Fi
     except ClusterError as error:
         if error.status != 404:
             raise
-        remedy = f"`kubectl create namespace {name}`, or set GRAPHMAIL_NAMESPACE"
+        remedy = f"`kubectl{kubectl_options()} create namespace {name}`, or set GRAPHMAIL_NAMESPACE"
         return failed("namespace", f"there is no namespace {name}", remedy)
     return ok("namespace", f"{name} is there")
 
