@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 
-from support.command import Graphmail, Ran
+from support.command import Graphmail, Ran, start
 from support.hand import Hand
 from support.product import ago
 from support.stage import Stage
@@ -41,6 +41,18 @@ async def test_each_line_for_people_begins_with_the_verdict(stage: Stage, graphm
         "warning  notifications  https://localhost:1/api/email/webhooks/microsoft cannot be reached"
     )
     assert lines[trouble + 1].strip().startswith("-> ")
+
+
+async def test_a_reader_that_has_enough_is_told_nothing(stage: Stage) -> None:
+    checking = await start(stage, "check", GRAPHMAIL_MDOE="observe")
+    assert checking.stdout is not None
+    assert checking.stderr is not None
+    lines = [await checking.stdout.readline() for _ in range(6)]
+    checking._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]
+    told = await checking.stderr.read()
+    await checking.wait()
+    assert lines[0].startswith(b"warning  settings")
+    assert told == b"", "whether it ends with 141 or was done before is a matter of time"
 
 
 async def test_every_wrong_setting_is_told_and_the_rest_is_skipped(stage: Stage, graphmail: Graphmail) -> None:
