@@ -38,6 +38,11 @@ _LONGEST_WAIT_SECONDS = 5
 _LONGEST_HOLD_SECONDS = 3600
 _FORBIDDEN = re.compile(r'cannot (?P<verb>\w+) resource "(?P<resource>[\w/.-]+)"')
 """What RBAC says (Kubernetes, `responsewriters.forbiddenMessage`); a webhook that forbids something says something else."""
+INSTALL_CRD = (
+    "install the CRD, with Helm by `helm upgrade ... --set crds.enabled=true`, by hand in a checkout by `kubectl apply --server-side -f "
+    "crds/graphmailsubscriptions.yaml` (a later Helm release then needs `--take-ownership --force-conflicts`)"
+)
+"""What to do about an API server that does not know our resource."""
 _TOKEN_SECONDS = 10.0
 """How long a token is used before the configuration is asked again. Asking took 0.14 ms a call, since the client loads its whole
 configuration anew; the kubelet replaces a pod's token long before it expires."""

@@ -17,7 +17,7 @@ import structlog
 
 from graphmail.arrivals import Arrivals
 from graphmail.clock import Clock, clock_of
-from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable, load_configuration
+from graphmail.cluster import INSTALL_CRD, Cluster, ClusterError, ClusterUnavailable, load_configuration
 from graphmail.database import Database, DatabaseError, DatabaseUnavailable
 from graphmail.decision import Mode, Policy
 from graphmail.election import Standing
@@ -62,6 +62,18 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def outline(settings: Settings) -> dict[str, object]:
+    """What whoever reads the log must know first: who is at work, for whom, and whether it acts at all."""
+    return {
+        "version": version("graphmail-operator"),
+        "namespace": settings.namespace,
+        "mode": settings.mode.value,
+        "tenants": "all" if settings.tenants is None else sorted(settings.tenants),
+        "look_ahead_minutes": int(settings.look_ahead.total_seconds() // 60),
+        "postgres": settings.database_url is not None,
+    }
+
+
 def holder_name() -> str:
     """This process in claims: the pod's name, or the host's and the process's, and a random part."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -82,7 +94,7 @@ async def serve(settings: Settings, stop: asyncio.Event, claim_signals: Callable
     claim_signals()
     async with _assembled(settings, stop) as operator:
         if operator is not None:
-            _log.info("serving", namespace=settings.namespace, postgres=settings.database_url is not None)
+            _log.info("serving", **outline(settings))
             parts = operator.parts
             await lead(parts.election, parts.readiness, stop, lambda: operator.run(stop, claim_signals))
 
@@ -403,7 +415,7 @@ async def installation_mark(settings: Settings, cluster: Cluster) -> str:
 
 def _cluster_remedy(error: ClusterError, namespace: str) -> str:
     if error.status == 404:
-        return "the API server does not know graphmailsubscriptions: kubectl apply -f crds/graphmailsubscriptions.yaml"
+        return f"the API server does not know graphmailsubscriptions: {INSTALL_CRD}"
     if error.status in {401, 403}:
         return f"the API server refuses us: {error}. Grant the rights of docs/security.md in namespace {namespace}"
     return f"the API server refuses to list graphmailsubscriptions: {error}"

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +63,7 @@ async def listed(cluster: Cluster, what: Collection) -> list[Body]:
         return (await list_all(session, cluster, what))[0]
 
 
-async def changes(cluster: Cluster, what: Collection) -> AsyncIterator[list[Change]]:
+async def changes(cluster: Cluster, what: Collection) -> AsyncGenerator[list[Change], None]:
     """First all of them at once, then each change as it comes; after a break, what changed meanwhile.
 
     An API server that goes away is waited for, once it has answered at all.
@@ -83,9 +84,10 @@ async def changes(cluster: Cluster, what: Collection) -> AsyncIterator[list[Chan
                 if news or not begun:
                     yield news
                 begun = True
-                async for change in watch(session, cluster, what, version):
-                    _note(known, change)
-                    yield [change]
+                async with aclosing(watch(session, cluster, what, version)) as feed:
+                    async for change in feed:
+                        _note(known, change)
+                        yield [change]
             except ClusterError as error:
                 if not begun or error.status in {401, 403}:
                     raise
@@ -125,7 +127,7 @@ async def _get(session: aiohttp.ClientSession, cluster: Cluster, what: Collectio
 
 async def watch(
     session: aiohttp.ClientSession, cluster: Cluster, what: Collection, version: str, *, seconds: int | None = None
-) -> AsyncIterator[Change]:
+) -> AsyncGenerator[Change, None]:
     """The changes since that version, until the API server ends the watch, which it does every now and then.
 
     Args:

@@ -4,8 +4,7 @@ from graphsim import control_mail_models as c
 from graphsim import control_mail_views as views
 from graphsim import control_models as m
 from graphsim.control_views import folder_name, moment
-from graphsim.control_world import chosen_mailboxes
-from graphsim.directory import UnknownObjectError
+from graphsim.control_world import chosen_mailboxes, live_subscription
 from graphsim.lifecycle import LifecycleItem
 from graphsim.rhythms import drawn
 from graphsim.runtime import Runtime
@@ -14,7 +13,7 @@ from graphsim.subscriptions import Subscription
 
 def remove_subscription(runtime: Runtime, body: m.ById) -> m.Removed:
     """End a subscription as Graph does when it removes one: its lifecycle URL is told."""
-    runtime.world.remove_subscription(_live(runtime, body.id))
+    runtime.world.remove_subscription(live_subscription(runtime, body.id))
     return m.Removed(count=1)
 
 
@@ -23,7 +22,9 @@ async def send_lifecycle(runtime: Runtime, body: c.NewLifecycle) -> list[c.Lifec
     items = [item for order in body.items for item in _items(runtime, order)]
     for item in items:
         if item.event == "reauthorizationRequired":
-            runtime.world.reauthorizations.asked(_live(runtime, item.subscription_id), runtime.world.settle())
+            runtime.world.reauthorizations.asked(
+                live_subscription(runtime, item.subscription_id), runtime.world.settle()
+            )
     return [views.lifecycle_delivery(one, runtime.world) for one in await runtime.notifier.send_lifecycle(items)]
 
 
@@ -141,16 +142,9 @@ def list_endpoints(runtime: Runtime, _body: m.Nothing) -> list[c.EndpointView]:
     return [views.endpoint(one, now) for one in runtime.notifier.slow.all()]
 
 
-def _live(runtime: Runtime, subscription_id: str) -> Subscription:
-    found = runtime.world.live(subscription_id)
-    if found is None:
-        raise UnknownObjectError(f"no live subscription {subscription_id!r}")
-    return found
-
-
 def _chosen(runtime: Runtime, body: c.SubscriptionChoice) -> list[Subscription]:
     if body.subscription is not None:
-        return [_live(runtime, body.subscription)]
+        return [live_subscription(runtime, body.subscription)]
     return [
         subscription
         for mailbox in chosen_mailboxes(runtime, body)
@@ -164,7 +158,7 @@ def _items(runtime: Runtime, order: c.LifecycleOrder) -> list[LifecycleItem]:
     if (order.subscription is None) == (order.mailbox is None):
         raise ValueError("name a subscription or a mailbox, and not both")
     if order.subscription is not None:
-        item = LifecycleItem.of(_live(runtime, order.subscription), order.event)
+        item = LifecycleItem.of(live_subscription(runtime, order.subscription), order.event)
         if item is None:
             raise ValueError(f"subscription {order.subscription!r} named no lifecycle URL, or is silently dead")
         return [item]

@@ -174,12 +174,17 @@ def list_ended(runtime: Runtime, _body: m.Nothing) -> list[m.EndedView]:
     return [views.ended(one, runtime.world) for one in runtime.world.subscriptions.ended]
 
 
+def live_subscription(runtime: Runtime, subscription_id: str) -> Subscription:
+    """Find a live subscription by its id; raises UnknownObjectError."""
+    found = runtime.world.live(subscription_id)
+    if found is None:
+        raise UnknownObjectError(f"no live subscription {subscription_id!r}: `graphsim subscriptions` lists the ids")
+    return found
+
+
 def drop_subscription(runtime: Runtime, body: m.ById) -> m.Removed:
     """Let a subscription vanish silently, as Graph sometimes does."""
-    subscription = runtime.world.live(body.id)
-    if subscription is None:
-        raise UnknownObjectError(f"no live subscription {body.id!r}")
-    runtime.world.end_subscription(subscription, "dropped")
+    runtime.world.end_subscription(live_subscription(runtime, body.id), "dropped")
     return m.Removed(count=1)
 
 

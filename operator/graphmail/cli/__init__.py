@@ -10,6 +10,8 @@ import typer
 
 from graphmail.cli.conduct import complain
 from graphmail.cli.failures import FAILED
+from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption
+from graphmail.cli.typed import typed
 
 COMMANDS = (
     "run",
@@ -30,6 +32,9 @@ COMMANDS = (
 )
 """Each is a module of this package, with a `PAGE` and a function of its name. Only the one that is called for is imported."""
 
+PLACELESS = frozenset({"run", "receiver", "migrate"})
+"""They are told by their environment alone where to work."""
+
 _HELP = """Keep Microsoft Graph mail subscriptions alive: the operator, and what one needs around it.
 
 \b
@@ -39,7 +44,7 @@ _HELP = """Keep Microsoft Graph mail subscriptions alive: the operator, and what
   graphmail status     see how the mailboxes stand
 
 Settings come from the environment (docs/settings.md). Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the lease is
-lost, 130 interrupted. kubectl finds the same command as `kubectl graphmail`.
+lost, 130 interrupted, 141 nobody reads on. kubectl finds the same command as `kubectl graphmail`.
 """
 
 
@@ -55,10 +60,27 @@ class _Commands(typer.core.TyperGroup):
         return _load(cmd_name) if cmd_name in COMMANDS else None
 
 
+class _Command(typer.core.TyperCommand):
+    """One command, which remembers how it was called."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """What was typed; a wrong value is told without the words of the library that found it."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+    def invoke(self, ctx: Any) -> Any:
+        """Carry it out."""
+        with typed(ctx.find_root().info_name, ctx.params):
+            return super().invoke(ctx)
+
+
 def _load(name: str) -> Any:
     module = import_module(f"graphmail.cli.{name}")
     app = _app(add_completion=False)
-    app.command(name, help=module.PAGE.render(), short_help=module.PAGE.summary)(getattr(module, name))
+    app.command(name, cls=_Command, help=module.PAGE.render(), short_help=module.PAGE.summary)(getattr(module, name))
     command = typer.main.get_command(app)
     command.name = name
     return command
@@ -82,7 +104,11 @@ def _print_version(*, wanted: bool) -> None:
 
 
 def _root(
+    ctx: typer.Context,
     *,
+    namespace: NamespaceOption = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
     _version: Annotated[
         bool,
         typer.Option(
@@ -90,7 +116,14 @@ def _root(
         ),
     ] = False,
 ) -> None:
-    """What stands before the command."""
+    """What stands before the command: where to look, as kubectl takes it there too. What stands behind the command goes before it."""
+    place = {"namespace": namespace, "kubeconfig": kubeconfig, "context": context}
+    given = {name: value for name, value in place.items() if value is not None}
+    command = ctx.invoked_subcommand
+    if given and command in PLACELESS:
+        option = next(iter(given))
+        raise typer.BadParameter(f"{command} is told by its environment where to work", param_hint=f"'--{option}'")
+    ctx.default_map = {str(command): given}
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from graphmail.cli.failures import FAILED
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption
 from graphmail.cli.output import Screen, count
 from graphmail.cli.page import Page
+from graphmail.cli.typed import advised
 from graphmail.resource.names import ANNOTATION_ADOPT
 
 PAGE = Page(
@@ -77,5 +78,5 @@ def describe(report: Report, *, dry_run: bool) -> Sequence[str]:
     lines += [f"refused by the API server: {mailbox}: {why}" for mailbox, why in report.refused.items()]
     rowless = len(report.spared) + report.withheld
     if rowless:
-        lines.append(f"{count(rowless, 'resource')} without a row: see `graphmail mirror`")
+        lines.append(f"{count(rowless, 'resource')} without a row: see `{advised('mirror')}`")
     return lines

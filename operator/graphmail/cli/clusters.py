@@ -9,7 +9,7 @@ from typing import TypeVar
 from kubernetes.client import Configuration
 
 from graphmail.cli.failures import CommandFailed
-from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable, load_configuration
+from graphmail.cluster import INSTALL_CRD, Cluster, ClusterError, ClusterUnavailable, load_configuration
 
 _FORBIDDEN = re.compile(
     r'User "(?P<user>[^"]+)" cannot (?P<verb>\w+) resource "(?P<resource>[\w/.-]+)"(?: in API group "(?P<group>[^"]*)")?'
@@ -66,8 +66,8 @@ def explain_cluster(error: ClusterError, namespace: str) -> str:
         return missing_right(error, namespace)
     if error.status == 404:
         return (
-            "the API server does not know graphmailsubscriptions. Install the CRD with "
-            "`kubectl apply -f crds/graphmailsubscriptions.yaml`, or choose another cluster with --context"
+            "the API server does not know graphmailsubscriptions: choose another cluster with --context, or "
+            f"{INSTALL_CRD}"
         )
     return f"the API server refuses: {error}"
 

@@ -17,7 +17,7 @@ from graphmail.cli.clusters import Target, connected
 from graphmail.cli.databases import open_database
 from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable
 from graphmail.database import Database
-from graphmail.decision import Mode
+from graphmail.decision import Mode, adoption_pending
 from graphmail.fleet import Fleet
 from graphmail.mirror import Mirror, Template
 from graphmail.observability.metrics import Metrics
@@ -109,18 +109,14 @@ def _report(fleet: Fleet, cluster: "_Cluster", rows: int, withheld: int) -> Repo
         adopting=[
             resource
             for name, resource in resources.items()
-            if _adopts(resource) and cluster.listed.get(name) != resource.metadata.annotations[ANNOTATION_ADOPT]
+            if adoption_pending(resource)
+            and cluster.listed.get(name) != resource.metadata.annotations[ANNOTATION_ADOPT]
         ],
         deleted=[resources[name] for name in cluster.deleted],
         spared=[resources[name] for name in cluster.spared],
         withheld=withheld,
         refused=cluster.refused,
     )
-
-
-def _adopts(resource: GraphMailSubscription) -> bool:
-    wanted, status = resource.metadata.annotations.get(ANNOTATION_ADOPT), resource.status
-    return bool(wanted) and wanted not in {status.subscription_id, status.last_handled_adoption}
 
 
 class _Cluster(Cluster):

@@ -29,11 +29,17 @@ class Complete(TypedDict):
 def _completes(*reads: Read) -> Complete:
     def candidates(ctx: Any, incomplete: str) -> list[str]:
         try:
-            return offered(_resources(ctx.params), reads, incomplete)
+            return offered(_resources(_given(ctx)), reads, incomplete)
         except Exception:  # a shell that completes must never show an error
             return []
 
     return {"autocompletion": candidates}
+
+
+def _given(ctx: Any) -> dict[str, Any]:
+    """The options that are typed already, before the command and behind it."""
+    before = ctx.parent.params if ctx.parent is not None else {}
+    return before | {name: value for name, value in ctx.params.items() if value is not None}
 
 
 def offered(resources: Iterable[Any], reads: Iterable[Read], incomplete: str) -> list[str]:

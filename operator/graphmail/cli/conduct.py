@@ -1,8 +1,11 @@
 """How a command is carried out: its work runs to the end, and what goes wrong becomes a line on standard error."""
 
 import asyncio
+import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import typer
@@ -12,6 +15,8 @@ from graphmail.observability.logs import configure_logging
 
 Work = Coroutine[Any, Any, int | None]
 """The work of a command: its exit code, None for 0."""
+UNREAD = 128 + signal.SIGPIPE
+"""Exit code where nobody reads on, as a shell tells it of a program that SIGPIPE has ended."""
 
 
 def conduct(work: Work, *, run: Callable[[Work], int | None] = asyncio.run) -> None:
@@ -26,12 +31,23 @@ def conduct(work: Work, *, run: Callable[[Work], int | None] = asyncio.run) -> N
 
 def _code(work: Work, run: Callable[[Work], int | None]) -> int:
     try:
-        return run(work) or 0
-    except (typer.Exit, typer.BadParameter, typer.Abort, BrokenPipeError):
+        code = run(work) or 0
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _unread()
+    except (typer.Exit, typer.BadParameter, typer.Abort):
         raise
     except Exception as error:
         complain(error)
         return FAILED
+    return code
+
+
+def _unread() -> int:
+    """End quietly: whoever read has enough, such as `head`. What is still to be written at the end goes nowhere, and is no error."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return UNREAD
 
 
 def complain(error: BaseException) -> None:

@@ -16,17 +16,18 @@ from graphmail.cli.happenings import Happening, about, in_order
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption
 from graphmail.cli.output import Screen
 from graphmail.cli.page import Page
-from graphmail.cli.requests import pending
+from graphmail.cli.requests import pending, row_names
 from graphmail.cli.selection import Selection, selected
 from graphmail.cli.situation import Situation, situation
 from graphmail.cli.spans import when
 from graphmail.cli.status import STYLES, why
 from graphmail.cluster import Cluster, ClusterError
+from graphmail.decision import adoption_pending
 from graphmail.resource import CredentialSource, FolderSubscription, GraphMailSubscription
 from graphmail.resource.answers import THROTTLED
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.model import write_time
-from graphmail.resource.names import ANNOTATION_ADOPT, ANNOTATION_RENEW
+from graphmail.resource.names import ANNOTATION_RENEW
 from graphmail.watching import listed
 
 PAGE = Page(
@@ -117,9 +118,12 @@ def _times(resource: GraphMailSubscription, now: datetime) -> Lines:
         "Next attempt": state.next_attempt_time,
         "Last notification": state.last_notification_time,
     }
+    unconfirmed = adoption_pending(resource)
     for label, moment in moments.items():
         if moment is not None:
             yield label, both(moment, now)
+        elif label == "Expires" and unconfirmed:
+            yield label, f"not known: {row_names(unconfirmed)}"
 
 
 def both(moment: datetime, now: datetime) -> str:
@@ -132,8 +136,7 @@ def _waits(resource: GraphMailSubscription, now: datetime) -> Lines:
     annotations, state = resource.metadata.annotations, resource.status
     if pending(resource):
         yield "for a renewal that was asked for", annotations[ANNOTATION_RENEW]
-    adopt = annotations.get(ANNOTATION_ADOPT)
-    if adopt and adopt not in {state.subscription_id, state.last_handled_adoption}:
+    if adopt := adoption_pending(resource):
         yield "for the adoption of a subscription that its row names", adopt
     if state.pending_create_time is not None:
         yield "for the answer to a create that is not known", both(state.pending_create_time, now)

@@ -1,6 +1,7 @@
 """`graphmail events`: what happened to the mailboxes within the last hour, and what happens now."""
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
@@ -75,10 +76,11 @@ async def _events(
             return (not warnings or one.type == WARNING) and (not names or one.resource in names)
 
         if watch:
-            async for news in changes(cluster, what):
-                told = in_order(change.body for change in news if change.body is not None)
-                for one in filter(wanted, told):
-                    screen.say(line(one))
+            async with aclosing(changes(cluster, what)) as feed:
+                async for news in feed:
+                    told = in_order(change.body for change in news if change.body is not None)
+                    for one in filter(wanted, told):
+                        screen.say(line(one))
         found = [one for one in in_order(await listed(cluster, what)) if wanted(one)]
     if output is OutputFormat.JSON:
         screen.json([as_json(one) for one in found])

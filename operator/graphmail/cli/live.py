@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,13 +34,13 @@ async def live(cluster: Cluster, screen: Screen, draw: Draw, wants: Callable[[Si
         ClusterError: the API server refuses.
     """
     book = Book(wants)
-    feed = changes(cluster, SUBSCRIPTIONS)
-    if screen.terminal:
-        await _redraw(book, feed, screen, draw)
-        return
-    async for news in feed:
-        for text in book.take(news, datetime.now(UTC)):
-            screen.say(text)
+    async with aclosing(changes(cluster, SUBSCRIPTIONS)) as feed:
+        if screen.terminal:
+            await _redraw(book, feed, screen, draw)
+            return
+        async for news in feed:
+            for text in book.take(news, datetime.now(UTC)):
+                screen.say(text)
 
 
 class Book:
@@ -121,6 +121,7 @@ async def _redraw(book: Book, feed: AsyncIterator[list[Change]], screen: Screen,
         await taking
     finally:
         taking.cancel()
+        await asyncio.wait({taking})  # the feed can only be closed when nobody waits for it
 
 
 async def _first(changed: asyncio.Event, taking: asyncio.Future[None]) -> None:

@@ -14,6 +14,7 @@ from graphmail.cli.failures import FAILED, CommandFailed
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption, YesOption
 from graphmail.cli.output import Column, Screen, count
 from graphmail.cli.page import Page
+from graphmail.cli.typed import advised
 from graphmail.resource import GraphMailSubscription
 from graphmail.settings import Settings
 
@@ -66,7 +67,7 @@ async def _plain(settings: Settings, target: Target, screen: Screen) -> int:
     rehearsal = await compare(settings, target, Wish(rehearse=True, confirm_deletions=True))
     screen.say(f"withheld, since so many rows are gone at once: {count(report.withheld, 'deletion')}")
     _show(rehearsal.deleted, screen)
-    raise CommandFailed("if these mailboxes are really gone, run: graphmail mirror --confirm-deletions")
+    raise CommandFailed(f"if these mailboxes are really gone, run: {advised('mirror --confirm-deletions')}")
 
 
 async def _confirmed(settings: Settings, target: Target, screen: Screen, *, yes: bool) -> int:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from graphmail.cli.bulk import Run
 from graphmail.cli.failures import FAILED
 from graphmail.cli.output import Screen, bar, count
-from graphmail.cli.requests import Fate, Outcome, answer, pending, request
+from graphmail.cli.requests import Fate, Outcome, answer, no_answer, pending, request
 from graphmail.cli.selection import Selection
 from graphmail.cli.spans import human
 from graphmail.cluster import Cluster, ClusterUnavailable
@@ -60,6 +60,8 @@ class Renewals:
         """Not answered yet: the request, and its value."""
         self._queued: dict[str, Outcome] = {}
         """Of those, the ones that wait for Graph's quota."""
+        self._seen: dict[str, tuple[GraphMailSubscription, GraphMailSubscription]] = {}
+        """Each as it was at first, and as it was last seen."""
         self._done: list[Outcome] = []
         self._heard = 0.0
 
@@ -71,6 +73,7 @@ class Renewals:
         """
         never = datetime.max.replace(tzinfo=UTC)
         self._ahead = sorted(resources, key=lambda one: one.status.expiration_time or never, reverse=True)
+        self._seen = {one.metadata.name: (one, one) for one in resources}
         self._heard = begun = self._clock()
         total = len(resources)
         try:
@@ -123,6 +126,8 @@ class Renewals:
             outcome, value = self._asked[name]
             gone = replace(outcome, fate=Fate.GONE)
             answered = gone if resource is None else answer(resource, value, datetime.now(UTC))
+            if resource is not None:
+                self._seen[name] = (self._seen[name][0], resource)
             if answered is not None:
                 self._take(name, answered)
 
@@ -144,8 +149,8 @@ class Renewals:
 
     def _give_up(self) -> None:
         """Tell about those that nobody answered in time; what waits for quota is in the operator's hands."""
-        message = f"no answer within {human(self._wish.timeout)}: is the operator running?"
         for name, (outcome, _) in self._asked.items():
+            message = no_answer(*self._seen[name], self._wish.timeout, datetime.now(UTC))
             late = replace(outcome, fate=Fate.UNANSWERED, message=message)
             self._tell(self._queued.get(name, late))
         for resource in reversed(self._ahead):

@@ -1,15 +1,18 @@
 """Asking the operator for a renewal: the annotation that asks, and its echo in the status that answers."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from graphmail.cli.spans import when
+from graphmail.cli.situation import observes
+from graphmail.cli.spans import human, when
+from graphmail.cli.typed import advised
 from graphmail.cluster import Cluster, ClusterError
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.answers import complaint, is_throttled, went_well
 from graphmail.resource.names import ANNOTATION_RENEW
 
+OBSERVES = "the operator only observes (GRAPHMAIL_MODE=observe); it renews nothing until the mode is act"
 _TRIES = 5
 
 
@@ -45,6 +48,14 @@ def pending(resource: GraphMailSubscription) -> bool:
     return bool(value) and value != resource.status.last_handled_renewal
 
 
+def row_names(subscription_id: str) -> str:
+    """What is known of a subscription that only the row names: the mailbox may be covered, though its status has nothing."""
+    return (
+        f"the row names {subscription_id}, which could not be looked up so far: it may still deliver; "
+        "its expiry is webhook_expires_at in the row"
+    )
+
+
 def objection(resource: GraphMailSubscription, *, again: bool) -> Outcome | None:
     """Why no renewal can be asked for; None: it can."""
     fate, reason = Fate.SKIPPED, ""
@@ -52,6 +63,8 @@ def objection(resource: GraphMailSubscription, *, again: bool) -> Outcome | None
         reason = "it is being deleted"
     elif resource.spec.suspend:
         reason = "it is suspended: no calls are made for it until it is resumed"
+    elif observes(resource):
+        reason = OBSERVES
     elif pending(resource) and not again:
         fate, reason = Fate.REFUSED, "an earlier request waits to be acted on; --again asks once more"
     return Outcome(resource.metadata.name, resource.spec.mailbox, fate, reason) if reason else None
@@ -99,7 +112,27 @@ def answer(resource: GraphMailSubscription, value: str, now: datetime) -> Outcom
     if is_throttled(status) and status.next_attempt_time is not None:
         message = f"the operator tries again by itself {when(status.next_attempt_time, now)}"
         return Outcome(name, mailbox, Fate.QUEUED, message)
-    message = complaint(status)
-    if status.next_attempt_time is not None:
-        message += f"; the operator tries again {when(status.next_attempt_time, now)}"
-    return Outcome(name, mailbox, Fate.FAILED, message)
+    return Outcome(name, mailbox, Fate.FAILED, _failure(resource, now))
+
+
+def no_answer(asked: GraphMailSubscription, last: GraphMailSubscription, waited: timedelta, now: datetime) -> str:
+    """Why there may be no answer yet.
+
+    Args:
+        asked: the mailbox when the renewal was asked for.
+        last: the mailbox as it was last seen.
+    """
+    if observes(last):
+        return OBSERVES
+    late, tried = f"no answer within {human(waited)}", last.status.last_attempt_time
+    if tried is None or tried == asked.status.last_attempt_time:
+        return f"{late}: is the operator running?"
+    if went_well(last.status):
+        return f"{late}, though the operator is at work: `{advised(f'describe {last.metadata.name}')}`"
+    return f"{late}; the operator's attempt {when(tried, now)} failed: {_failure(last, now)}"
+
+
+def _failure(resource: GraphMailSubscription, now: datetime) -> str:
+    status = resource.status
+    again = f"; the operator tries again {when(status.next_attempt_time, now)}" if status.next_attempt_time else ""
+    return f"{complaint(status)}{again}"

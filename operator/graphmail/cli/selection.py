@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from graphmail.cli.failures import CommandFailed
+from graphmail.cli.typed import advised
 from graphmail.cluster import Cluster
 from graphmail.resource import GraphMailSubscription
 
@@ -74,7 +75,7 @@ def _means(name: str, resource: GraphMailSubscription) -> bool:
 
 
 def _unknown(name: str, cluster: Cluster) -> str:
-    return f"there is no mailbox {name} in namespace {cluster.namespace}: `graphmail status -o wide` lists the names"
+    return f"there is no mailbox {name} in namespace {cluster.namespace}: `{advised('status -o wide')}` lists the names"
 
 
 async def _named(cluster: Cluster, name: str) -> GraphMailSubscription:

@@ -22,6 +22,10 @@ SILENT = timedelta(minutes=2)
 """A resource that stands untouched for longer than this was not noticed either."""
 PENDING = "Pending"
 """The reason that is shown while the operator has not looked at a mailbox yet."""
+OVERDUE_UNNOTICED = "Overdue"
+"""The reason that is shown for a renewal that is long due."""
+DELETING = "Deleting"
+"""The reason that is shown for a resource that waits for the end of its subscription."""
 
 
 class Ready(StrEnum):
@@ -69,7 +73,7 @@ def _deleting(resource: GraphMailSubscription, now: datetime) -> Found | None:
     if deleted is None:
         return None
     message = f"deleted {human(now - deleted)} ago; it goes when Graph has let go of the subscription"
-    return Ready.DELETING, "Deleting", _joined(message, _said(resource)[1])
+    return Ready.DELETING, DELETING, _joined(message, _said(resource)[1])
 
 
 def _suspended(resource: GraphMailSubscription, _: datetime) -> Found | None:
@@ -100,11 +104,15 @@ def _expired_unnoticed(resource: GraphMailSubscription, now: datetime) -> Found 
     return Ready.NO, Reason.EXPIRED.value, message
 
 
+def observes(resource: GraphMailSubscription) -> bool:
+    """The operator does nothing for it but to say what it would do."""
+    ready = resource.status.condition(ConditionType.READY)
+    return ready is not None and ready.reason == Reason.OBSERVING.value
+
+
 def _observed(resource: GraphMailSubscription, _: datetime) -> Found | None:
     ready = resource.status.condition(ConditionType.READY)
-    if ready is None or ready.reason != Reason.OBSERVING.value:
-        return None
-    return Ready.UNKNOWN, ready.reason, ready.message
+    return (Ready.UNKNOWN, ready.reason, ready.message) if ready is not None and observes(resource) else None
 
 
 def _not_ready(resource: GraphMailSubscription, _: datetime) -> Found | None:
@@ -117,7 +125,7 @@ def _overdue(resource: GraphMailSubscription, now: datetime) -> Found | None:
     due, again = resource.status.next_renewal_time, resource.status.next_attempt_time
     if due is None or again is not None or now - due < OVERDUE:
         return None
-    return Ready.YES, "Overdue", f"its renewal is due since {human(now - due)}: is the operator running?"
+    return Ready.YES, OVERDUE_UNNOTICED, f"its renewal is due since {human(now - due)}: is the operator running?"
 
 
 def _ready_but(resource: GraphMailSubscription, _: datetime) -> Found | None:

@@ -1,5 +1,6 @@
 """`graphmail status`: how the mailboxes stand, for people who have just been woken up."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,16 +18,19 @@ from graphmail.cli.live import live
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption, ProviderOption, TenantOption
 from graphmail.cli.output import Column, Screen, TableFormat, count
 from graphmail.cli.page import Page
+from graphmail.cli.reasons import read_reason
 from graphmail.cli.selection import Selection, selected
 from graphmail.cli.situation import Ready, Situation, sorted_situations
 from graphmail.cli.spans import read_moment, when
+from graphmail.cli.typed import advised
 from graphmail.resource.model import write_time
 
 PAGE = Page(
     "Show how the mailboxes stand, and what to do about it.",
     """
     Trouble comes first, then what expires first. Only the API server is asked, with your own rights: to list
-    graphmailsubscriptions is enough (and to watch them, for --watch). In a pipe, each mailbox is one line, and nothing is cut.
+    graphmailsubscriptions is enough (and to watch them, for --watch). In a pipe, each mailbox is one line, and no id is cut.
+    WHY has the reason and the first sentence; -o wide has all of it.
     """,
     {
         "graphmail status": "all mailboxes",
@@ -43,6 +47,7 @@ PAGE = Page(
 MACHINE = frozenset({TableFormat.JSON, TableFormat.YAML})
 """What programs read."""
 
+_SENTENCE = re.compile(r"(?P<sentence>.+?)[.!?]+\s")
 STYLES = {
     Ready.YES: "green",
     Ready.NO: "bold red",
@@ -69,7 +74,7 @@ class Wish:
         return (
             self.selection.includes(one.resource)
             and not (self.not_ready and one.ready is Ready.YES)
-            and (self.reason is None or one.reason.casefold() == self.reason.casefold())
+            and (self.reason is None or one.reason == self.reason)
             and (self.due_before is None or (due is not None and due < self.due_before))
         )
 
@@ -109,7 +114,8 @@ def status(
     """Show how the mailboxes stand."""
     now = datetime.now(UTC)
     due = read_moment(due_before, now) if due_before is not None else None
-    wish = Wish(Selection(tenant=tenant, provider=provider), output, not_ready, reason, due)
+    word = read_reason(reason) if reason is not None else None
+    wish = Wish(Selection(tenant=tenant, provider=provider), output, not_ready, word, due)
     if watch and output in MACHINE:
         raise typer.BadParameter("--watch shows tables: leave -o away, or say -o wide", param_hint="'--watch'")
     conduct(_status(wish, namespace, kubeconfig, context, watch=watch))
@@ -136,7 +142,7 @@ def show(found: Sequence[Situation], wish: Wish, now: datetime, screen: Screen, 
         put([as_json(one, now) for one in shown])
         return
     if not found:
-        ids = "; tenants and providers are named by their ids, see `graphmail status -o wide`"
+        ids = f"; tenants and providers are named by their ids, see `{advised('status -o wide')}`"
         screen.note(
             f"no mailbox{wish.selection.describe()} in namespace {namespace}: is it the right one? See --namespace and --context"
             f"{ids if wish.selection.describe() else ''}"
@@ -174,12 +180,18 @@ def columns(now: datetime, *, wide: bool) -> list[Column[Situation]]:
         Column("LAST NOTIFICATION", lambda one: moment(one.resource.status.last_notification_time)),
     ]
     step: Column[Situation] = Column("NEXT STEP", partial(next_step, now=now))
-    return [*narrow, *(names if wide else []), step, Column("WHY", why, prose=True)]
+    return [*narrow, *(names if wide else []), step, Column("WHY", why if wide else in_short, prose=True)]
 
 
 def why(one: Situation) -> str:
     """Reason and message in one line; empty when all is well."""
     return f"{one.reason}: {one.message}" if one.message else one.reason
+
+
+def in_short(one: Situation) -> str:
+    """The same up to the end of the first sentence."""
+    found = _SENTENCE.match(why(one))
+    return found["sentence"] if found else why(one)
 
 
 def as_json(one: Situation, now: datetime) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from graphmail.cli.suspension import Change
 from graphmail.cli.suspension import suspend as suspend_one
 from graphmail.cluster import Cluster
 from graphmail.resource import GraphMailSubscription
+from graphmail.resource.names import ANNOTATION_PAUSED
 
 PAGE = Page(
     "Stop all calls to Graph for some mailboxes.",
@@ -79,7 +80,7 @@ async def _suspend(
         if len(resources) > 1 and not yes:
             agreed = screen.confirm(f"Suspend {count(len(resources), 'mailbox', 'mailboxes')}{selection.describe()}?")
             if agreed is None:
-                raise CommandFailed("nobody can be asked here: say --yes to suspend them")
+                raise CommandFailed(f"nobody can be asked here: say --yes to suspend these {len(resources)} mailboxes")
             if not agreed:
                 raise CommandFailed("nothing was suspended")
         return await change_all(cluster, resources, suspend_one, screen, selection)
@@ -114,4 +115,6 @@ def _more(change: Change, resource: GraphMailSubscription) -> str:
         return ": it is suspended already" if resource.spec.suspend else ": it is not suspended"
     if change is Change.PAUSED:
         return ": the provider's row is paused, so resume it in the product"
+    if change is Change.SUSPENDED and ANNOTATION_PAUSED in resource.metadata.annotations:
+        return ", by hand too: its provider's row is paused already"
     return ""

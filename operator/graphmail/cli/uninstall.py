@@ -11,6 +11,7 @@ from graphmail.cli.failures import CommandFailed
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption, YesOption
 from graphmail.cli.output import Screen, count
 from graphmail.cli.page import Page
+from graphmail.cli.typed import kubectl_options
 from graphmail.cluster import Cluster, ClusterError
 from graphmail.resource.names import FINALIZER
 
@@ -67,7 +68,7 @@ async def _uninstall(namespace: str | None, kubeconfig: str | None, context: str
         screen.say(f"{released} released; their subscriptions are left alone")
         await _stay_released(cluster)
     screen.say(
-        "now `kubectl delete crd graphmailsubscriptions.graphmail.dev` removes all resources and their definition"
+        f"now `kubectl{kubectl_options()} delete crd graphmailsubscriptions.graphmail.dev` removes all resources and their definition"
     )
 
 
@@ -129,5 +130,5 @@ async def _stay_released(cluster: Cluster) -> None:
     if back:
         raise CommandFailed(
             f"an operator is running: it has put the finalizer back on {count(len(back), 'resource')}. Stop it "
-            f"(kubectl -n {cluster.namespace} scale deployment graphmail-operator --replicas=0), then run this again"
+            f"(kubectl{kubectl_options()} -n {cluster.namespace} scale deployment graphmail-operator --replicas=0), then run this again"
         )

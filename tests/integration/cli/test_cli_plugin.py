@@ -46,6 +46,11 @@ async def test_kubectl_finds_the_plugin_and_completes_it(stage: Stage, graphmail
     code, out, _ = await kubectl(stage, "graphmail", "describe", row.name, *config, **nowhere)
     assert code == 0
     assert out.startswith(row.address)
+    stage.kubectl("patch", "gms", row.name, "--type=merge", "-p", '{"spec":{"suspend":true}}')
+    code, out, _ = await kubectl(stage, "graphmail", *config, "status", **nowhere)
+    assert code == 0, "where to look may stand before the command"
+    step = f"`kubectl graphmail resume {row.name} -n {stage.namespace} --kubeconfig {config[1]}`"
+    assert step in out, "what is advised can be copied"
     code, _, err = await kubectl(stage, "graphmail", "status", "--context", "nowhere")
     assert code == 1
     assert "there is no context nowhere" in err

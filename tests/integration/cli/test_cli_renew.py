@@ -1,5 +1,6 @@
 """`graphmail renew`, with the real operator at work, and without one."""
 
+from graphmail.cli.requests import OBSERVES
 from graphmail.resource.names import ANNOTATION_RENEW
 from support.command import Graphmail
 from support.stage import Stage
@@ -49,6 +50,18 @@ async def test_without_an_operator_it_gives_up_in_time_and_asks_for_one(stage: S
     ran = await graphmail("renew", row.name, "--timeout", "1s")
     assert ran.code == 1
     assert ran.out == f"{row.address}  unanswered: no answer within 1s: is the operator running?\n"
+
+
+async def test_an_operator_that_only_observes_is_not_waited_for(stage: Stage, graphmail: Graphmail) -> None:
+    row = stage.add_delegated()
+    async with stage.operator(GRAPHMAIL_MODE="observe"):
+        await stage.status_of(row, lambda status: status["conditions"], "looked at")
+        ran = await graphmail("renew", row.name)
+        shown = (await graphmail("status")).check()
+    assert ran.code == 1
+    assert ran.out == f"{row.address}  skipped: {OBSERVES}\n"
+    assert "  nothing: the operator only observes  Observing: " in shown.out
+    assert ANNOTATION_RENEW not in stage.resource(row)["metadata"]["annotations"]
 
 
 async def test_a_second_request_is_refused_while_the_first_waits_and_made_when_insisted(

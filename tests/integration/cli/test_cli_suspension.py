@@ -43,7 +43,8 @@ async def test_a_pause_of_the_row_and_a_suspension_by_hand_both_have_to_end(stag
     still = await graphmail("resume", row.name)
     assert (still.code, suspended(stage, row)) == (1, True)
     assert still.out == (f"{row.address}  still suspended: the provider's row is paused, so resume it in the product\n")
-    (await graphmail("suspend", row.name)).check()
+    by_hand = (await graphmail("suspend", row.name)).check()
+    assert by_hand.out == f"{row.address}  suspended, by hand too: its provider's row is paused already\n"
     pause(stage, row, None)
     (await graphmail("mirror")).check()
     assert suspended(stage, row), "the hand's word outlasts the row's"
@@ -64,6 +65,6 @@ async def test_a_tenant_is_suspended_only_by_somebody_who_means_it(stage: Stage,
     (await graphmail("backfill")).check()
     asked = await graphmail("suspend", "--tenant", stage.tenant)
     assert (asked.code, [suspended(stage, row) for row in rows]) == (1, [False, False])
-    assert "say --yes to suspend them" in asked.err
+    assert "say --yes to suspend these 2 mailboxes" in asked.err
     (await graphmail("suspend", "--tenant", stage.tenant, "--yes")).check()
     assert [suspended(stage, row) for row in rows] == [True, True]

@@ -198,7 +198,10 @@ async def test_faults_are_added_shown_and_lifted(control):
     ("work", "text"),
     [
         (lambda client: client.add_grant("nobody", "app"), "no mailbox 'nobody'"),
-        (lambda client: client.drop_subscription("none"), "no live subscription 'none'"),
+        (
+            lambda client: client.drop_subscription("none"),
+            "no live subscription 'none': `graphsim subscriptions` lists the ids",
+        ),
         (lambda client: client.clear_fault("none"), "no fault rule 'none'"),
         (lambda client: client.revoke_grant(), "no such grant"),
         (lambda client: client.add_fault("nowhere", status=500), "routes="),

@@ -63,3 +63,7 @@ def test_a_mailbox_that_nobody_looks_at_points_to_the_operator(
 def test_a_mailbox_that_was_just_made_is_no_alarm(mailbox: Mailbox, now: datetime) -> None:
     given = {"ready": None, "metadata": {"creationTimestamp": at(seconds=-30)}}
     assert step(mailbox, now, **given).startswith(NOBODY)
+
+
+def test_a_mailbox_that_is_only_observed_asks_for_nothing(mailbox: Mailbox, now: datetime) -> None:
+    assert step(mailbox, now, ready=("Unknown", "Observing", "would renew")) == "nothing: the operator only observes"

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from graphmail.cli import check
+from graphmail.cli.check import environment
 from graphmail.cli.check.account import Account
-from graphmail.cli.check.findings import Finding, Verdict, ok
+from graphmail.cli.check.findings import Finding, Verdict, failed, ok
 from graphmail.cli.check.ground import Ground, Wish
 from graphmail.cli.check.kubernetes import NAMESPACE, SECRETS, Right, rights
 from graphmail.cli.check.microsoft import clocks
@@ -19,6 +20,7 @@ from graphmail.provider import Credential
 from graphmail.settings import Settings
 from unit.cli.conftest import Mailbox
 
+TENANT = "1907133e-5beb-5e51-a677-c99de9869156"
 HOOK = "https://product.example/api/email/webhooks/microsoft"
 SETTINGS = Settings.load(
     {
@@ -40,7 +42,7 @@ async def test_a_check_that_breaks_is_a_failure_and_hides_none_of_the_others(mon
     async def sound(_: Ground) -> AsyncIterator[Finding]:
         yield ok("second", "went well")
 
-    monkeypatch.setattr(check, "CHECKS", (("first", broken), ("second", sound)))
+    monkeypatch.setattr(check, "CHECKS", ((("first",), broken), (("second",), sound)))
     found = [finding async for finding in check.examine(Wish())]
     assert [(one.check, one.verdict) for one in found] == [
         ("first", Verdict.OK),
@@ -49,6 +51,39 @@ async def test_a_check_that_breaks_is_a_failure_and_hides_none_of_the_others(mon
     ]
     assert "unexpected KeyError" in found[1].found
     assert "hush" not in found[1].found
+
+
+async def test_what_stands_on_something_that_is_not_there_is_told_to_be_skipped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def away(_: Ground) -> AsyncIterator[Finding]:
+        yield ok("first", "went well")
+        yield failed("second", "went wrong")
+
+    async def enough(_: Ground) -> AsyncIterator[Finding]:
+        yield ok("fourth", "went well")
+
+    groups = (("first", "second", "third"), away), (("fourth", "fifth"), enough)
+    monkeypatch.setattr(check, "CHECKS", groups)
+    found = [finding async for finding in check.examine(Wish())]
+    assert [(one.check, one.verdict) for one in found] == [
+        ("first", Verdict.OK),
+        ("second", Verdict.FAILED),
+        ("third", Verdict.SKIPPED),
+        ("fourth", Verdict.OK),
+    ]
+
+
+async def test_where_the_settings_are_wrong_all_other_checks_are_told_to_be_skipped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GRAPHMAIL_TICK_SECONDS", "soon")
+    found = [finding async for finding in check.examine(Wish())]
+    skipped = [one for one in found if one.verdict is Verdict.SKIPPED]
+    every = [name for names, _ in check.CHECKS for name in names]
+    assert [one.check for one in found] == every
+    assert len(skipped) == len(every) - 1
+    assert {one.found for one in skipped} == {"settings are wrong"}
 
 
 @pytest.mark.parametrize(
@@ -75,6 +110,17 @@ def test_only_unmarked_and_unknown_subscriptions_to_our_url_are_a_rivals(mailbox
         seen("other-installation", add_marker(HOOK, Marker("there", "p1", "inbox"))),
     ]
     assert [one.id for one in foreign(looked_at)] == ["products-loop", "other-installation"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "namespace graphmail, mode act, all tenants"),
+        ({"GRAPHMAIL_MODE": "observe", "GRAPHMAIL_TENANTS": TENANT}, "namespace graphmail, mode observe, 1 tenant"),
+    ],
+)
+def test_where_and_how_the_operator_would_work_is_told(given: dict[str, str], told: str) -> None:
+    assert environment.place(Settings.load(given)) == told
 
 
 def test_the_place_of_postgres_is_told_without_user_and_password() -> None:

@@ -74,7 +74,7 @@ CLUSTER = {
     "expired credentials say what to do": (ClusterError(401, "Unauthorized", "Unauthorized"), "sign in again"),
     "a missing CRD says how to install it": (
         ClusterError(404, "NotFound", "the server could not find the requested resource"),
-        "kubectl apply -f crds/graphmailsubscriptions.yaml",
+        "kubectl apply --server-side -f crds/graphmailsubscriptions.yaml",
     ),
     "an API server that is away says where to look": (ClusterUnavailable(0, "X", "cannot be reached"), "See KUBECONFIG"),
     "anything else is told as it stands": (ClusterError(422, "Invalid", "spec.lifetime"), "refuses: 422 Invalid: spec.lifetime"),

@@ -13,12 +13,13 @@ from aiohttp import web
 from graphmail.cli.check.findings import Finding, Verdict, failed, ok, skipped, warning
 from graphmail.cli.handshake import Knock, Limits, Line, knock, resolve, shown
 from graphmail.cli.probe import as_json, conclusion
-from graphmail.cli.probe.delivery import delivering
+from graphmail.cli.probe.delivery import check_delivery, delivering
 from graphmail.cli.probe.subject import Subject
-from graphmail.cli.probe.subscriptions import check_status, moved
+from graphmail.cli.probe.subscriptions import ask_graph, check_status, moved
 from graphmail.cli.probe.urls import judged, try_url
 from graphmail.cluster import Cluster
 from graphmail.graph import Marker, Subscription, add_marker
+from graphmail.resource.names import ANNOTATION_ADOPT
 from graphmail.settings import Settings
 from support.product import Endpoint
 from unit.cli.conftest import NOW, Mailbox, at
@@ -271,7 +272,41 @@ def test_a_mailbox_that_waits_for_a_person_names_what_the_person_does(mailbox: M
     pending = row(state="Pending", subscriptionID=None, expirationTime=None, reason=told[1], message=told[2])
     found = list(check_status(subject(mailbox(ready=told, status={"subscriptions": [pending]}))))
     assert verdicts(found) == [("ready", Verdict.FAILED), ("subscription", Verdict.FAILED)]
-    assert found[0].remedy == "let the notification URL answer Graph with 200, over public https"
+    assert {one.remedy for one in found} == {"let the notification URL answer Graph with 200, over public https"}
+    assert found[1].found == "inbox has no subscription: NotificationEndpointFailed", (
+        "the step before has told the rest"
+    )
+
+
+DEAD = ("True", "ReauthorizationRequired", "Sign in again as ann@contoso.example.")
+
+
+async def test_nobody_is_asked_for_a_message_where_the_sign_in_is_dead(mailbox: Mailbox) -> None:
+    quiet = ("Unknown", "NoNotificationYet", "none is known")
+    dead = subject(mailbox(ready=("False", *DEAD[1:]), Stalled=DEAD, Delivering=quiet))
+    told = [finding async for finding in check_delivery(dead)]
+    assert verdicts(told) == [("notification", Verdict.WARNING), ("delivering", Verdict.WARNING)]
+    assert {one.remedy for one in told} == {"first do what ready asks for: until then a message shows nothing"}
+
+
+async def test_without_a_subscription_sign_in_and_graph_are_told_to_be_skipped(mailbox: Mailbox) -> None:
+    found = [finding async for finding in ask_graph(subject(mailbox()))]
+    assert verdicts(found) == [("sign-in", Verdict.SKIPPED), ("graph", Verdict.SKIPPED)]
+
+
+def test_a_subscription_that_only_the_row_knows_may_still_deliver(mailbox: Mailbox) -> None:
+    marked = mailbox(
+        status={"subscriptionID": None, "expirationTime": None},
+        metadata={"annotations": {ANNOTATION_ADOPT: "s7"}},
+        ready=("False", *DEAD[1:]),
+        Stalled=DEAD,
+    )
+    found = list(check_status(subject(marked)))
+    assert verdicts(found) == [("ready", Verdict.FAILED), ("subscription", Verdict.WARNING)]
+    assert found[1].found.startswith("the row names s7, which could not be looked up so far: it may still deliver; ")
+    assert found[1].remedy == "sign in again in the product, as the mailbox's user"
+    handled = mailbox(status={"lastHandledAdoption": "s7"}, metadata={"annotations": {ANNOTATION_ADOPT: "s7"}})
+    assert verdicts(check_status(subject(handled))) == [("ready", Verdict.OK)]
 
 
 def test_a_suspended_mailbox_and_a_folder_that_cannot_be_delivered_are_warnings(mailbox: Mailbox) -> None:
@@ -339,11 +374,19 @@ def test_the_first_failure_is_the_conclusion_and_the_others_may_follow_from_it(m
         failed("ready", "EndpointFailed"), warning("notification", "none", "send one"),
     ]  # fmt: skip
     assert conclusion(mailbox(), found) == [
-        "ann@contoso.example: wrong is handshake: HOOK answers with 404; 1 other step failed too, and may follow from it",
+        'ann@contoso.example: the first failure is "handshake" (2 of 4 steps failed)',
         "  -> correct the path",
     ]
     told = as_json(mailbox(), found)
     assert (told["well"], told["wrong"], told["remedy"]) == (False, "HOOK answers with 404", "correct the path")
+
+
+def test_the_conclusion_has_the_reason_and_not_all_that_was_found(mailbox: Mailbox) -> None:
+    found = [ok("address", "fine"), failed("ready", "ReauthorizationRequired: AADSTS50173: much more", "sign in again")]
+    assert conclusion(mailbox(), found) == [
+        'ann@contoso.example: the first failure is "ready": ReauthorizationRequired (1 of 2 steps failed)',
+        "  -> sign in again",
+    ]
 
 
 def test_what_was_not_tried_is_part_of_a_good_conclusion(mailbox: Mailbox) -> None:

@@ -1,7 +1,7 @@
 """Asking for a renewal: once, by whoever comes first; and what the echo in the status means."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from graphmail.cli.bulk import Run
 from graphmail.cli.output import Screen
 from graphmail.cli.renewals import Renewals, Wish, bad, line, summary
-from graphmail.cli.requests import Fate, Outcome, answer, objection, pending, request
+from graphmail.cli.requests import OBSERVES, Fate, Outcome, answer, no_answer, objection, pending, request
 from graphmail.cli.selection import Selection
 from graphmail.cli.spans import read_span
 from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable
@@ -42,6 +42,40 @@ def test_a_mailbox_that_gets_no_calls_is_passed_over_even_when_somebody_insists(
     objected = objection(mailbox(**change), again=True)
     assert objected is not None
     assert objected.fate is Fate.SKIPPED
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_an_operator_that_only_observes_is_not_asked(again: bool, mailbox: Mailbox) -> None:
+    observed = mailbox(ready=("Unknown", "Observing", "would renew it"), metadata=ASKED)
+    assert objection(observed, again=again) == Outcome(
+        "ann-1",
+        "ann@contoso.example",
+        Fate.SKIPPED,
+        "the operator only observes (GRAPHMAIL_MODE=observe); it renews nothing until the mode is act",
+    )
+
+
+DOWN = ("False", "GraphUnavailable", "Graph is away")
+TRIED = {"lastAttemptTime": at(minutes=-1), "nextAttemptTime": at(minutes=4)}
+SILENCES = {
+    "nothing happened: the operator may be away": ({}, "no answer within 8s: is the operator running?"),
+    "it tried meanwhile, and failed": (
+        {"ready": DOWN, "status": TRIED},
+        "no answer within 8s; the operator's attempt 60s ago failed: GraphUnavailable: Graph is away; the operator tries again in 4m",
+    ),
+    "it did something else meanwhile": (
+        {"status": {"lastAttemptTime": at(minutes=-1)}},
+        "no answer within 8s, though the operator is at work: `graphmail describe ann-1`",
+    ),
+    "it only observes by now": ({"ready": ("Unknown", "Observing", "would renew it")}, OBSERVES),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("last", "told"), SILENCES.values(), ids=SILENCES.keys())
+def test_a_silence_is_told_by_what_happened_meanwhile(
+    last: dict[str, Any], told: str, mailbox: Mailbox, now: datetime
+) -> None:
+    assert no_answer(mailbox(), mailbox(**last), timedelta(seconds=8), now) == told
 
 
 ANSWERS = {

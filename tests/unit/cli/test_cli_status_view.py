@@ -4,11 +4,15 @@ import io
 import json
 import re
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import pytest
+import typer
 import yaml
 
 from graphmail.cli.output import Screen, TableFormat
+from graphmail.cli.reasons import OF_CONDITIONS, read_reason
 from graphmail.cli.selection import Selection
 from graphmail.cli.situation import Situation, situation
 from graphmail.cli.status import Wish, as_json, show, summary
@@ -90,12 +94,46 @@ def test_only_what_is_asked_for_is_shown_and_how_many_that_are(mailbox: Mailbox,
         return [line.partition("@")[0] for line in shown(found, now, **wish)[0].splitlines()[1:]]
 
     assert boxes() == ["ann", "soon", "down"]
-    assert boxes(reason="graphunavailable") == ["down"]
+    assert boxes(reason="GraphUnavailable") == ["down"]
     assert boxes(due_before=now + timedelta(hours=3)) == ["soon"]
     assert boxes(due_before=now + timedelta(hours=47)) == ["ann", "soon", "down"], (
         "where none is planned, the expiry counts"
     )
-    assert shown(found, now, reason="Nonsense") == ("", "3 mailboxes: 2 ready, 1 not ready; 0 shown\n")
+    assert shown(found, now, reason="Throttled") == ("", "3 mailboxes: 2 ready, 1 not ready; 0 shown\n")
+
+
+LONG = (
+    "AADSTS50173: The grant of ann@contoso.example was revoked on 2026-02-28T11:12:13.5Z. Somebody must sign in again! "
+    "Trace ID: 1f0c3a2b"
+)
+
+
+def test_a_table_has_the_first_sentence_and_a_wide_one_all_of_it(mailbox: Mailbox, now: datetime) -> None:
+    found = [situation(mailbox(ready=("False", "ReauthorizationRequired", LONG)), now)]
+    first = (
+        "  ReauthorizationRequired: AADSTS50173: The grant of ann@contoso.example was revoked on 2026-02-28T11:12:13.5Z"
+    )
+    assert shown(found, now)[0].splitlines()[1].endswith(first)
+    assert shown(found, now, output=TableFormat.WIDE)[0].splitlines()[1].endswith(f"  ReauthorizationRequired: {LONG}")
+    assert json.loads(shown(found, now, output=TableFormat.JSON)[0])[0]["message"] == LONG
+
+
+@pytest.mark.parametrize("typed", ["Throttled", "throttled", "THROTTLED"])
+def test_the_case_of_a_reason_does_not_matter(typed: str) -> None:
+    assert read_reason(typed) == "Throttled"
+
+
+def test_a_word_that_is_no_reason_is_refused_with_those_that_are_near() -> None:
+    with pytest.raises(typer.BadParameter, match="'throtled' is no reason: is Throttled meant"):
+        read_reason("throtled")
+    with pytest.raises(typer.BadParameter, match="docs/observability\\.md lists them"):
+        read_reason("xyz")
+
+
+def test_every_documented_reason_of_a_condition_can_be_asked_for() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "observability.md").read_text()
+    table = text.partition("<!-- reasons -->")[2].partition("<!-- /reasons -->")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(OF_CONDITIONS)
 
 
 def test_yaml_holds_what_json_holds(mailbox: Mailbox, now: datetime) -> None:

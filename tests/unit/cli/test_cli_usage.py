@@ -86,6 +86,7 @@ WRONG = {
     "a renewal of a tenant and of all": ["renew", "--tenant", "acme", "--all"],
     "a time-out that is none": ["renew", "--all", "--timeout", "soon"],
     "a moment that is none": ["status", "--due-before", "soon"],
+    "a reason that is none": ["status", "--reason", "Nonsense"],
     "JSON that never ends": ["status", "--watch", "-o", "json"],
     "a suspension of nobody": ["suspend"],
     "a resumption of names and of a tenant": ["resume", "ann", "--tenant", "acme"],
@@ -99,6 +100,11 @@ def test_wrong_usage_ends_with_2_and_says_what_is_wrong(arguments: list[str]) ->
     assert result.exit_code == 2
     assert result.stdout == ""
     assert "Error: " in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [("status", "-o", "xml"), ("renew", "--all", "--no-wait", "-n", "A B")])
+def test_a_wrong_value_is_told_without_the_words_of_a_library(arguments: list[str]) -> None:
+    assert "Value error" not in invoke(*arguments).stderr
 
 
 def test_without_a_command_the_help_is_shown() -> None:

@@ -1,7 +1,7 @@
 """`graphmail check`: whether everything that the operator needs is there, and how to mend what is not."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Annotated
 
@@ -9,8 +9,8 @@ import typer
 
 from graphmail.cli.check.endpoint import check_endpoint
 from graphmail.cli.check.environment import check_settings
-from graphmail.cli.check.findings import Finding, Verdict, failed
-from graphmail.cli.check.ground import Check, Ground, Wish
+from graphmail.cli.check.findings import Finding, Findings, Verdict, failed, skipped
+from graphmail.cli.check.ground import WRONG_SETTINGS, Check, Ground, Wish
 from graphmail.cli.check.kubernetes import check_kubernetes
 from graphmail.cli.check.microsoft import check_microsoft
 from graphmail.cli.check.postgres import check_postgres
@@ -39,15 +39,15 @@ PAGE = Page(
     settings=None,
 )
 
-CHECKS: tuple[tuple[str, Check], ...] = (
-    ("settings", partial(check_settings, page=PAGE)),
-    ("database", check_postgres),
-    ("api server", check_kubernetes),
-    ("sign-in", check_microsoft),
-    ("notifications", check_endpoint),
-    ("rival", check_rival),
+CHECKS: tuple[tuple[tuple[str, ...], Check], ...] = (
+    (("settings",), partial(check_settings, page=PAGE)),
+    (("database", "schema", "grants"), check_postgres),
+    (("api server", "crd", "rights", "namespace"), check_kubernetes),
+    (("sign-in", "graph", "clock"), check_microsoft),
+    (("notifications",), check_endpoint),
+    (("rival",), check_rival),
 )
-"""In this order: each stands on what those before it found usable."""
+"""What is tried together, in this order: each stands on what those before it found usable."""
 
 STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red", Verdict.SKIPPED: "dim"}
 
@@ -77,27 +77,44 @@ async def _check(wish: Wish, output: OutputFormat) -> int:
     screen = Screen.of_process()
     findings = []
     with screen.progress("checking") as show:
-        async for finding in examine(wish):
-            findings.append(finding)
-            show(f"checked {finding.check}")
-            if output is OutputFormat.TABLE:
-                tell(finding, screen)
+        async with aclosing(examine(wish)) as found:
+            async for finding in found:
+                findings.append(finding)
+                show(f"checked {finding.check}")
+                if output is OutputFormat.TABLE:
+                    tell(finding, screen)
     if output is OutputFormat.JSON:
         screen.json([finding.as_json() for finding in findings])
     return FAILED if any(finding.verdict is Verdict.FAILED for finding in findings) else 0
 
 
-async def examine(wish: Wish) -> AsyncIterator[Finding]:
+async def examine(wish: Wish) -> Findings:
     """Everything that is found, as it is found."""
     async with AsyncExitStack() as opened:
         ground = Ground(wish, opened)
-        for name, look in CHECKS:
+        for names, look in CHECKS:
+            last, told = None, set()
             try:
-                async for finding in look(ground):
-                    yield finding
+                async with aclosing(look(ground)) as found:
+                    async for finding in found:
+                        last = finding
+                        told.add(finding.check)
+                        yield finding
             except Exception as error:
                 # One check that goes wrong must not hide what the others find.
-                yield failed(name, "; ".join(explain(error)))
+                last = failed(names[0], "; ".join(explain(error)))
+                yield last
+            for finding in _left_out(names, told, last, ground):
+                yield finding
+
+
+def _left_out(names: Sequence[str], told: Collection[str], last: Finding | None, ground: Ground) -> Iterator[Finding]:
+    """What was not tried, since what it stands on is not there. Where the last finding is a good one, there was nothing more to try."""
+    if last is None or last.verdict not in {Verdict.FAILED, Verdict.SKIPPED}:
+        return
+    why = WRONG_SETTINGS if ground.settings is None else f"needs {last.check}"
+    known = {*told, last.check, *(["namespace"] if ground.installation else [])}
+    yield from (skipped(name, why) for name in names if name not in known)
 
 
 def tell(finding: Finding, screen: Screen, width: int = 13) -> None:

@@ -1,19 +1,17 @@
 """The notification URL, as Graph would try it: it resolves, and answers the handshake."""
 
-from collections.abc import AsyncIterator
-
-from graphmail.cli.check.findings import Finding, ok, skipped, warning
-from graphmail.cli.check.ground import Ground
+from graphmail.cli.check.findings import Finding, Findings, ok, skipped, warning
+from graphmail.cli.check.ground import WRONG_SETTINGS, Ground
 from graphmail.cli.handshake import host_of, knock, resolve
 
 NAME = "notifications"
 
 
-async def check_endpoint(ground: Ground) -> AsyncIterator[Finding]:
+async def check_endpoint(ground: Ground) -> Findings:
     """Tried from here, which is not where Graph is: trouble is a warning."""
     url = ground.settings.notification_url if ground.settings else None
     if url is None:
-        yield skipped(NAME, "APPLICATION_URL is not set" if ground.settings else "settings are wrong")
+        yield skipped(NAME, "APPLICATION_URL is not set" if ground.settings else WRONG_SETTINGS)
     urls = {
         "APPLICATION_URL": url,
         "GRAPHMAIL_RECEIVER_URL": ground.settings.lifecycle_url if ground.settings else None,

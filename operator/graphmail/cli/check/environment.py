@@ -1,19 +1,19 @@
 """The settings, as the operator would read them."""
 
 import os
-from collections.abc import AsyncIterator
 
-from graphmail.cli.check.findings import Finding, failed, ok, warning
+from graphmail.cli.check.findings import Findings, failed, ok, warning
 from graphmail.cli.check.ground import Ground
 from graphmail.cli.configuration import read_settings
+from graphmail.cli.output import count
 from graphmail.cli.page import Page
-from graphmail.settings import SettingsError, unknown_variables
+from graphmail.settings import Settings, SettingsError, unknown_variables
 
 NAME = "settings"
 SEE = "see docs/settings.md"
 
 
-async def check_settings(ground: Ground, page: Page) -> AsyncIterator[Finding]:
+async def check_settings(ground: Ground, page: Page) -> Findings:
     """All of them are right, and none is misspelt."""
     try:
         ground.settings = read_settings(page, namespace=ground.wish.namespace)
@@ -25,4 +25,10 @@ async def check_settings(ground: Ground, page: Page) -> AsyncIterator[Finding]:
     for name in unknown:
         yield warning(NAME, name, SEE)
     if not unknown:
-        yield ok(NAME, f"all are right; namespace {ground.settings.namespace}")
+        yield ok(NAME, f"all are right; {place(ground.settings)}")
+
+
+def place(settings: Settings) -> str:
+    """Where the operator would work with these settings, for whom, and whether it would act."""
+    tenants = "all tenants" if settings.tenants is None else count(len(settings.tenants), "tenant")
+    return f"namespace {settings.namespace}, mode {settings.mode}, {tenants}"

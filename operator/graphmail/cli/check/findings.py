@@ -1,5 +1,6 @@
 """What a check has found."""
 
+from collections.abc import AsyncGenerator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -28,6 +29,10 @@ class Finding:
     def as_json(self) -> dict[str, Any]:
         """For programs."""
         return asdict(self)
+
+
+Findings = AsyncGenerator[Finding, None]
+"""Findings as they come. Whoever loops over them closes them (`aclosing`): somebody may stop to read in their midst."""
 
 
 def ok(check: str, found: str) -> Finding:

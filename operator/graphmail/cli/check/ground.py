@@ -1,10 +1,10 @@
 """What the checks stand on: each adds what it has found usable, and the later ones build on it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from graphmail.cli.check.findings import Finding
+from graphmail.cli.check.findings import Findings
 from graphmail.cli.clusters import Target
 from graphmail.cluster import Cluster
 from graphmail.database import Database
@@ -52,4 +52,6 @@ class Ground:
     """What Graph shows of subscriptions."""
 
 
-Check = Callable[[Ground], AsyncIterator[Finding]]
+WRONG_SETTINGS = "settings are wrong"
+"""Why nothing is tried where the settings cannot be read."""
+Check = Callable[[Ground], Findings]

@@ -1,18 +1,18 @@
 """The API server: reachable, with our CRD, and with the rights that the operator needs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from contextlib import aclosing
 from typing import NamedTuple
 
-from graphmail.cli.check.findings import Finding, failed, ok, skipped
-from graphmail.cli.check.ground import Ground
+from graphmail.cli.check.findings import Finding, Findings, failed, ok, skipped
+from graphmail.cli.check.ground import WRONG_SETTINGS, Ground
 from graphmail.cli.clusters import explain_cluster
 from graphmail.cli.selection import Selection, selected
-from graphmail.cluster import Cluster, ClusterConfigError, ClusterError
+from graphmail.cli.typed import kubectl_options
+from graphmail.cluster import INSTALL_CRD, Cluster, ClusterConfigError, ClusterError
 from graphmail.resource.names import GROUP, OPERATOR, PLURAL
 from graphmail.settings import Settings
-
-INSTALL = "kubectl apply -f crds/graphmailsubscriptions.yaml"
 
 
 class Right(NamedTuple):
@@ -45,26 +45,27 @@ def rights(settings: Settings) -> list[Right]:
     return [*WATCHING, *mirroring, *TELLING, SECRETS, *electing, *([] if settings.installation else [NAMESPACE])]
 
 
-async def check_kubernetes(ground: Ground) -> AsyncIterator[Finding]:
+async def check_kubernetes(ground: Ground) -> Findings:
     """It answers, knows our resource, and lets us do our work."""
     settings = ground.settings
     if settings is None:
-        yield skipped("api server", "settings are wrong")
+        yield skipped("api server", WRONG_SETTINGS)
         return
     try:
         cluster = await ground.opened.enter_async_context(ground.wish.target(settings).client())
         yield ok("api server", f"{cluster.server} answers, and knows us as {await _name(cluster)}")
-        async for finding in _resources(ground, cluster, settings):
-            yield finding
+        async with aclosing(_resources(ground, cluster, settings)) as found:
+            async for finding in found:
+                yield finding
     except ClusterConfigError as error:
         yield failed("api server", str(error))
     except ClusterError as error:
         yield failed("api server", explain_cluster(error, settings.namespace))
 
 
-async def _resources(ground: Ground, cluster: Cluster, settings: Settings) -> AsyncIterator[Finding]:
+async def _resources(ground: Ground, cluster: Cluster, settings: Settings) -> Findings:
     if not await cluster.serves_subscriptions():
-        yield failed("crd", "the API server does not know graphmailsubscriptions", INSTALL)
+        yield failed("crd", "the API server does not know graphmailsubscriptions", INSTALL_CRD)
         return
     yield ok("crd", "graphmailsubscriptions are served")
     wanted = [right for right in rights(settings) if right is not SECRETS]
@@ -116,7 +117,7 @@ async def _namespace(ground: Ground, cluster: Cluster, settings: Settings) -> Fi
     except ClusterError as error:
         if error.status != 404:
             raise
-        remedy = f"`kubectl create namespace {name}`, or set GRAPHMAIL_NAMESPACE"
+        remedy = f"`kubectl{kubectl_options()} create namespace {name}`, or set GRAPHMAIL_NAMESPACE"
         return failed("namespace", f"there is no namespace {name}", remedy)
     return ok("namespace", f"{name} is there")
 

@@ -1,11 +1,11 @@
 """Microsoft: sign-in, Graph, and how far its clock is from ours."""
 
-from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
 from graphmail.cli.check.account import Account, choose
-from graphmail.cli.check.findings import Finding, failed, ok, skipped, warning
-from graphmail.cli.check.ground import Ground
+from graphmail.cli.check.findings import Finding, Findings, failed, ok, skipped, warning
+from graphmail.cli.check.ground import WRONG_SETTINGS, Ground
 from graphmail.cli.failures import CommandFailed, explain
 from graphmail.cli.output import count
 from graphmail.cli.spans import human, when
@@ -18,11 +18,11 @@ LISTED = 1_000
 """Subscriptions that are looked at in search of a rival."""
 
 
-async def check_microsoft(ground: Ground) -> AsyncIterator[Finding]:
+async def check_microsoft(ground: Ground) -> Findings:
     """One account signs in, and Graph answers it."""
     settings = ground.settings
     if settings is None:
-        yield skipped("sign-in", "settings are wrong")
+        yield skipped("sign-in", WRONG_SETTINGS)
         return
     try:
         account = await choose(ground)
@@ -36,8 +36,9 @@ async def check_microsoft(ground: Ground) -> AsyncIterator[Finding]:
         token, finding = await sign_in(signin, account, ground.database, force=ground.wish.sign_in)
     yield finding
     if token is not None:
-        async for finding in _graph(ground, settings, account, token):
-            yield finding
+        async with aclosing(_graph(ground, settings, account, token)) as found:
+            async for finding in found:
+                yield finding
 
 
 def _why_nobody(ground: Ground, settings: Settings) -> str:
@@ -88,7 +89,7 @@ async def _kept(database: Database | None, account: Account, token: Token) -> Fi
     return ok("sign-in", f"{account.mailbox} got a new token, {fate}")
 
 
-async def _graph(ground: Ground, settings: Settings, account: Account, token: Token) -> AsyncIterator[Finding]:
+async def _graph(ground: Ground, settings: Settings, account: Account, token: Token) -> Findings:
     spender = Spender(app=account.credential.client_id, directory=token.directory, mailbox=account.mailbox)
     answered = True
     async with GraphClient(settings.graph_base_url, Budget()) as graph:

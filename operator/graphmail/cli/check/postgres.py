@@ -1,10 +1,10 @@
 """Postgres: reachable, migrated, and with the rights that the operator needs."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from graphmail.cli.check.findings import Finding, failed, ok, skipped, warning
-from graphmail.cli.check.ground import Ground
+from graphmail.cli.check.findings import Finding, Findings, failed, ok, skipped, warning
+from graphmail.cli.check.ground import WRONG_SETTINGS, Ground
 from graphmail.cli.databases import open_database
 from graphmail.database import AccessDenied, Database, DatabaseError, DatabaseUnavailable
 from graphmail.settings import Settings
@@ -13,14 +13,14 @@ GRANT = "have the tables' owner run `graphmail migrate --grant-to ROLE`; docs/da
 _SHOWN = 3
 
 
-async def check_postgres(ground: Ground) -> AsyncIterator[Finding]:
+async def check_postgres(ground: Ground) -> Findings:
     """It answers, its tables are ready, and our role may use them."""
     settings = ground.settings
     if settings is None or settings.database_url is None:
         why = (
             "GRAPHMAIL_DATABASE_URL is not set: only resources written by hand are served"
             if settings
-            else "settings are wrong"
+            else WRONG_SETTINGS
         )
         yield skipped("database", why)
         return

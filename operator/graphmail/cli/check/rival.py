@@ -1,9 +1,9 @@
 """A rival: somebody else who renews the same mailboxes (design, rule 15)."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 
-from graphmail.cli.check.findings import Finding, ok, skipped, warning
-from graphmail.cli.check.ground import Ground
+from graphmail.cli.check.findings import Findings, ok, skipped, warning
+from graphmail.cli.check.ground import WRONG_SETTINGS, Ground
 from graphmail.cli.output import count
 from graphmail.graph import Subscription, read_marker, without_marker
 
@@ -11,10 +11,10 @@ NAME = "rival"
 _SHOWN = 3
 
 
-async def check_rival(ground: Ground) -> AsyncIterator[Finding]:
+async def check_rival(ground: Ground) -> Findings:
     """Ids or expiries that appeared without us, and subscriptions that deliver to our URL without being ours."""
     if ground.database is None:
-        yield skipped(NAME, "needs Postgres")
+        yield skipped(NAME, "needs Postgres" if ground.settings else WRONG_SETTINGS)
         return
     changes = await ground.database.peer_changes()
     if changes:

@@ -1,14 +1,15 @@
 """`graphmail probe`: whether a mailbox's notifications can arrive, and do, step by step."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack
+import re
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from graphmail.cli.check import tell
-from graphmail.cli.check.findings import Finding, Verdict, failed
+from graphmail.cli.check.findings import Finding, Findings, Verdict, failed
 from graphmail.cli.clusters import Target, connected
 from graphmail.cli.completion import NAMES
 from graphmail.cli.conduct import conduct
@@ -61,7 +62,9 @@ PAGE = Page(
 
 WIDTH = 20
 """Characters of the longest step's name."""
-Step = Callable[[Subject], AsyncIterator[Finding]]
+_REASON = re.compile(r"(?P<word>[A-Z][A-Za-z]+): ")
+"""The word of docs/observability.md, where what was found begins with one."""
+Step = Callable[[Subject], Findings]
 
 
 def probe(
@@ -111,11 +114,12 @@ async def _probe(
 async def _one(subject: Subject, screen: Screen, output: OutputFormat) -> list[Finding]:
     findings = []
     with screen.progress(f"probing {subject.name}") as show:
-        async for finding in examine(subject):
-            findings.append(finding)
-            show(f"probed {finding.check}")
-            if output is OutputFormat.TABLE:
-                tell(finding, screen, WIDTH)
+        async with aclosing(examine(subject)) as found:
+            async for finding in found:
+                findings.append(finding)
+                show(f"probed {finding.check}")
+                if output is OutputFormat.TABLE:
+                    tell(finding, screen, WIDTH)
     if output is OutputFormat.TABLE:
         for line in conclusion(subject.resource, findings):
             screen.say(line)
@@ -125,19 +129,21 @@ async def _one(subject: Subject, screen: Screen, output: OutputFormat) -> list[F
 # --- the steps -------------------------------------------------------------------------------------------------------
 
 
-async def _urls(subject: Subject) -> AsyncIterator[Finding]:
+async def _urls(subject: Subject) -> Findings:
     for url in subject.notification_urls:
-        async for finding in try_url(url):
-            yield finding
+        async with aclosing(try_url(url)) as found:
+            async for finding in found:
+                yield finding
 
 
-async def _lifecycle_urls(subject: Subject) -> AsyncIterator[Finding]:
+async def _lifecycle_urls(subject: Subject) -> Findings:
     for url in subject.lifecycle_urls:
-        async for finding in try_url(url, "lifecycle "):
-            yield finding
+        async with aclosing(try_url(url, "lifecycle ")) as found:
+            async for finding in found:
+                yield finding
 
 
-async def _status(subject: Subject) -> AsyncIterator[Finding]:
+async def _status(subject: Subject) -> Findings:
     for finding in check_status(subject):
         yield finding
 
@@ -152,12 +158,13 @@ STEPS: tuple[tuple[str, Step], ...] = (
 """In this order, which is that of causes: what fails first explains what fails after it."""
 
 
-async def examine(subject: Subject) -> AsyncIterator[Finding]:
+async def examine(subject: Subject) -> Findings:
     """Everything that is found, as it is found."""
     for name, look in STEPS:
         try:
-            async for finding in look(subject):
-                yield finding
+            async with aclosing(look(subject)) as found:
+                async for finding in found:
+                    yield finding
         except Exception as error:
             # One step that goes wrong must not hide what the others find.
             yield failed(name, "; ".join(explain(error)))
@@ -175,10 +182,10 @@ def conclusion(resource: GraphMailSubscription, findings: Sequence[Finding]) -> 
     """What is wrong in the end, and what to do about it first."""
     broken, mailbox = wrong(findings), resource.spec.mailbox
     if broken:
-        first, rest = broken[0], len(broken) - 1
-        more = f"; {count(rest, 'other step')} failed too, and may follow from it" if rest else ""
-        remedy = [f"  -> {first.remedy}"] if first.remedy else []
-        return [f"{mailbox}: wrong is {first.check}: {first.found}{more}", *remedy]
+        first, tried = broken[0], count(len(findings), "step")
+        reason = _REASON.match(first.found)
+        told = f'"{first.check}"{": " + reason["word"] if reason else ""} ({len(broken)} of {tried} failed)'
+        return [f"{mailbox}: the first failure is {told}", *([f"  -> {first.remedy}"] if first.remedy else [])]
     warned = sum(finding.verdict is Verdict.WARNING for finding in findings)
     left = sum(finding.verdict is Verdict.SKIPPED for finding in findings)
     limits = [f"{count(warned, 'warning')} to look at"] if warned else []

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from graphmail.cli.typed import kubectl_options
 from graphmail.cluster import Cluster
 from graphmail.database import Database
 from graphmail.graph import without_marker
@@ -32,7 +33,7 @@ class Subject:
     @property
     def elsewhere(self) -> str:
         """How to probe with the operator's own credentials and network."""
-        place = f"-n {self.cluster.namespace} deployment/{OPERATOR}"
+        place = f"-n {self.cluster.namespace}{kubectl_options()} deployment/{OPERATOR}"
         return f"run it in the operator's pod: `kubectl exec {place} -- graphmail probe {self.name}`"
 
     @property

@@ -1,20 +1,22 @@
 """Whether the subscription lives: as the status has it, and as Graph says."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
-from graphmail.cli.advice import next_step
+from graphmail.cli.advice import for_a_person, next_step
 from graphmail.cli.check.account import Account
-from graphmail.cli.check.findings import Finding, failed, ok, skipped, warning
+from graphmail.cli.check.findings import Finding, Findings, failed, ok, skipped, warning
 from graphmail.cli.check.microsoft import sign_in
 from graphmail.cli.clusters import explain_cluster
 from graphmail.cli.failures import explain
 from graphmail.cli.handshake import shown
 from graphmail.cli.probe.subject import Subject
-from graphmail.cli.situation import Ready, situation
+from graphmail.cli.requests import row_names
+from graphmail.cli.situation import Ready, observes, situation
 from graphmail.cli.spans import when
+from graphmail.cli.typed import advised
 from graphmail.cluster import ClusterError
 from graphmail.database import DatabaseError
-from graphmail.decision import Reason
+from graphmail.decision import adoption_pending
 from graphmail.fleet import key_of
 from graphmail.graph import (
     Budget,
@@ -32,11 +34,14 @@ from graphmail.reconciler.access import NoAccess
 from graphmail.resource import CredentialSource, FolderState, FolderSubscription
 
 READY, SUBSCRIPTION, SIGN_IN, GRAPH = "ready", "subscription", "sign-in", "graph"
+NEEDS_SIGN_IN = f"needs {SIGN_IN}"
 
 
 def check_status(subject: Subject) -> Iterator[Finding]:
     """What the operator says of the mailbox, and of each folder's subscription."""
     yield _stands(subject)
+    if unconfirmed := adoption_pending(subject.resource):
+        yield warning(SUBSCRIPTION, row_names(unconfirmed), _step(subject))
     for row in subject.resource.status.subscriptions:
         yield _held(row, subject)
 
@@ -47,26 +52,38 @@ def _stands(subject: Subject) -> Finding:
     if one.ready is Ready.YES and not one.reason:
         return ok(READY, told)
     remedy = next_step(one, subject.now)
-    observed = one.reason == Reason.OBSERVING.value
-    if one.ready is Ready.NO or (one.ready is Ready.UNKNOWN and not observed):
+    if one.ready is Ready.NO or (one.ready is Ready.UNKNOWN and not observes(subject.resource)):
         return failed(READY, told, remedy)
     return warning(READY, told, remedy)
 
 
+def _step(subject: Subject, reason: str | None = None) -> str:
+    """What to do about a subscription that is not there."""
+    own = for_a_person(reason or "", subject.name) or next_step(situation(subject.resource, subject.now), subject.now)
+    return own or f"`{advised(f'describe {subject.name}')}` says what it waits for"
+
+
 def _held(row: FolderSubscription, subject: Subject) -> Finding:
     if row.subscription_id is None:
-        why = f": {row.reason}: {row.message or ''}" if row.reason else ""
-        told = f"{row.folder} has no subscription{why}"
+        told = f"{row.folder} has no subscription{_why(row, subject)}"
         if row.state is FolderState.NOT_DELIVERABLE:
             return warning(
                 SUBSCRIPTION, told, "deliver through the receiver (docs/receiver.md), or take the folder away"
             )
-        return failed(SUBSCRIPTION, told, f"`graphmail describe {subject.name}` says what it waits for")
+        return failed(SUBSCRIPTION, told, _step(subject, row.reason))
     told = f"{row.folder} has {row.subscription_id}, which expire{'s' if _lives(row, subject) else 'd'}"
     told = f"{told} {when(row.expiration_time, subject.now)}, as the status has it"
     if _lives(row, subject):
         return ok(SUBSCRIPTION, told)
-    return failed(SUBSCRIPTION, told, f"see that the operator runs, then `graphmail renew {subject.name}`")
+    return failed(SUBSCRIPTION, told, f"see that the operator runs, then `{advised(f'renew {subject.name}')}`")
+
+
+def _why(row: FolderSubscription, subject: Subject) -> str:
+    """The reason; its words only where the step before this one has not told them."""
+    if not row.reason:
+        return ""
+    known = row.reason == situation(subject.resource, subject.now).reason
+    return f": {row.reason}" if known or not row.message else f": {row.reason}: {row.message}"
 
 
 def _lives(row: FolderSubscription, subject: Subject) -> bool:
@@ -76,21 +93,24 @@ def _lives(row: FolderSubscription, subject: Subject) -> bool:
 # --- Graph -----------------------------------------------------------------------------------------------------------
 
 
-async def ask_graph(subject: Subject) -> AsyncIterator[Finding]:
+async def ask_graph(subject: Subject) -> Findings:
     """Graph is asked for each subscription by its id, where we can sign in for the mailbox."""
     rows = [row for row in subject.resource.status.subscriptions if row.subscription_id is not None]
     if not rows:
+        yield skipped(SIGN_IN, "not tried: there is no subscription to ask Graph for")
         yield skipped(GRAPH, "there is no subscription to ask for")
         return
     account = await _account(subject, rows[0].subscription_id)
     if isinstance(account, Finding):
         yield account
+        yield skipped(GRAPH, NEEDS_SIGN_IN)
         return
     settings = subject.settings
     async with SignIn(settings.login_base_url, settings.graph_base_url) as signin:
         token, finding = await sign_in(signin, account, subject.database, force=subject.sign_in)
     yield finding
     if token is None:
+        yield skipped(GRAPH, NEEDS_SIGN_IN)
         return
     spender = Spender(app=account.credential.client_id, directory=token.directory, mailbox=account.mailbox)
     async with GraphClient(settings.graph_base_url, Budget()) as graph:
@@ -104,7 +124,7 @@ async def _account(subject: Subject, subscription_id: str | None) -> Account | F
     resource, settings = subject.resource, subject.settings
     of_row = resource.spec.credentials.source is CredentialSource.PROVIDER_ROW
     if of_row and subject.database is None:
-        return skipped(GRAPH, "the credential stands in Postgres, which is not asked from here", subject.elsewhere)
+        return skipped(SIGN_IN, "the credential stands in Postgres, which is not asked from here", subject.elsewhere)
     desk = AccessDesk(
         subject.cluster,
         subject.database,
@@ -116,11 +136,11 @@ async def _account(subject: Subject, subscription_id: str | None) -> Account | F
     try:
         credential = await desk.credential(resource)
     except NoAccess as error:
-        return skipped(GRAPH, f"there is nothing to sign in with: {error}", subject.elsewhere)
+        return skipped(SIGN_IN, f"there is nothing to sign in with: {error}", subject.elsewhere)
     except ClusterError as error:
-        return skipped(GRAPH, explain_cluster(error, subject.cluster.namespace), subject.elsewhere)
+        return skipped(SIGN_IN, explain_cluster(error, subject.cluster.namespace), subject.elsewhere)
     except DatabaseError as error:
-        return skipped(GRAPH, f"the credential cannot be read: {error}", subject.elsewhere)
+        return skipped(SIGN_IN, f"the credential cannot be read: {error}", subject.elsewhere)
     return Account(resource.spec.mailbox, credential, subscription_id, key_of(resource) if of_row else None)
 
 
@@ -133,14 +153,12 @@ async def _asked(
         if error.meaning is not Meaning.GONE:
             return [failed(GRAPH, explain(error)[0])]
         told = f"Graph has no subscription {row.subscription_id} of {row.folder} any more"
-        remedy = (
-            f"`graphmail renew {subject.name}` has a new one made now; a running operator notices it by itself, later"
-        )
+        remedy = f"`{advised(f'renew {subject.name}')}` has a new one made now; a running operator notices it by itself, later"
         return [failed(GRAPH, told, remedy)]
     expires = when(held.expires_at, graph.graph_time())
     if held.expires_at <= graph.graph_time():
         told = f"Graph says that subscription {held.id} of {row.folder} expired {expires}"
-        return [failed(GRAPH, told, f"see that the operator runs, then `graphmail renew {subject.name}`")]
+        return [failed(GRAPH, told, f"see that the operator runs, then `{advised(f'renew {subject.name}')}`")]
     alive = ok(GRAPH, f"Graph says that subscription {held.id} of {row.folder} lives, and expires {expires}")
     return [alive, *moved(held, subject)]
 
@@ -150,7 +168,7 @@ def moved(held: Subscription, subject: Subject) -> Iterator[Finding]:
     spec = subject.resource.spec
     if held.notification_url and without_marker(held.notification_url) != without_marker(spec.notification_url):
         told = f"Graph delivers to {shown(held.notification_url)}, and not to {shown(spec.notification_url)}"
-        yield failed(GRAPH, told, f"`graphmail renew {subject.name}` moves the subscription")
+        yield failed(GRAPH, told, f"`{advised(f'renew {subject.name}')}` moves the subscription")
     lifecycle = held.lifecycle_notification_url
     if _plain(lifecycle) != _plain(spec.lifecycle_notification_url):
         at = shown(lifecycle) if lifecycle else "nowhere"

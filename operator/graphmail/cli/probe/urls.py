@@ -1,10 +1,9 @@
 """Whether a URL answers as Graph wants it: its name, the connection, and the handshake."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
-from graphmail.cli.check.findings import Finding, failed, ok, skipped, warning
+from graphmail.cli.check.findings import Finding, Findings, failed, ok, skipped, warning
 from graphmail.cli.handshake import Knock, Limits, Line, host_of, knock, proxied, resolve, shown
 from graphmail.cli.spans import human, when
 
@@ -13,7 +12,7 @@ SOON = timedelta(days=14)
 """A certificate that ends within this should have been renewed by now: the usual ones are renewed a month before."""
 
 
-async def try_url(url: str, kind: str = "", limits: Limits | None = None) -> AsyncIterator[Finding]:
+async def try_url(url: str, kind: str = "", limits: Limits | None = None) -> Findings:
     """Each step stands on the one before it.
 
     Args:
