@@ -61,7 +61,7 @@ async def test_an_operator_that_only_observes_is_not_waited_for(stage: Stage, gr
     assert ran.code == 1
     assert ran.out == f"{row.address}  skipped: {OBSERVES}\n"
     assert "  nothing: the operator only observes  Observing: " in shown.out
-    assert ANNOTATION_RENEW not in stage.resource(row)["metadata"]["annotations"]
+    assert ANNOTATION_RENEW not in stage.resource(row)["metadata"].get("annotations", {})
 
 
 async def test_a_second_request_is_refused_while_the_first_waits_and_made_when_insisted(
