@@ -13,6 +13,8 @@ from support.waiting import eventually
 QUIET = {"GRAPHMAIL_TICK_SECONDS": "1", "GRAPHMAIL_VERIFICATION_INTERVAL_MINUTES": "0"}
 ALONE = {"GRAPHMAIL_LEADER_ELECTION": "false"}
 """The lease is a write every few seconds, whatever the number of mailboxes."""
+COMPARED_ONCE = {"GRAPHMAIL_MIRROR_COMPARE_SECONDS": "3600"}
+"""The comparison asks more, once a minute: on a slow machine one came in between."""
 
 
 async def test_when_nothing_is_due_nobody_is_asked_but_the_database_for_changes(
@@ -21,10 +23,11 @@ async def test_when_nothing_is_due_nobody_is_asked_but_the_database_for_changes(
     rows = [stage.add_app_only() for _ in range(20)]
     async with ClusterGate(stage.control_plane) as cluster, PostgresGate(stage.product.url) as postgres:
         monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig(tmp_path)))
-        async with stage.operator(GRAPHMAIL_DATABASE_URL=postgres.url, **QUIET, **ALONE):
+        async with stage.operator(GRAPHMAIL_DATABASE_URL=postgres.url, **QUIET, **ALONE, **COMPARED_ONCE):
             for row in rows:
                 await stage.ready(row)
             await eventually(lambda: len(created(stage)) == len(rows), "all events are posted")
+            await eventually(lambda: shown(stage) == len(rows), "the product's pages show all")
             await asked(postgres, 1)
             calls, written = stage.simulator.log.total, cluster.sent
             capsys.readouterr()
@@ -33,6 +36,10 @@ async def test_when_nothing_is_due_nobody_is_asked_but_the_database_for_changes(
             assert question.startswith("SELECT clock.as_of")
             assert (stage.simulator.log.total, cluster.sent) == (calls, written)
             assert capsys.readouterr() == ("", "")
+
+
+def shown(stage: Stage) -> int:
+    return len(stage.product.run("SELECT provider_id FROM graphmail.subscriptions WHERE state = 'covered'"))
 
 
 def created(stage: Stage) -> list[dict[str, Any]]:
