@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib import pyplot
+
+from rig.figure import save, style, tidy
 
 UNSEEN, DEAF, BAD, WEEKEND = "#9ca3af", "#2563eb", "#dc2626", "#f3f4f6"
 OTHERS = {"postgres-outage": ("#bfdbfe", "Postgres away"), "replica-restarted": ("#374151", "restart")}
@@ -15,14 +16,11 @@ OTHERS = {"postgres-outage": ("#bfdbfe", "Postgres away"), "replica-restarted": 
 def draw(drawing: Path, picture: Path) -> None:
     """Draw what a run has left there."""
     found: dict[str, Any] = json.loads(drawing.read_text())
-    mpl.use("svg")
-    mpl.rcParams.update(
-        {"svg.hashsalt": "graphmail", "font.size": 10, "axes.titlesize": 11, "axes.titleweight": "bold"}
-    )
+    style()
     figure, (lives, hours) = pyplot.subplots(1, 2, figsize=(13, 6.4), layout="constrained", width_ratios=(3, 1))
     _lives(lives, found)
     _hours(hours, found)
-    figure.savefig(picture, metadata={"Date": None, "Creator": None}, facecolor="white")
+    save(figure, picture)
 
 
 def _lives(panel: Any, found: dict[str, Any]) -> None:
@@ -44,7 +42,7 @@ def _lives(panel: Any, found: dict[str, Any]) -> None:
     panel.set_xlabel("simulated days; weekends in grey, by UTC")
     panel.set_title(f"Silent deaths in {found['mailboxes']} mailboxes")
     panel.legend(frameon=False, loc="upper left", fontsize=8)
-    _tidy(panel)
+    tidy(panel)
 
 
 def _hours(panel: Any, found: dict[str, Any]) -> None:
@@ -56,12 +54,7 @@ def _hours(panel: Any, found: dict[str, Any]) -> None:
     panel.set_title("Hours from the first lost message")
     panel.set_xlabel("hours until it was mended")
     panel.set_ylabel("silent deaths")
-    _tidy(panel)
-
-
-def _tidy(panel: Any) -> None:
-    for side in ("top", "right"):
-        panel.spines[side].set_visible(False)
+    tidy(panel)
 
 
 if __name__ == "__main__":

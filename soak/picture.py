@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib import pyplot
+
+from rig.figure import save, style, tidy
 
 HELPLESS, BAD, LINE = "#9ca3af", "#dc2626", "#2563eb"
 OUTAGES = {
@@ -29,10 +30,7 @@ SAMPLES = 100
 def draw(drawing: Path, picture: Path) -> None:
     """Draw what a run has left there."""
     found: dict[str, Any] = json.loads(drawing.read_text())
-    mpl.use("svg")
-    mpl.rcParams.update(
-        {"svg.hashsalt": "graphmail", "font.size": 10, "axes.titlesize": 11, "axes.titleweight": "bold"}
-    )
+    style()
     figure, panels = pyplot.subplots(
         3, 1, figsize=(13, 6.4), sharex=True, layout="constrained", height_ratios=(3, 1.3, 1.3)
     )
@@ -41,7 +39,7 @@ def draw(drawing: Path, picture: Path) -> None:
     _memory(panels[2], found)
     panels[2].set_xlim(0, found["days"])
     panels[2].set_xlabel("simulated days")
-    figure.savefig(picture, metadata={"Date": None, "Creator": None}, facecolor="white")
+    save(figure, picture)
 
 
 def _coverage(panel: Any, found: dict[str, Any]) -> None:
@@ -60,7 +58,7 @@ def _coverage(panel: Any, found: dict[str, Any]) -> None:
     panel.set_title(f"Mailboxes without a subscription, of {found['mailboxes']}")
     panel.set_ylim(0, max(4, *map(sum, zip(helpless, bad, strict=True))) * 1.1)
     panel.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    _tidy(panel)
+    tidy(panel)
 
 
 def _happenings(panel: Any, found: dict[str, Any]) -> None:
@@ -75,7 +73,7 @@ def _happenings(panel: Any, found: dict[str, Any]) -> None:
     panel.set_yticks(range(len(names)), [name.replace("-", " ") for name in names], fontsize=8)
     panel.invert_yaxis()
     panel.set_title("What happened meanwhile")
-    _tidy(panel)
+    tidy(panel)
 
 
 def _at(row: int, found: dict[str, Any], name: str) -> tuple[list[int], str]:
@@ -88,17 +86,12 @@ def _memory(panel: Any, found: dict[str, Any]) -> None:
         panel.plot([at for at, _ in seen], [size for _, size in seen], linewidth=1)
     panel.set_ylim(bottom=0)
     panel.set_title("Memory of each process, MiB")
-    _tidy(panel)
+    tidy(panel)
 
 
 def _count(spans: Iterable[tuple[float, float]], moments: list[float]) -> list[int]:
     known = list(spans)
     return [sum(start <= moment < end for start, end in known) for moment in moments]
-
-
-def _tidy(panel: Any) -> None:
-    for side in ("top", "right"):
-        panel.spines[side].set_visible(False)
 
 
 if __name__ == "__main__":

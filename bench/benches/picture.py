@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib import pyplot
 
+from rig.figure import save, style, tidy
 from rig.result import Finding
 
 BARS = (("ours", "this operator"), ("plain_kopf", "a plain Kopf operator"), ("loop", "a loop over the rows"))
@@ -17,10 +17,7 @@ QUOTA = 100
 
 def draw(results: Path, picture: Path) -> None:
     """Draw the findings that are there, one panel beside the other."""
-    mpl.use("svg")
-    mpl.rcParams.update(
-        {"svg.hashsalt": "graphmail", "font.size": 10, "axes.titlesize": 11, "axes.titleweight": "bold"}
-    )
+    style()
     figure, panels = pyplot.subplots(1, 3, figsize=(13, 3.2), layout="constrained")
     compared, quota = _read(results, "compare"), _read(results, "quota")
     if compared is not None:
@@ -31,7 +28,7 @@ def draw(results: Path, picture: Path) -> None:
         panels[1].set_yticklabels([])
     if quota is not None:
         _curve(panels[2], quota)
-    figure.savefig(picture, metadata={"Date": None, "Creator": None}, facecolor="white")
+    save(figure, picture)
 
 
 def _read(results: Path, name: str) -> Finding | None:
@@ -46,7 +43,7 @@ def _bars(panel: Any, found: Finding, unit: str, title: str, text: str) -> None:
     panel.set_xlim(0, max(values) * 1.25)
     panel.invert_yaxis()
     panel.set_title(title)
-    _tidy(panel)
+    tidy(panel)
 
 
 def _curve(panel: Any, found: Finding) -> None:
@@ -57,12 +54,7 @@ def _curve(panel: Any, found: Finding) -> None:
     panel.set_title(f"{found.numbers['renewals']:,} mailboxes due at once\n{share:.0%} of what Graph allows one app")
     panel.set_xlabel("seconds")
     panel.legend(frameon=False, loc="lower right")
-    _tidy(panel)
-
-
-def _tidy(panel: Any) -> None:
-    for side in ("top", "right"):
-        panel.spines[side].set_visible(False)
+    tidy(panel)
 
 
 if __name__ == "__main__":
