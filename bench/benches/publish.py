@@ -10,6 +10,8 @@ from rig.parts import CHECKOUT
 from rig.result import Finding, markdown_table
 
 NAMES = ("quota", "compare", "idle", "receiver")
+DRAWN = frozenset({"quota", "compare"})
+"""Of these the picture tells; without any of them there is none."""
 RESULTS = CHECKOUT / "bench" / "results"
 DOCUMENT = CHECKOUT / "docs" / "benchmarks.md"
 PICTURE = CHECKOUT / "docs" / "benchmarks.svg"
@@ -29,10 +31,11 @@ def publish(found_in: Path) -> None:
         Finding.read(path).write(RESULTS)
     findings = published()
     DOCUMENT.write_text(filled(DOCUMENT.read_text(), findings))
-    draw_with("benches.picture", RESULTS, PICTURE)
-    say(
-        f"{home_relative(DOCUMENT)} and {home_relative(PICTURE)} tell of: {', '.join(found.bench for found in findings)}"
-    )
+    told, changed = [found.bench for found in findings], [DOCUMENT]
+    if DRAWN.intersection(told):
+        draw_with("benches.picture", RESULTS, PICTURE)
+        changed.append(PICTURE)
+    say(f"told of in {' and '.join(map(home_relative, changed))}: {', '.join(told)}")
 
 
 def published() -> list[Finding]:
