@@ -46,11 +46,8 @@ def _lives(panel: Any, found: dict[str, Any]) -> None:
 
 
 def _hours(panel: Any, found: dict[str, Any]) -> None:
-    panel.hist(
-        [(ended - lost) * 24 for _, _, lost, ended, mended in found["deaths"] if mended],
-        bins=range(0, 31, 2),
-        color=DEAF,
-    )
+    hours = [(ended - lost) * 24 for _, _, lost, ended, mended in found["deaths"] if mended]
+    panel.hist(hours, bins=range(0, int(max(hours, default=0)) + 3, 2), color=DEAF)
     panel.set_title("Hours from the first lost message")
     panel.set_xlabel("hours until it was mended")
     panel.set_ylabel("silent deaths")
