@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from graphmail.database import Database, DatabaseError, DatabaseUnavailable, KeptRhythm
-from graphmail.decision import Heard, Rhythm
+from graphmail.decision import Heard, Rhythm, minute_of
 from graphmail.fleet import Entry, Fleet, key_of
 from graphmail.observability.metrics import Store
 from graphmail.resource import CredentialSource, GraphMailSubscription
@@ -64,7 +64,7 @@ class Arrivals:
         self._latest: datetime | None = None
         """When a notification last arrived in any mailbox."""
         self._minutes: set[int] = set()
-        """Minutes, since 1970, in which one arrived in any mailbox; those long ago go now and then."""
+        """Minutes in which one arrived in any mailbox; those long ago go now and then."""
         self._silent: dict[str, tuple[datetime, datetime]] = {}
         """Resources that were found silent: when, and the message that proved it."""
         self._unkept: set[str] | None = None
@@ -117,9 +117,9 @@ class Arrivals:
         )
 
     def _note(self, arrived: datetime) -> None:
-        self._minutes.add(_minute(arrived))
+        self._minutes.add(minute_of(arrived))
         if len(self._minutes) > MOST_MINUTES:
-            since = _minute(self._now()) - MOST_MINUTES // 2
+            since = minute_of(self._now()) - MOST_MINUTES // 2
             self._minutes = {minute for minute in self._minutes if minute > since}
 
     def _learn(self, entry: Entry, arrived: datetime) -> None:
@@ -194,7 +194,3 @@ class Arrivals:
         if entry is None or entry.rhythm is None:
             return None
         return KeptRhythm(key_of(entry.resource), entry.resource.spec.mailbox, entry.rhythm.kept())
-
-
-def _minute(moment: datetime) -> int:
-    return int(moment.timestamp() // 60)

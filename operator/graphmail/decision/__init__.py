@@ -10,7 +10,18 @@ from graphmail.decision.observing import as_the_row_says
 from graphmail.decision.rhythm import Kept, Rhythm
 from graphmail.decision.steps import Step, next_step
 from graphmail.decision.times import JITTER_SHARE, planned_renewal, renewal_time, verification_time
-from graphmail.decision.words import CALLS_GRAPH, NEEDS_STORES, Action, Decision, Heard, Known, Mode, Policy, Reason
+from graphmail.decision.words import (
+    CALLS_GRAPH,
+    NEEDS_STORES,
+    Action,
+    Decision,
+    Heard,
+    Known,
+    Mode,
+    Policy,
+    Reason,
+    minute_of,
+)
 
 __all__ = [
     "CALLS_GRAPH",
@@ -31,6 +42,7 @@ __all__ = [
     "as_the_row_says",
     "decide",
     "lifecycle_news",
+    "minute_of",
     "next_step",
     "notification_is_news",
     "planned_renewal",

@@ -7,7 +7,7 @@ must arrive within the time that Graph takes. If it does not, the subscription d
 from datetime import UTC, datetime, timedelta
 
 from graphmail.decision.rhythm import UNLEARNED
-from graphmail.decision.words import Action, Heard, Known, Policy, Reason
+from graphmail.decision.words import Action, Heard, Known, Policy, Reason, minute_of
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.model import write_time
@@ -129,7 +129,7 @@ def proof_time(resource: GraphMailSubscription, policy: Policy, known: Known) ->
 
 
 def _others_arrived(heard: Heard, message: datetime, around: timedelta) -> bool:
-    minute, span = int(message.timestamp() // 60), int(around.total_seconds() // 60)
+    minute, span = minute_of(message), int(around.total_seconds() // 60)
     return any(one in heard.taken for one in range(minute - span, minute + span + 1))
 
 

@@ -131,6 +131,11 @@ class Policy:
         return self.tenant_look_aheads.get(tenant, self.look_ahead)
 
 
+def minute_of(moment: datetime) -> int:
+    """Minutes since 1970: by these it is remembered when something arrived in any mailbox."""
+    return int(moment.timestamp() // 60)
+
+
 class Heard(NamedTuple):
     """What tells of the notifications that arrive in a mailbox."""
 
@@ -141,7 +146,7 @@ class Heard(NamedTuple):
     delay: timedelta = timedelta()
     """How much later than it arrived a notification may be told of."""
     taken: Container[int] = ()
-    """Minutes, since 1970, in which a notification arrived in any mailbox: of the last hours, as far as known."""
+    """Minutes (`minute_of`) in which a notification arrived in any mailbox: of the last hours, as far as known."""
     way_down: bool = False
     """Nothing arrives in many mailboxes at once: it is not their subscriptions that are at fault."""
 
