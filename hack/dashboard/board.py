@@ -66,8 +66,10 @@ def _board() -> Dashboard:
     _now(board)
     _mailboxes(board)
     _graph(board)
-    _operator(board)
+    _stores(board)
+    _process(board)
     _receiver(board)
+    _delivery(board)
     return board
 
 
@@ -223,8 +225,8 @@ def _graph(board: Dashboard) -> None:
     )
 
 
-def _operator(board: Dashboard) -> None:
-    """The operator itself."""
+def _stores(board: Dashboard) -> None:
+    """What the operator keeps in Postgres, and what belongs to nobody."""
     board.with_panel(
         graph(
             8,
@@ -257,6 +259,10 @@ def _operator(board: Dashboard) -> None:
             right={"time without cover": "s"},
         )
     )
+
+
+def _process(board: Dashboard) -> None:
+    """The operator itself."""
     board.with_panel(
         graph(
             9,
@@ -287,7 +293,7 @@ def _operator(board: Dashboard) -> None:
 
 
 def _receiver(board: Dashboard) -> None:
-    """What Graph posts, and whether mail really arrives. Last, since many have no receiver: its first four panels are empty then."""
+    """What Graph posts, and what it is answered. Last, since many have no receiver: these panels are empty then."""
     board.with_row(Row("Receiver").id(24))
     board.with_panel(
         graph(
@@ -336,6 +342,10 @@ def _receiver(board: Dashboard) -> None:
             right={"subscriptions known": "short"},
         )
     )
+
+
+def _delivery(board: Dashboard) -> None:
+    """Whether mail really arrives, in the same row."""
     board.with_panel(
         graph(
             22,
