@@ -43,7 +43,7 @@ async def test_what_graph_asks_to_wait_for_is_no_failure(stage: Stage, graphmail
     row = stage.add_delegated()
     async with stage.operator():
         await stage.ready(row)
-        stage.fault("patch", answer="throttled")
+        stage.fault("patch", answer="throttled", headers={"Retry-After": "600"})
         ran = await graphmail("renew", row.name, "--timeout", "15s")
         described = await graphmail("describe", row.name)
         shown = await graphmail("status", "--reason", "throttled")
