@@ -63,15 +63,16 @@ class Credentials:
         # Last, since its presence says that all of them are there.
         write_secret(self.tokens, f"{secrets.token_hex(16)},admin,1,system:masters\n".encode())
 
-    def write_kubeconfig(self, path: Path, *, server: str, token: str, namespace: str = "default") -> None:
+    def write_kubeconfig(self, path: Path, *, server: str, token: str, namespace: str | None = None) -> None:
         """Write a kubeconfig that holds all it needs, readable by its owner alone."""
         name = "graphmail-local"
+        context = {"cluster": name, "user": name} | ({} if namespace is None else {"namespace": namespace})
         authority = base64.b64encode(self.authority.read_bytes()).decode()
         config = {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": name,
-            "contexts": [{"name": name, "context": {"cluster": name, "user": name, "namespace": namespace}}],
+            "contexts": [{"name": name, "context": context}],
             "clusters": [{"name": name, "cluster": {"server": server, "certificate-authority-data": authority}}],
             "users": [{"name": name, "user": {"token": token}}],
         }

@@ -21,6 +21,7 @@ import stamina
 import yaml
 from kubernetes import client as kubernetes_client
 from kubernetes import config as kubernetes_config
+from kubernetes.config.kube_config import KubeConfigMerger
 
 from graphmail.resource.names import GROUP, PLURAL, VERSION
 
@@ -106,15 +107,39 @@ def load_configuration(kubeconfig: str | None = None, context: str | None = None
         ClusterConfigError: none of them is there, or it cannot be used.
     """
     configuration = kubernetes_client.Configuration()
-    file = kubeconfig or os.environ.get("KUBECONFIG") or None
+    file = _kubeconfig(kubeconfig)
     try:
-        if file is None and context is None and _SERVICE_ACCOUNT_TOKEN.exists():
+        if _in_pod(file, context):
             kubernetes_config.load_incluster_config(client_configuration=configuration)
         else:
             kubernetes_config.load_kube_config(file or _USERS_OWN, context, configuration)
     except (kubernetes_config.ConfigException, yaml.YAMLError, OSError) as error:
         raise ClusterConfigError(_unusable(error, file, context)) from error
     return configuration
+
+
+def context_namespace(kubeconfig: str | None = None, context: str | None = None) -> str | None:
+    """The namespace that the context of the kubeconfig names, chosen as `load_configuration` does.
+
+    None: it names none, a pod's own account is used, or no such context can be read, which `load_configuration` tells of.
+    """
+    file = _kubeconfig(kubeconfig)
+    if _in_pod(file, context):
+        return None
+    try:
+        merged = KubeConfigMerger(file or _USERS_OWN).config
+        chosen = merged["contexts"].get_with_name(context or merged["current-context"])["context"]
+        return chosen.safe_get("namespace") or None
+    except (kubernetes_config.ConfigException, yaml.YAMLError, OSError, TypeError):
+        return None
+
+
+def _kubeconfig(given: str | None) -> str | None:
+    return given or os.environ.get("KUBECONFIG") or None
+
+
+def _in_pod(kubeconfig: str | None, context: str | None) -> bool:
+    return kubeconfig is None and context is None and _SERVICE_ACCOUNT_TOKEN.exists()
 
 
 def _unusable(error: Exception, file: str | None, context: str | None) -> str:

@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from graphmail.cli.clusters import Target
+from graphmail.cli.clusters import Place
 from graphmail.cli.comparison import Report, Wish, compare
 from graphmail.cli.conduct import conduct
-from graphmail.cli.configuration import read_settings
 from graphmail.cli.failures import FAILED
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption
 from graphmail.cli.output import Screen, count
@@ -52,13 +51,12 @@ def backfill(
     context: ContextOption = None,
 ) -> None:
     """Compare all rows with all resources once."""
-    conduct(_backfill(namespace, kubeconfig, context, dry_run=dry_run))
+    conduct(_backfill(Place(namespace, kubeconfig, context), dry_run=dry_run))
 
 
-async def _backfill(namespace: str | None, kubeconfig: str | None, context: str | None, *, dry_run: bool) -> int:
-    settings = read_settings(PAGE, namespace=namespace)
-    target = Target(settings.namespace, kubeconfig, context)
-    report = await compare(settings, target, Wish(rehearse=dry_run, deletable=()))
+async def _backfill(place: Place, *, dry_run: bool) -> int:
+    settings = place.read(PAGE)
+    report = await compare(settings, place.target(settings), Wish(rehearse=dry_run, deletable=()))
     screen = Screen.of_process()
     for line in describe(report, dry_run=dry_run):
         screen.say(line)

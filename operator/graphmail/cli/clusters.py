@@ -8,8 +8,18 @@ from typing import TypeVar
 
 from kubernetes.client import Configuration
 
+from graphmail.cli.configuration import read_settings
 from graphmail.cli.failures import CommandFailed
-from graphmail.cluster import INSTALL_CRD, Cluster, ClusterError, ClusterUnavailable, load_configuration
+from graphmail.cli.page import Page
+from graphmail.cluster import (
+    INSTALL_CRD,
+    Cluster,
+    ClusterError,
+    ClusterUnavailable,
+    context_namespace,
+    load_configuration,
+)
+from graphmail.settings import Settings
 
 _FORBIDDEN = re.compile(
     r'User "(?P<user>[^"]+)" cannot (?P<verb>\w+) resource "(?P<resource>[\w/.-]+)"(?: in API group "(?P<group>[^"]*)")?'
@@ -40,6 +50,32 @@ class Target:
             ClusterConfigError: there is no usable configuration.
         """
         return Cluster(self.configuration(), self.namespace)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to look, as it was typed."""
+
+    namespace: str | None = None
+    kubeconfig: str | None = None
+    context: str | None = None
+
+    def read(self, page: Page) -> Settings:
+        """The settings of a command. What no option and no variable says of the namespace, the kubeconfig's context does, as for kubectl.
+
+        Raises:
+            SettingsError: values are wrong.
+            typer.BadParameter: the namespace is none.
+        """
+        return read_settings(page, namespace=self.namespace, otherwise=self.context_namespace)
+
+    def context_namespace(self) -> str | None:
+        """The namespace of the chosen context."""
+        return context_namespace(self.kubeconfig, self.context)
+
+    def target(self, settings: Settings) -> Target:
+        """The API server and the namespace to ask."""
+        return Target(settings.namespace, self.kubeconfig, self.context)
 
 
 @asynccontextmanager

@@ -50,14 +50,13 @@ def offered(resources: Iterable[Any], reads: Iterable[Read], incomplete: str) ->
 
 def _resources(given: dict[str, Any]) -> list[Any]:
     """All mailboxes, from where the options that are typed already point to."""
-    from graphmail.cli.clusters import Target  # noqa: PLC0415 - the help imports no part of the operator
+    from graphmail.cli.clusters import Place  # noqa: PLC0415 - the help imports no part of the operator
+    from graphmail.cli.page import Page  # noqa: PLC0415
     from graphmail.cli.selection import Selection, selected  # noqa: PLC0415
-    from graphmail.settings import Settings  # noqa: PLC0415
 
     logging.disable(logging.CRITICAL)
-    variables = {"GRAPHMAIL_NAMESPACE": given.get("namespace") or os.environ.get("GRAPHMAIL_NAMESPACE")}
-    settings = Settings.load({name: value for name, value in variables.items() if value}, only=tuple(variables))
-    target = Target(settings.namespace, given.get("kubeconfig"), given.get("context"))
+    place = Place(given.get("namespace"), given.get("kubeconfig"), given.get("context"))
+    target = place.target(place.read(Page("", "", {}, settings=("GRAPHMAIL_NAMESPACE",))))
 
     async def ask() -> list[Any]:
         async with asyncio.timeout(SECONDS), target.client() as cluster:

@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 
 from graphmail.cli.advice import next_step
-from graphmail.cli.clusters import Target, connected, missing_right
+from graphmail.cli.clusters import Place, connected, missing_right
 from graphmail.cli.completion import NAMES
 from graphmail.cli.conduct import conduct
-from graphmail.cli.configuration import read_settings
 from graphmail.cli.events import columns
 from graphmail.cli.happenings import Happening, about, in_order
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption
@@ -56,15 +55,15 @@ def describe(
     context: ContextOption = None,
 ) -> None:
     """Show one mailbox."""
-    conduct(_describe(name, namespace, kubeconfig, context))
+    conduct(_describe(name, Place(namespace, kubeconfig, context)))
 
 
-async def _describe(name: str, namespace: str | None, kubeconfig: str | None, context: str | None) -> None:
-    settings = read_settings(PAGE, namespace=namespace)
+async def _describe(name: str, place: Place) -> None:
+    settings = place.read(PAGE)
     screen = Screen.of_process()
-    async with connected(Target(settings.namespace, kubeconfig, context).client()) as cluster:
-        for place, resource in enumerate(await selected(cluster, Selection((name,)))):
-            if place:
+    async with connected(place.target(settings).client()) as cluster:
+        for number, resource in enumerate(await selected(cluster, Selection((name,)))):
+            if number:
                 screen.say("")
             now = datetime.now(UTC)
             show(situation(resource, now), now, screen)

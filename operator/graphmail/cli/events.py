@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from graphmail.cli.clusters import Target, connected
+from graphmail.cli.clusters import Place, connected
 from graphmail.cli.completion import NAMES
 from graphmail.cli.conduct import conduct
-from graphmail.cli.configuration import read_settings
 from graphmail.cli.happenings import WARNING, Happening, about, in_order
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption, OutputOption
 from graphmail.cli.output import Column, OutputFormat, Screen
@@ -53,22 +52,13 @@ def events(
     """Show what happened."""
     if watch and output is OutputFormat.JSON:
         raise typer.BadParameter("--watch prints lines: leave -o away", param_hint="'--watch'")
-    conduct(_events(name, output, namespace, kubeconfig, context, warnings=warnings, watch=watch))
+    conduct(_events(name, output, Place(namespace, kubeconfig, context), warnings=warnings, watch=watch))
 
 
-async def _events(
-    name: str | None,
-    output: OutputFormat,
-    namespace: str | None,
-    kubeconfig: str | None,
-    context: str | None,
-    *,
-    warnings: bool,
-    watch: bool,
-) -> None:
-    settings = read_settings(PAGE, namespace=namespace)
+async def _events(name: str | None, output: OutputFormat, place: Place, *, warnings: bool, watch: bool) -> None:
+    settings = place.read(PAGE)
     screen = Screen.of_process()
-    async with connected(Target(settings.namespace, kubeconfig, context).client()) as cluster:
+    async with connected(place.target(settings).client()) as cluster:
         names = await _names(cluster, name)
         what = about(next(iter(names)) if len(names) == 1 else None)
 

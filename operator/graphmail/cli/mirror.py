@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from graphmail.cli.backfill import PAGE as BACKFILL
-from graphmail.cli.clusters import Target
+from graphmail.cli.clusters import Place, Target
 from graphmail.cli.comparison import Report, Wish, compare
 from graphmail.cli.conduct import conduct
-from graphmail.cli.configuration import read_settings
 from graphmail.cli.failures import FAILED, CommandFailed
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption, YesOption
 from graphmail.cli.output import Column, Screen, count
@@ -45,14 +44,12 @@ def mirror(
     context: ContextOption = None,
 ) -> None:
     """Compare all rows with all resources once, deletions included."""
-    conduct(_mirror(namespace, kubeconfig, context, confirm=confirm_deletions, yes=yes))
+    conduct(_mirror(Place(namespace, kubeconfig, context), confirm=confirm_deletions, yes=yes))
 
 
-async def _mirror(
-    namespace: str | None, kubeconfig: str | None, context: str | None, *, confirm: bool, yes: bool
-) -> int:
-    settings = read_settings(PAGE, namespace=namespace)
-    target = Target(settings.namespace, kubeconfig, context)
+async def _mirror(place: Place, *, confirm: bool, yes: bool) -> int:
+    settings = place.read(PAGE)
+    target = place.target(settings)
     screen = Screen.of_process()
     if not confirm:
         return await _plain(settings, target, screen)

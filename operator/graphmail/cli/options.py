@@ -10,7 +10,10 @@ from graphmail.cli.output import OutputFormat
 NamespaceOption = Annotated[
     str | None,
     typer.Option(
-        "--namespace", "-n", metavar="NAME", help="Namespace of the resources, instead of GRAPHMAIL_NAMESPACE."
+        "--namespace",
+        "-n",
+        metavar="NAME",
+        help="Namespace of the resources, instead of GRAPHMAIL_NAMESPACE and the context's.",
     ),
 ]
 KubeconfigOption = Annotated[

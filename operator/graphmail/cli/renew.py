@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 
 from graphmail.cli.bulk import Run, renewed_since, unfinished
-from graphmail.cli.clusters import Target, connected
+from graphmail.cli.clusters import Place, connected
 from graphmail.cli.conduct import conduct
-from graphmail.cli.configuration import read_settings
 from graphmail.cli.failures import CommandFailed
 from graphmail.cli.options import (
     ContextOption,
@@ -71,12 +70,12 @@ def renew(
     if sum(ways) != 1:
         raise typer.BadParameter("say which: names, or --tenant and --provider, or --all", param_hint="'NAME'")
     wish = Wish(Selection(tuple(names or ()), tenant, provider), again, wait, read_span(timeout))
-    conduct(_renew(wish, namespace, kubeconfig, context))
+    conduct(_renew(wish, Place(namespace, kubeconfig, context)))
 
 
-async def _renew(wish: Wish, namespace: str | None, kubeconfig: str | None, context: str | None) -> int:
-    settings = read_settings(PAGE, namespace=namespace)
-    async with connected(Target(settings.namespace, kubeconfig, context).client()) as cluster:
+async def _renew(wish: Wish, place: Place) -> int:
+    settings = place.read(PAGE)
+    async with connected(place.target(settings).client()) as cluster:
         resources = await selected(cluster, wish.selection)
         if not resources:
             raise CommandFailed(f"there is no mailbox{wish.selection.describe()} in namespace {settings.namespace}")

@@ -1,8 +1,7 @@
 """`graphmail resume`: calls to Graph begin again for mailboxes that were suspended by hand."""
 
-from graphmail.cli.clusters import Target, connected
+from graphmail.cli.clusters import Place, connected
 from graphmail.cli.conduct import conduct
-from graphmail.cli.configuration import read_settings
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamesArgument, NamespaceOption, TenantOption
 from graphmail.cli.output import Screen
 from graphmail.cli.page import Page
@@ -36,11 +35,11 @@ def resume(
     context: ContextOption = None,
 ) -> None:
     """Begin the calls again."""
-    conduct(_resume(chosen(names, tenant), namespace, kubeconfig, context))
+    conduct(_resume(chosen(names, tenant), Place(namespace, kubeconfig, context)))
 
 
-async def _resume(selection: Selection, namespace: str | None, kubeconfig: str | None, context: str | None) -> int:
-    settings = read_settings(PAGE, namespace=namespace)
-    async with connected(Target(settings.namespace, kubeconfig, context).client()) as cluster:
+async def _resume(selection: Selection, place: Place) -> int:
+    settings = place.read(PAGE)
+    async with connected(place.target(settings).client()) as cluster:
         resources = await selected(cluster, selection)
         return await change_all(cluster, resources, resume_one, Screen.of_process(), selection)

@@ -11,9 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from graphmail.cli.advice import next_step
-from graphmail.cli.clusters import Target, connected
+from graphmail.cli.clusters import Place, connected
 from graphmail.cli.conduct import conduct
-from graphmail.cli.configuration import read_settings
 from graphmail.cli.live import live
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption, ProviderOption, TenantOption
 from graphmail.cli.output import Column, Screen, TableFormat, count
@@ -118,15 +117,13 @@ def status(
     wish = Wish(Selection(tenant=tenant, provider=provider), output, not_ready, word, due)
     if watch and output in MACHINE:
         raise typer.BadParameter("--watch shows tables: leave -o away, or say -o wide", param_hint="'--watch'")
-    conduct(_status(wish, namespace, kubeconfig, context, watch=watch))
+    conduct(_status(wish, Place(namespace, kubeconfig, context), watch=watch))
 
 
-async def _status(
-    wish: Wish, namespace: str | None, kubeconfig: str | None, context: str | None, *, watch: bool
-) -> None:
-    settings = read_settings(PAGE, namespace=namespace)
+async def _status(wish: Wish, place: Place, *, watch: bool) -> None:
+    settings = place.read(PAGE)
     screen = Screen.of_process()
-    async with connected(Target(settings.namespace, kubeconfig, context).client()) as cluster:
+    async with connected(place.target(settings).client()) as cluster:
         if watch:
             draw = partial(show, wish=wish, screen=screen, namespace=settings.namespace)
             await live(cluster, screen, lambda found, now: draw(found, now=now), wish.wants)

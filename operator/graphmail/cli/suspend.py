@@ -5,9 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import typer
 
-from graphmail.cli.clusters import Target, connected
+from graphmail.cli.clusters import Place, connected
 from graphmail.cli.conduct import conduct
-from graphmail.cli.configuration import read_settings
 from graphmail.cli.failures import FAILED, CommandFailed
 from graphmail.cli.options import (
     ContextOption,
@@ -55,8 +54,7 @@ def suspend(
     context: ContextOption = None,
 ) -> None:
     """Stop all calls for some mailboxes."""
-    target = (namespace, kubeconfig, context)
-    conduct(_suspend(chosen(names, tenant), *target, yes=yes))
+    conduct(_suspend(chosen(names, tenant), Place(namespace, kubeconfig, context), yes=yes))
 
 
 def chosen(names: Sequence[str] | None, tenant: str | None) -> Selection:
@@ -70,12 +68,10 @@ def chosen(names: Sequence[str] | None, tenant: str | None) -> Selection:
     return Selection(tuple(names or ()), tenant)
 
 
-async def _suspend(
-    selection: Selection, namespace: str | None, kubeconfig: str | None, context: str | None, *, yes: bool
-) -> int:
-    settings = read_settings(PAGE, namespace=namespace)
+async def _suspend(selection: Selection, place: Place, *, yes: bool) -> int:
+    settings = place.read(PAGE)
     screen = Screen.of_process()
-    async with connected(Target(settings.namespace, kubeconfig, context).client()) as cluster:
+    async with connected(place.target(settings).client()) as cluster:
         resources = await selected(cluster, selection)
         if len(resources) > 1 and not yes:
             agreed = screen.confirm(f"Suspend {count(len(resources), 'mailbox', 'mailboxes')}{selection.describe()}?")

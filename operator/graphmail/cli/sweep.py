@@ -8,9 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from graphmail.cli.clusters import Target, connected
+from graphmail.cli.clusters import Place, Target, connected
 from graphmail.cli.conduct import conduct
-from graphmail.cli.configuration import read_settings
 from graphmail.cli.databases import open_database
 from graphmail.cli.failures import FAILED, CommandFailed
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption, OutputOption, YesOption
@@ -64,23 +63,15 @@ def sweep(
     context: ContextOption = None,
 ) -> None:
     """Find subscriptions that belong to nobody."""
-    conduct(_sweep(namespace, kubeconfig, context, output, dry_run=dry_run, yes=yes))
+    conduct(_sweep(Place(namespace, kubeconfig, context), output, dry_run=dry_run, yes=yes))
 
 
-async def _sweep(
-    namespace: str | None,
-    kubeconfig: str | None,
-    context: str | None,
-    output: OutputFormat,
-    *,
-    dry_run: bool,
-    yes: bool,
-) -> int:
-    settings = read_settings(PAGE, namespace=namespace)
+async def _sweep(place: Place, output: OutputFormat, *, dry_run: bool, yes: bool) -> int:
+    settings = place.read(PAGE)
     screen = Screen.of_process()
     if settings.mode is Mode.OBSERVE and not dry_run:
         raise CommandFailed("GRAPHMAIL_MODE is observe, so nothing is deleted: say --dry-run to see what would be")
-    async with _opened(settings, Target(settings.namespace, kubeconfig, context)) as sweeping:
+    async with _opened(settings, place.target(settings)) as sweeping:
         with screen.progress("asking Graph for its lists ..."):
             look = await sweeping.look()
         if look.unseen:

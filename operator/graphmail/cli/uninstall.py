@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from graphmail.cli.clusters import Target, connected
+from graphmail.cli.clusters import Place, connected
 from graphmail.cli.conduct import conduct
-from graphmail.cli.configuration import read_settings
 from graphmail.cli.failures import CommandFailed
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption, YesOption
 from graphmail.cli.output import Screen, count
@@ -47,13 +46,13 @@ def uninstall(
     context: ContextOption = None,
 ) -> None:
     """Let go of all resources."""
-    conduct(_uninstall(namespace, kubeconfig, context, yes=yes))
+    conduct(_uninstall(Place(namespace, kubeconfig, context), yes=yes))
 
 
-async def _uninstall(namespace: str | None, kubeconfig: str | None, context: str | None, *, yes: bool) -> None:
-    settings = read_settings(PAGE, namespace=namespace)
+async def _uninstall(place: Place, *, yes: bool) -> None:
+    settings = place.read(PAGE)
     screen = Screen.of_process()
-    async with connected(Target(settings.namespace, kubeconfig, context).client()) as cluster:
+    async with connected(place.target(settings).client()) as cluster:
         held = [body async for body in _held(cluster)]
         if not held:
             screen.say(f"nothing to do: no resource in namespace {settings.namespace} carries our finalizer")

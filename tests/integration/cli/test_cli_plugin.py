@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -54,6 +55,17 @@ async def test_kubectl_finds_the_plugin_and_completes_it(stage: Stage, graphmail
     code, _, err = await kubectl(stage, "graphmail", "status", "--context", "nowhere")
     assert code == 1
     assert "there is no context nowhere" in err
+
+    ours = Path(config[1]).with_name(f"kubeconfig-{stage.namespace}")
+    shutil.copy(config[1], ours)
+    stage.control_plane.run_kubectl(
+        "config", "set-context", "--current", "--namespace", stage.namespace, "--kubeconfig", str(ours)
+    )
+    code, out, _ = await kubectl(
+        stage, "graphmail", "status", "-o", "wide", KUBECONFIG=str(ours), GRAPHMAIL_NAMESPACE=""
+    )
+    assert code == 0
+    assert row.name in out, "the context's namespace counts, as for kubectl"
 
     _, out, _ = await kubectl(stage, "__complete", "graphmail", "sus")
     assert out.split() == ["suspend", ":4"]

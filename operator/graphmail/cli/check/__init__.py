@@ -15,6 +15,7 @@ from graphmail.cli.check.kubernetes import check_kubernetes
 from graphmail.cli.check.microsoft import check_microsoft
 from graphmail.cli.check.postgres import check_postgres
 from graphmail.cli.check.rival import check_rival
+from graphmail.cli.clusters import Place
 from graphmail.cli.conduct import conduct
 from graphmail.cli.failures import FAILED, explain
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption, OutputOption
@@ -70,7 +71,7 @@ def check(
     context: ContextOption = None,
 ) -> None:
     """Try everything that the operator needs."""
-    conduct(_check(Wish(provider, tenant, sign_in, namespace, kubeconfig, context), output))
+    conduct(_check(Wish(provider, tenant, sign_in, Place(namespace, kubeconfig, context)), output))
 
 
 async def _check(wish: Wish, output: OutputFormat) -> int:

@@ -4,7 +4,6 @@ import os
 
 from graphmail.cli.check.findings import Findings, failed, ok, warning
 from graphmail.cli.check.ground import Ground
-from graphmail.cli.configuration import read_settings
 from graphmail.cli.output import count
 from graphmail.cli.page import Page
 from graphmail.settings import Settings, SettingsError, unknown_variables
@@ -16,7 +15,7 @@ SEE = "see docs/settings.md"
 async def check_settings(ground: Ground, page: Page) -> Findings:
     """All of them are right, and none is misspelt."""
     try:
-        ground.settings = read_settings(page, namespace=ground.wish.namespace)
+        ground.settings = ground.wish.place.read(page)
     except SettingsError as error:
         for problem in error.problems:
             yield failed(NAME, problem, SEE)

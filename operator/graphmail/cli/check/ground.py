@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from graphmail.cli.check.findings import Findings
-from graphmail.cli.clusters import Target
+from graphmail.cli.clusters import Place
 from graphmail.cluster import Cluster
 from graphmail.database import Database
 from graphmail.graph import Subscription
@@ -24,13 +24,7 @@ class Wish:
     provider: str | None = None
     tenant: str | None = None
     sign_in: bool = False
-    namespace: str | None = None
-    kubeconfig: str | None = None
-    context: str | None = None
-
-    def target(self, settings: Settings) -> Target:
-        """The API server and namespace to ask."""
-        return Target(settings.namespace, self.kubeconfig, self.context)
+    place: Place = field(default_factory=Place)
 
 
 @dataclass(slots=True)

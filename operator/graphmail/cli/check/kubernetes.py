@@ -52,7 +52,7 @@ async def check_kubernetes(ground: Ground) -> Findings:
         yield skipped("api server", WRONG_SETTINGS)
         return
     try:
-        cluster = await ground.opened.enter_async_context(ground.wish.target(settings).client())
+        cluster = await ground.opened.enter_async_context(ground.wish.place.target(settings).client())
         yield ok("api server", f"{cluster.server} answers, and knows us as {await _name(cluster)}")
         async with aclosing(_resources(ground, cluster, settings)) as found:
             async for finding in found:

@@ -10,10 +10,9 @@ import typer
 
 from graphmail.cli.check import tell
 from graphmail.cli.check.findings import Finding, Findings, Verdict, failed
-from graphmail.cli.clusters import Target, connected
+from graphmail.cli.clusters import Place, connected
 from graphmail.cli.completion import NAMES
 from graphmail.cli.conduct import conduct
-from graphmail.cli.configuration import read_settings
 from graphmail.cli.databases import open_database
 from graphmail.cli.failures import FAILED, explain
 from graphmail.cli.options import ContextOption, KubeconfigOption, NamespaceOption, OutputOption
@@ -79,30 +78,21 @@ def probe(
     context: ContextOption = None,
 ) -> None:
     """Probe one mailbox."""
-    conduct(_probe(name, output, namespace, kubeconfig, context, sign_in=sign_in))
+    conduct(_probe(name, output, Place(namespace, kubeconfig, context), sign_in=sign_in))
 
 
-async def _probe(
-    name: str,
-    output: OutputFormat,
-    namespace: str | None,
-    kubeconfig: str | None,
-    context: str | None,
-    *,
-    sign_in: bool,
-) -> int:
-    settings = read_settings(PAGE, namespace=namespace)
+async def _probe(name: str, output: OutputFormat, place: Place, *, sign_in: bool) -> int:
+    settings = place.read(PAGE)
     screen = Screen.of_process()
     reports = []
     async with AsyncExitStack() as opened:
-        target = Target(settings.namespace, kubeconfig, context)
-        cluster = await opened.enter_async_context(connected(target.client()))
+        cluster = await opened.enter_async_context(connected(place.target(settings).client()))
         resources = await selected(cluster, Selection((name,)))
         database = None
         if settings.database_url is not None:
             database = await opened.enter_async_context(open_database(settings, Database))
-        for place, resource in enumerate(resources):
-            if place and output is OutputFormat.TABLE:
+        for number, resource in enumerate(resources):
+            if number and output is OutputFormat.TABLE:
                 screen.say("")
             subject = Subject(resource, settings, cluster, datetime.now(UTC), database, sign_in)
             reports.append((resource, await _one(subject, screen, output)))
