@@ -9,7 +9,7 @@ FIRST = timedelta(seconds=30)
 LONGEST = timedelta(hours=1)
 LEAST = timedelta(seconds=10)
 UNCOVERED = timedelta(minutes=5)
-"""The longest quick pause once the subscription has expired: soon enough for one mailbox, and bearable from a whole fleet."""
+"""The longest quick pause while there is no live subscription: soon enough for one mailbox, and bearable from a whole fleet."""
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=15)
 """Between tries to tell a store what it refuses (a missing right, a webhook): it doubles, since a whole fleet may be refused."""
@@ -40,7 +40,7 @@ def retry_delay(
         random: a number in [0, 1).
         told: what Graph's Retry-After said; never undercut.
         left: what is left of the subscription; near its end the tries come closer, since a gap is the worst outcome. Once it has
-            expired there is no end to hurry towards, and a fleet that hammers would only make an outage longer.
+            expired, or is lost (None), there is no end to hurry towards, and a fleet that hammers would only make an outage longer.
     """
     least, longest = timedelta(), min(LONGEST, FIRST * (1 << min(max(failures - 1, 0), 16)))
     if pace is Pace.SLOW:
@@ -52,9 +52,7 @@ def retry_delay(
 
 
 def _limit(pace: Pace, left: timedelta | None) -> timedelta:
-    if left is None:
-        return LONGEST
-    if left > timedelta():
+    if left is not None and left > timedelta():
         return max(left / 4, FIRST)
     return UNCOVERED if pace is Pace.QUICK else LONGEST
 

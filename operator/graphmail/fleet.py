@@ -72,6 +72,8 @@ class Entry:
     """Held while it is worked on: timers and changes of one resource may come at the same time."""
     verified: dict[str, datetime] = field(default_factory=dict)
     """When Graph last confirmed the subscription of each folder to this process."""
+    uncounted: dict[str, int] = field(default_factory=dict)
+    """Of each folder, the failed attempts since the last success that nobody counts against the provider: they wait longer all the same."""
     settled_at: float = 0.0
     """When work on it last ended, by the monotonic clock: what was read from Postgres before that may be older than the status."""
     notified_at: datetime | None = None

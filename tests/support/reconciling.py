@@ -13,7 +13,7 @@ from graphmail.database import Claim
 from graphmail.decision import Policy
 from graphmail.election import Standing
 from graphmail.fleet import Access, Entry, Fleet
-from graphmail.graph import Budget, GraphClient, SignIn, SignInError, Token
+from graphmail.graph import Budget, GraphClient, Limits, SignIn, SignInError, Token
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Metrics, Store
 from graphmail.provider import Credential
@@ -177,6 +177,7 @@ class Play:
         jitter: float = 0.0,
         desk: Desk | None = None,
         database: Any = None,
+        limits: Limits | None = None,
     ) -> None:
         self.microsoft = microsoft
         self.told: list[tuple[EventReason, str]] = []
@@ -193,11 +194,11 @@ class Play:
         probes = dict.fromkeys((Store.KUBERNETES, Store.POSTGRES), self._there)
         self.stores = Stores(probes, standing=standing)
         self.database = database
-        self.reconciler = self._reconciler(microsoft, metrics, self.stores)
+        self.reconciler = self._reconciler(microsoft, metrics, self.stores, limits or Limits())
 
-    def _reconciler(self, microsoft: Microsoft, metrics: Metrics, stores: Stores) -> Reconciler:
+    def _reconciler(self, microsoft: Microsoft, metrics: Metrics, stores: Stores, limits: Limits) -> Reconciler:
         cluster, desk = cast("Cluster", self.api), cast("AccessDesk", self.desk)
-        budget = Budget(clock=asyncio.get_running_loop().time)
+        budget = Budget(limits, clock=asyncio.get_running_loop().time)
         graph = GraphClient("https://graph.example.com/v1.0", budget, http=self.http, clock=self.now)
         hands = Hands(graph, cast("SignIn", microsoft), "here", timedelta(minutes=10_000))
         journal = Journal(cluster, self.database, stores, Threshold(), clock=self.now, now=self.now)

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import structlog
 import uvloop
 
+from graphmail.cli.clusters import Place
 from graphmail.cli.conduct import Work
-from graphmail.cli.configuration import read_settings
 from graphmail.cli.page import Page
 from graphmail.observability.logs import configure_logging
 from graphmail.settings import Settings, unknown_variables
@@ -24,7 +24,7 @@ def on_uvloop(work: Work) -> int | None:
 
 def begin(page: Page) -> Settings:
     """The settings of the environment, with the log set up by them; variables that are not known are warned of."""
-    settings = read_settings(page)
+    settings = Place().read(page)
     configure_logging(settings.log_format, settings.log_level)
     log = structlog.get_logger("graphmail")
     for warning in unknown_variables(os.environ):

@@ -30,6 +30,7 @@ from graphmail.reconciler.status import (
     status_reported,
 )
 from graphmail.resource import GraphMailSubscription, Status
+from graphmail.resource.answers import THROTTLED
 from graphmail.resource.folders import is_first, view
 from graphmail.resource.lifecycle import LifecycleEvent
 
@@ -117,7 +118,7 @@ class Settling:
         Returns:
             False when another holder took the claim over meanwhile: nothing is recorded.
         """
-        done = _bearable(done)
+        done = _bearable(done, self._now())
         if done.result.checked is not None:
             return await self._settle_check(entry, done)
         if done.result.success:
@@ -125,7 +126,7 @@ class Settling:
         if self._nothing_new(entry, done):
             await self.give_back(done.claim, unfinished=False)
             return True
-        retry_at = self._retry_at(done)
+        retry_at = self._retry_at(entry, done)
         synced = entry.unsynced is None
         after = self._after(entry, done, retry_at)
         if not await self._recorded(entry, done, after):
@@ -219,13 +220,24 @@ class Settling:
         finding = decision if decision is not None and decision.reason in FOUND_SILENT else None
         return Surroundings(self._now(), self._policy, synced, retry_at, entry.arrived_at, finding)
 
-    def _retry_at(self, done: Done) -> datetime | None:
-        """When a failure is tried again; None: it is none, or never by itself."""
-        verdict, held, now = done.result.verdict, done.result.held, self._now()
+    def _retry_at(self, entry: Entry, done: Done) -> datetime | None:
+        """When a failure is tried again; None: it is none, or never by itself.
+
+        What nobody counts makes the next wait longer as well, or a fleet would hammer a Graph that fails for everybody. Graph's own word
+        for when to come again does not: that is when.
+        """
+        verdict, held, folder, now = done.result.verdict, done.result.held, done.step.folder, self._now()
+        if verdict is None:
+            entry.uncounted.pop(folder, None)
         if verdict is None or verdict.pace is None:
             return None
+        steered = verdict.reason == THROTTLED and verdict.told is not None
+        if done.result.attempted and not verdict.counted and not steered:
+            entry.uncounted[folder] = entry.uncounted.get(folder, 0) + 1
+        failures = (
+            done.step.resource.status.consecutive_failures + int(verdict.counted) + entry.uncounted.get(folder, 0)
+        )
         left = held.expires_at - now if held else None
-        failures = done.step.resource.status.consecutive_failures + int(verdict.counted)
         return now + retry_delay(verdict.pace, max(failures, 1), self._random, told=verdict.told, left=left)
 
     def _nothing_new(self, entry: Entry, done: Done) -> bool:
@@ -284,12 +296,16 @@ def _expiry_of(status: Status, subscription_id: str) -> datetime | None:
     return next((row.expiration_time for row in rows if row.subscription_id == subscription_id), None)
 
 
-def _bearable(done: Done) -> Done:
-    """What is at fault with one folder must not stop the care for another one that lives: it is tried again, seldom."""
-    verdict = done.result.verdict
+def _bearable(done: Done, now: datetime) -> Done:
+    """What is at fault with one subscription must not stop the care for one that lives: it is tried again, seldom.
+
+    That is another folder's, or the one that was to be replaced: a mailbox that is full takes no new one, and renews the old one.
+    """
+    result, verdict = done.result, done.result.verdict
     if verdict is None or not verdict.terminal or verdict.authorized is False:
         return done
     others = (row for row in done.resource.status.subscriptions if row.folder != done.step.folder)
-    if not any(row.subscription_id for row in others):
+    replaced = result.held if result.deed is Deed.REPLACE else None
+    if not any(row.subscription_id for row in others) and (replaced is None or replaced.expires_at <= now):
         return done
-    return replace(done, result=replace(done.result, verdict=replace(verdict, pace=Pace.SLOW)))
+    return replace(done, result=replace(result, verdict=replace(verdict, pace=Pace.SLOW)))

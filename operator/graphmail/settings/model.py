@@ -61,7 +61,7 @@ class Settings(BaseModel):
         "graphmail",
         "The namespace of the mirrored resources, which is the operator's own.",
         allowed="the name of a namespace",
-        shown_default="the pod's own, else graphmail",
+        shown_default="the pod's own, else that of the kubeconfig's context, else graphmail",
     )
     mode: Annotated[Mode, BeforeValidator(lower)] = setting(
         "GRAPHMAIL_MODE",
