@@ -214,7 +214,7 @@ async def test_refusals_say_what_was_wrong(control, work, text):
 
 
 async def test_a_body_that_is_no_object_is_refused(simulator):
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         for content in (b"[]", b"{", b'{"name": 5}'):
             answer = await client.post(f"{simulator.control_url}/tenants", content=content)
             assert (answer.status_code, list(answer.json())) == (400, ["error"])
