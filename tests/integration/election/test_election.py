@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from graphmail.cluster import ClusterError
-from graphmail.election import Election, LeadershipLost, Standing
+from graphmail.election import Election, LeadershipLost, Standing, Terms
 from graphmail.observability.health import Heartbeat
 from localstack.controlplane import ControlPlane
 from support.gate import ClusterGate
@@ -140,7 +140,7 @@ async def test_a_busy_event_loop_keeps_the_lease_and_one_that_hangs_loses_it(pol
 
 
 async def test_a_process_whose_event_loop_hangs_for_good_is_ended_by_force(polls: Polls) -> None:
-    """With the operator's own heartbeat and clock: the thread of the event loop itself stands still until the end comes."""
+    """With the operator's own heartbeat, terms and clock: the thread of the event loop itself stands still until the end comes."""
     heartbeat, ended = Heartbeat(), threading.Event()
 
     async def hang() -> None:
@@ -150,7 +150,7 @@ async def test_a_process_whose_event_loop_hangs_for_good_is_ended_by_force(polls
     with polls.client() as client:
         beating = asyncio.create_task(heartbeat.run(every=0.05))
         async with Election(
-            client, "us", TERMS, silent_for=heartbeat.age, stands_by=lambda _: None, end=ended.set
+            client, "us", Terms(), silent_for=heartbeat.age, stands_by=lambda _: None, end=ended.set
         ) as election:
             assert await election.won(asyncio.Event())
             with pytest.raises(LeadershipLost):
