@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from graphmail.cli.check.kubernetes import ELECTING
 from graphmail.cluster import ClusterError
 from graphmail.election import Election, LeadershipLost, Standing, Terms
 from graphmail.observability.health import Heartbeat
 from localstack.controlplane import ControlPlane
 from support.gate import ClusterGate
+from support.rights import given
 from support.voting import TERMS, Polls, Voter
 from support.waiting import eventually
 
@@ -237,6 +239,7 @@ async def test_a_lease_that_is_refused_to_a_holder_is_lost_whatever_stands_in_fo
     polls.kubectl("create", "serviceaccount", "us")
     polls.kubectl("create", "role", "us", "--verb=get,create,patch", "--resource=leases.coordination.k8s.io")
     polls.kubectl("create", "rolebinding", "us", "--role=us", f"--serviceaccount={polls.namespace}:us")
+    await given(polls.control_plane, polls.namespace, "us", ELECTING[0])
     kubeconfig = polls.control_plane.service_account_kubeconfig(polls.namespace, "us")
     async with polls.voter("us", kubeconfig=kubeconfig, stand_in=True) as us:
         await us.leads()
