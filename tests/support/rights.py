@@ -96,7 +96,7 @@ class Account:
 
     def send(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """What the API server answers to the account itself."""
-        with httpx.Client(verify=self._trust, trust_env=False) as http:
+        with httpx.Client(verify=self._trust, trust_env=False, timeout=60) as http:
             return http.request(method, self.control_plane.url + path, json=body, headers=self._headers)
 
     async def loses(self, right: Right) -> None:
@@ -174,7 +174,7 @@ def log_file(folder: Path) -> Iterator[tuple[Log, int]]:
 
 QUICK = {
     "GRAPHMAIL_LOG_FORMAT": "json",
-    "GRAPHMAIL_LEASE_SECONDS": "5",
+    "GRAPHMAIL_LEASE_SECONDS": "15",
     "GRAPHMAIL_TICK_SECONDS": "5",
     "GRAPHMAIL_MIRROR_COMPARE_SECONDS": "10",
     "GRAPHMAIL_MIRROR_POLL_SECONDS": "2.5",
