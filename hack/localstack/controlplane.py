@@ -163,7 +163,7 @@ class ControlPlane:
             raise LocalStackError(f"kubectl {' '.join(arguments)}: {answer.stderr.strip()}")
         return answer.stdout
 
-    def request(self, method: str, path: str, body: Any = None, *, timeout: float = 10.0) -> Any:
+    def request(self, method: str, path: str, body: Any = None, *, timeout: float = 60.0) -> Any:
         """A call of the API as an administrator, JSON in and out.
 
         Raises ApiRefusedError for an answer of 400 and above, and OSError (TimeoutError after ``timeout`` seconds, for one) when
@@ -287,7 +287,7 @@ class ControlPlane:
 
     def _api_ready(self) -> bool:
         try:
-            return bool(self.request("GET", "/readyz", timeout=2.0) == "ok")
+            return bool(self.request("GET", "/readyz", timeout=10.0) == "ok")
         except (OSError, http.client.HTTPException, LocalStackError):
             return False
 

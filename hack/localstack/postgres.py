@@ -170,7 +170,7 @@ class PostgresServer:
     def _answers(self) -> bool:
         """Whether this server, and not another one on its port, lets somebody in."""
         place, port = self._stored()
-        address = f"postgresql://{SUPERUSER}@127.0.0.1:{port}/postgres?connect_timeout=2"
+        address = f"postgresql://{SUPERUSER}@127.0.0.1:{port}/postgres?connect_timeout=10"
         try:
             with psycopg.connect(address) as connection:
                 row = connection.execute("SHOW data_directory").fetchone()

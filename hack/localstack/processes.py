@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -103,11 +104,15 @@ def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that was free just now; another program may take it before it is used."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of the loopback interface that was free just now.
+
+    It lies below those that the system gives to whoever asks for any: another program hardly takes it before it is used.
+    """
+    while True:
+        port = secrets.choice(range(10_000, 32_000))
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class BackgroundProcess:

@@ -9,6 +9,7 @@ import pytest
 from graphmail.database import migrate
 from graphmail.resource.names import GROUP, PLURAL
 from graphsim.server import Simulator
+from graphsim.settings import SimulatorSettings
 from localstack.controlplane import ControlPlane
 from support.product import Endpoint, Product
 from support.stage import Stage
@@ -16,6 +17,8 @@ from support.stage import Stage
 __all__ = ["crd", "endpoint", "older_stage", "open_endpoint", "serve_crd", "set_stage", "simulator", "stage"]
 
 CRD = Path(__file__).parents[2] / "crds" / "graphmailsubscriptions.yaml"
+PATIENT = SimulatorSettings(handshake_limit_seconds=60, notification_limit_seconds=60, slow_answer_seconds=60)
+"""A Graph to which a slow machine is no endpoint that fails."""
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +36,7 @@ def serve_crd(control_plane: ControlPlane) -> None:
 @pytest.fixture
 async def simulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Simulator]:
     """Graph and sign-in, trusted through SSL_CERT_FILE as an operator would."""
-    async with Simulator(tmp_path / "graphsim") as running:
+    async with Simulator(tmp_path / "graphsim", settings=PATIENT) as running:
         monkeypatch.setenv("SSL_CERT_FILE", str(running.ca_path))
         yield running
 
@@ -109,6 +112,7 @@ async def set_stage(
             "MICROSOFT_GRAPH_BASE_URL": simulator.graph_url,
             "MICROSOFT_LOGIN_BASE_URL": simulator.login_url,
             "GRAPHMAIL_METRICS_URL": "http://127.0.0.1:0/metrics",
+            "GRAPHMAIL_LEASE_SECONDS": "30",  # a kubectl of a test holds the event loop up that the operator shares
         },
         entra=entra,
         app=simulator.world.add_app("product"),

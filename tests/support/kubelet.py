@@ -25,7 +25,7 @@ from localstack.controlplane import ApiRefusedError, ControlPlane
 from localstack.processes import free_port
 
 LOOK_SECONDS = 0.2
-STOP_SECONDS = 40.0
+STOP_SECONDS = 120.0
 ENTRYPOINT, COMMAND = ["graphmail"], ["run"]
 """Of the image (Dockerfile)."""
 

@@ -69,7 +69,7 @@ class _Server:
 
 
 class Prometheus(_Server):
-    """Scrapes and evaluates every second."""
+    """Evaluates every second, and scrapes every five: that is also what it waits for an answer, and one that is late ends all series."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__("prometheus", folder)
@@ -81,7 +81,7 @@ class Prometheus(_Server):
         self._rules.write_text(yaml.safe_dump(rules))
         await self.scrape(targets)
         config = {
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "global": {"scrape_interval": "5s", "evaluation_interval": "1s"},
             "rule_files": [str(self._rules)],
             "scrape_configs": [
                 {

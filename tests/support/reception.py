@@ -11,6 +11,8 @@ from localstack.processes import free_port
 from support.receiving import Ingress
 from support.stage import Running, Stage
 
+PATIENT = Manners(farewell_seconds=0.0, hand_seconds=60.0, forward_seconds=60.0)
+"""It ends at once; and a slow machine makes no refusal, which Graph's three seconds would."""
 BEHIND_A_PROXY = {"GRAPHMAIL_RECEIVER_ADDRESS": "127.0.0.1:0", "GRAPHMAIL_RECEIVER_BATCH_SECONDS": "0.2"}
 
 
@@ -37,7 +39,7 @@ async def receiver(stage: Stage, ingress: Ingress, **variables: str) -> AsyncIte
         receive(
             Settings.load(stage.environment | own | variables),
             stop,
-            manners=Manners(farewell_seconds=0.0),
+            manners=PATIENT,
             listening=port.set_result,
         )
     )

@@ -59,6 +59,19 @@ def rights_of(rules: Iterable[dict[str, Any]]) -> set[tuple[Right, str]]:
     }
 
 
+async def given(control_plane: ControlPlane, namespace: str, account: str, right: Right) -> None:
+    """Return once the API server knows that a service account has this right: a moment after a RoleBinding was made it does not."""
+    attributes = {"namespace": namespace, "verb": right.verb, "group": right.group, "resource": right.resource}
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview"}
+    review["spec"] = {"user": f"system:serviceaccount:{namespace}:{account}", "resourceAttributes": attributes}  # type: ignore[assignment]
+
+    def known() -> bool:
+        answer = control_plane.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+        return bool(answer["status"]["allowed"])
+
+    await eventually(known, f"{account} may {right}")
+
+
 @dataclass
 class Account:
     """The chart's ServiceAccount in a namespace, with what the chart's Role grants."""
@@ -83,11 +96,12 @@ class Account:
 
     def send(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """What the API server answers to the account itself."""
-        with httpx.Client(verify=self._trust, trust_env=False) as http:
+        with httpx.Client(verify=self._trust, trust_env=False, timeout=60) as http:
             return http.request(method, self.control_plane.url + path, json=body, headers=self._headers)
 
     async def loses(self, right: Right) -> None:
         """Take a right away; returns once the API server knows."""
+        await self._known(right, allowed=True)  # of what was just applied it may not know yet
         rules = copy.deepcopy(self.rules)
         for rule in rules:
             if right.group in rule["apiGroups"] and _named(right) in rule["resources"]:
@@ -102,6 +116,9 @@ class Account:
         role = the_only("Role", self.documents)["metadata"]["name"]
         path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}/roles/{role}"
         self.control_plane.request("PUT", path, {**self.control_plane.request("GET", path), "rules": rules})
+        await self._known(right, allowed=allowed)
+
+    async def _known(self, right: Right, *, allowed: bool) -> None:
         [only, *_] = [only for known, only in rights_of(self.rules) if known == right]
         attributes = {"namespace": self.namespace, "verb": right.verb, "group": right.group, "name": only}
         attributes |= {"resource": right.resource, "subresource": right.subresource}
@@ -157,7 +174,7 @@ def log_file(folder: Path) -> Iterator[tuple[Log, int]]:
 
 QUICK = {
     "GRAPHMAIL_LOG_FORMAT": "json",
-    "GRAPHMAIL_LEASE_SECONDS": "5",
+    "GRAPHMAIL_LEASE_SECONDS": "15",
     "GRAPHMAIL_TICK_SECONDS": "5",
     "GRAPHMAIL_MIRROR_COMPARE_SECONDS": "10",
     "GRAPHMAIL_MIRROR_POLL_SECONDS": "2.5",

@@ -57,7 +57,7 @@ class Running:
 
     async def metric(self, series: str, /, **labels: str) -> float | None:
         """The value of a series; None while there is none."""
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
             try:
                 text = (await client.get(self.metrics_url)).text
             except httpx.TransportError:
@@ -214,7 +214,7 @@ class Stage:
 
     async def order(self, path: str, order: dict[str, Any]) -> Any:
         """Have the simulator do something by its control API; what it says."""
-        async with httpx.AsyncClient(base_url=self.simulator.control_url, trust_env=False) as control:
+        async with httpx.AsyncClient(base_url=self.simulator.control_url, trust_env=False, timeout=60) as control:
             answer = await control.post(path, json=order)
         answer.raise_for_status()
         return answer.json()
@@ -248,7 +248,7 @@ class Stage:
 
     def changes(self, row: Row, since: str) -> list[dict[str, Any]]:
         """Every change of a provider's resource since that version, as a watch shows it."""
-        query = f"watch=true&resourceVersion={since}&timeoutSeconds=1&fieldSelector=metadata.name%3D{row.name}"
+        query = f"watch=true&resourceVersion={since}&timeoutSeconds=5&fieldSelector=metadata.name%3D{row.name}"
         lines = self.control_plane.run_kubectl("get", "--raw", f"{self.path()}?{query}").splitlines()
         return [json.loads(line) for line in lines]
 

@@ -17,8 +17,8 @@ from graphmail.observability.health import Heartbeat, Readiness
 from graphmail.observability.probes import AddressError, ProbeServer, probe_app
 from graphmail.receiver.arrivals import Arrivals
 from graphmail.receiver.counting import ReceiverMetrics
-from graphmail.receiver.forwarding import Forwarding
-from graphmail.receiver.handing import Handing
+from graphmail.receiver.forwarding import ANSWER_SECONDS, Forwarding
+from graphmail.receiver.handing import HAND_SECONDS, Handing
 from graphmail.receiver.intake import Changes, Lifecycle
 from graphmail.receiver.roster import Roster, follow
 from graphmail.receiver.server import Bounds, Desk, Server, Take
@@ -47,6 +47,8 @@ class Manners:
 
     bounds: Bounds = field(default_factory=Bounds)
     farewell_seconds: float = FAREWELL_SECONDS
+    hand_seconds: float = HAND_SECONDS
+    forward_seconds: float = ANSWER_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +110,14 @@ async def _assembled(settings: Settings, manners: Manners, opened: AsyncExitStac
     metrics.watch(lambda: len(roster), lambda: len(arrivals), lambda: roster.current)
     metrics.ready(lambda: not readiness.missing())
     now = clock_of(settings.simulated_clock_file).now
-    handing = Handing(cluster, roster)
+    handing = Handing(cluster, roster, seconds=manners.hand_seconds)
     routes: dict[str, Take] = {
         LIFECYCLE_PATH: Lifecycle(roster, handing, metrics, now=now, most=_LIFECYCLE_IN_FLIGHT).take
     }
     if settings.receiver_forward_url is not None:
-        forwarding = Forwarding(settings.receiver_forward_url, metrics, most=settings.receiver_forwards)
+        forwarding = Forwarding(
+            settings.receiver_forward_url, metrics, most=settings.receiver_forwards, seconds=manners.forward_seconds
+        )
         await opened.enter_async_context(forwarding)
         routes[NOTIFICATIONS_PATH] = Changes(roster, forwarding, arrivals, metrics, now=now).take
     prefix = urlsplit(settings.receiver_url or "").path

@@ -40,7 +40,7 @@ def helm_at_cluster(tmp_path_factory: pytest.TempPathFactory, control_plane: Con
 def no_crd(control_plane: ControlPlane) -> None:
     """The API server does not know our resource, whatever an earlier test has left."""
     control_plane.run_kubectl(
-        "delete", "crd", "graphmailsubscriptions.graphmail.dev", "--ignore-not-found", "--timeout=60s"
+        "delete", "crd", "graphmailsubscriptions.graphmail.dev", "--ignore-not-found", "--timeout=5m"
     )
 
 
@@ -185,6 +185,7 @@ async def test_whoever_follows_the_page_is_rid_of_everything(
     secrets, removal = story("chart.md", "chart")
     (await shell.type(secrets.typed)).check()
     install(helm_at_cluster, "graphmail", *WITH_POSTGRES)
+    control_plane.await_definitions("graphmailsubscriptions.graphmail.dev")
     control_plane.run_kubectl("apply", "-f", "-", stdin=yaml.safe_dump(HELD))
 
     (await shell.type(removal.typed)).check()

@@ -5,9 +5,11 @@ from typing import Any
 
 import psycopg
 
+from graphmail.cli.check.kubernetes import WATCHING
 from support.command import Graphmail, Ran, start
 from support.hand import Hand
 from support.product import ago
+from support.rights import given
 from support.stage import Stage
 
 
@@ -122,6 +124,7 @@ async def test_missing_rights_at_the_api_server_are_listed(stage: Stage, graphma
         "create", "role", "viewer", "--verb=get,list,watch", "--resource=graphmailsubscriptions.graphmail.dev"
     )
     stage.kubectl("create", "rolebinding", "viewer", "--role=viewer", f"--serviceaccount={stage.namespace}:viewer")
+    await given(stage.control_plane, stage.namespace, "viewer", WATCHING[1])
     kubeconfig = stage.control_plane.service_account_kubeconfig(stage.namespace, "viewer")
     hand = Hand(stage)
     hand.app_only_secret("own")

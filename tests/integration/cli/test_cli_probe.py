@@ -36,7 +36,7 @@ async def covered(stage: Stage, **variables: str) -> Row:
     async with stage.operator(**variables):
         await stage.covered_once(row)
         statement = "UPDATE email_provider_health SET last_notification_received_at = %s WHERE provider_id = %s"
-        stage.product.run(statement, ago(minutes=3), row.id)
+        stage.product.run(statement, ago(hours=3), row.id)
     return row
 
 
@@ -53,7 +53,7 @@ async def test_all_is_well_step_by_step(stage: Stage, graphmail: Graphmail) -> N
     assert found["graph"]["found"].startswith(
         f"Graph says that subscription {subscription} of inbox lives, and expires in "
     )
-    assert "(3m" in found["notification"]["found"]
+    assert "(3h" in found["notification"]["found"]
     assert found["notification"]["found"].endswith("as the provider's row has it")
     handshake = stage.endpoint.handshakes[-1]
     assert "gms=" in handshake, "it is the URL that Graph has, with our marker"

@@ -1,8 +1,10 @@
 """`graphmail renew`, with the real operator at work, and without one."""
 
+from graphmail.cli.check.kubernetes import WATCHING
 from graphmail.cli.requests import OBSERVES
 from graphmail.resource.names import ANNOTATION_RENEW
 from support.command import Graphmail
+from support.rights import given
 from support.stage import Stage
 
 
@@ -88,6 +90,7 @@ async def test_whoever_may_not_patch_is_told_so(stage: Stage, graphmail: Graphma
     stage.kubectl("create", "serviceaccount", "reader")
     stage.kubectl("create", "role", "reader", "--verb=get,list", "--resource=graphmailsubscriptions.graphmail.dev")
     stage.kubectl("create", "rolebinding", "reader", "--role=reader", f"--serviceaccount={stage.namespace}:reader")
+    await given(stage.control_plane, stage.namespace, "reader", WATCHING[0])
     kubeconfig = stage.control_plane.service_account_kubeconfig(stage.namespace, "reader")
     ran = await graphmail("renew", row.name, KUBECONFIG=str(kubeconfig))
     assert ran.code == 1

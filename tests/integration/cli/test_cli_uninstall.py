@@ -1,8 +1,9 @@
 """`graphmail uninstall`: resources are let go, subscriptions are left alone (design, rule 10)."""
 
 from graphmail.resource.names import FINALIZER
-from support.command import Graphmail
+from support.command import Graphmail, Ran
 from support.stage import Row, Stage
+from support.waiting import eventually
 
 
 def finalizers(stage: Stage, row: Row) -> list[str]:
@@ -36,9 +37,15 @@ async def test_finalizers_of_others_stay(stage: Stage, graphmail: Graphmail) -> 
 
 async def test_a_running_operator_is_noticed(stage: Stage, graphmail: Graphmail) -> None:
     row = stage.add_delegated()
+
+    async def noticed() -> Ran | None:
+        """One that takes longer for it than the command waits is noticed the next time."""
+        ran = await graphmail("uninstall", "--yes")
+        return ran if ran.code else None
+
     async with stage.operator():
         await stage.ready(row)
-        ran = await graphmail("uninstall", "--yes")
+        ran = await eventually(noticed, "the operator is noticed")
     assert ran.code == 1
     assert "an operator is running: it has put the finalizer back on 1 resource." in ran.err
 

@@ -8,7 +8,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from graphmail.cli import build
+from graphmail.cli.check.kubernetes import WATCHING
 from support.command import Graphmail
+from support.rights import given
 from support.stage import Stage
 from support.waiting import eventually
 
@@ -110,6 +112,7 @@ async def test_a_watch_that_is_not_allowed_names_the_right(stage: Stage) -> None
     stage.kubectl("create", "serviceaccount", "lister")
     stage.kubectl("create", "role", "lister", "--verb=list", f"--resource={GMS}", "--resource=events")
     stage.kubectl("create", "rolebinding", "lister", "--role=lister", f"--serviceaccount={stage.namespace}:lister")
+    await given(stage.control_plane, stage.namespace, "lister", WATCHING[1])
     kubeconfig = {"KUBECONFIG": str(stage.control_plane.service_account_kubeconfig(stage.namespace, "lister"))}
     for command, resource in (("status", GMS), ("events", EVENTS)):
         result = await typed(stage, kubeconfig, command, "--watch")

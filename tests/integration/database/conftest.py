@@ -191,8 +191,12 @@ def fresh_product(
     postgres_server.drop_database(name)
 
 
+PATIENT = {"wait_timeout": 60.0, "statement_timeout": 60.0}
+"""A slow machine is no Postgres that is away."""
+
+
 def _open(url: str, holder: str = "one", **pool: Any) -> AbstractAsyncContextManager[Database]:
-    return Database.open(url, holder=holder, settings=DatabaseSettings(pool=PoolSettings(**pool)))
+    return Database.open(url, holder=holder, settings=DatabaseSettings(pool=PoolSettings(**PATIENT | pool)))
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from localstack.processes import guarded
 from localstack.toolchain import HELM, Toolchain
 from support.alerting import example, sooner, to_webhook
 from support.documents import ROOT, Block
-from support.fixtures import open_endpoint
+from support.fixtures import PATIENT, open_endpoint
 from support.kubelet import Kubelet, kubelet
 from support.monitoring import Labels, Prometheus, Receiver, running
 from support.product import Product
@@ -64,7 +64,10 @@ async def beginning(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[W
     server = PostgresServer(folder / "postgres")
     with guarded(folder), ControlPlane(folder / "cluster") as control_plane, pytest.MonkeyPatch.context() as patched:
         try:
-            async with Simulator(folder / "graphsim") as simulator, open_endpoint(simulator, folder) as endpoint:
+            async with (
+                Simulator(folder / "graphsim", settings=PATIENT) as simulator,
+                open_endpoint(simulator, folder) as endpoint,
+            ):
                 patched.setenv("SSL_CERT_FILE", str(simulator.ca_path))
                 owner_url = server.start().create_database("product")
                 with psycopg.connect(owner_url) as connection:

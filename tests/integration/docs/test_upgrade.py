@@ -67,6 +67,6 @@ async def test_what_is_removed_leaves_the_subscriptions_alone(stage: Stage, shel
     [steps] = story("upgrade.md", "remove")
     release = steps.commands()[0]  # the CRD is the whole API server's, which other tests share
     (await shell.type(release)).check()
-    stage.kubectl("delete", "gms", "--all", "--timeout=30s")
+    stage.kubectl("delete", "gms", "--all", "--timeout=5m")
     await eventually(lambda: stage.resources() == [], "the resources are gone")
     assert [subscription.id for subscription in stage.live(row)] == [before]

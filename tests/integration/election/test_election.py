@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from graphmail.cli.check.kubernetes import ELECTING
 from graphmail.cluster import ClusterError
-from graphmail.election import Election, LeadershipLost, Standing
+from graphmail.election import Election, LeadershipLost, Standing, Terms
 from graphmail.observability.health import Heartbeat
 from localstack.controlplane import ControlPlane
 from support.gate import ClusterGate
+from support.rights import given
 from support.voting import TERMS, Polls, Voter
 from support.waiting import eventually
 
@@ -140,7 +142,7 @@ async def test_a_busy_event_loop_keeps_the_lease_and_one_that_hangs_loses_it(pol
 
 
 async def test_a_process_whose_event_loop_hangs_for_good_is_ended_by_force(polls: Polls) -> None:
-    """With the operator's own heartbeat and clock: the thread of the event loop itself stands still until the end comes."""
+    """With the operator's own heartbeat, terms and clock: the thread of the event loop itself stands still until the end comes."""
     heartbeat, ended = Heartbeat(), threading.Event()
 
     async def hang() -> None:
@@ -150,7 +152,7 @@ async def test_a_process_whose_event_loop_hangs_for_good_is_ended_by_force(polls
     with polls.client() as client:
         beating = asyncio.create_task(heartbeat.run(every=0.05))
         async with Election(
-            client, "us", TERMS, silent_for=heartbeat.age, stands_by=lambda _: None, end=ended.set
+            client, "us", Terms(), silent_for=heartbeat.age, stands_by=lambda _: None, end=ended.set
         ) as election:
             assert await election.won(asyncio.Event())
             with pytest.raises(LeadershipLost):
@@ -237,6 +239,7 @@ async def test_a_lease_that_is_refused_to_a_holder_is_lost_whatever_stands_in_fo
     polls.kubectl("create", "serviceaccount", "us")
     polls.kubectl("create", "role", "us", "--verb=get,create,patch", "--resource=leases.coordination.k8s.io")
     polls.kubectl("create", "rolebinding", "us", "--role=us", f"--serviceaccount={polls.namespace}:us")
+    await given(polls.control_plane, polls.namespace, "us", ELECTING[0])
     kubeconfig = polls.control_plane.service_account_kubeconfig(polls.namespace, "us")
     async with polls.voter("us", kubeconfig=kubeconfig, stand_in=True) as us:
         await us.leads()

@@ -109,8 +109,8 @@ async def test_any_trouble_of_sign_in_is_understood(
     assert caught.value.message
 
 
-async def test_a_sign_in_that_cannot_be_reached_is_transient(unused_tcp_port: int, place: Place) -> None:
-    async with SignIn(f"https://localhost:{unused_tcp_port}", place.simulator.graph_url) as sign_in:
+async def test_a_sign_in_that_cannot_be_reached_is_transient(place: Place) -> None:
+    async with SignIn("https://localhost:1", place.simulator.graph_url) as sign_in:
         with pytest.raises(SignInError, match=r"could not be reached \(ConnectionError\)") as caught:
             await sign_in.token(place.app_only)
 

@@ -102,6 +102,7 @@ def test_a_restart_keeps_the_authority_that_clients_trust(tmp_path):
                 f"{where['login_url']}/common/v2.0/.well-known/openid-configuration",
                 verify=ssl.create_default_context(cadata=bodies[0]),
                 trust_env=False,
+                timeout=60,
             )
             assert answer.status_code == 200
     assert bodies[0] == bodies[1]

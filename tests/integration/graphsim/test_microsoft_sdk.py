@@ -44,7 +44,8 @@ async def sdk(simulator, house):
         )
         trust = ssl.create_default_context(cafile=str(simulator.ca_path))
         transport = await opened.enter_async_context(httpx.AsyncHTTPTransport(verify=trust))
-        client = GraphClientFactory.create_with_default_middleware(client=httpx.AsyncClient(transport=transport))
+        http = httpx.AsyncClient(transport=transport, timeout=60)
+        client = GraphClientFactory.create_with_default_middleware(client=http)
         scopes = ["https://graph.microsoft.com/.default"]
         signing = AzureIdentityAuthenticationProvider(credential, scopes=scopes, allowed_hosts=["localhost"])
         adapter = GraphRequestAdapter(signing, client=client)

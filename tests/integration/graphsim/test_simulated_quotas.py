@@ -88,7 +88,7 @@ async def test_creating_renewing_and_deleting_share_a_limit_and_the_other_kinds_
 async def test_a_mailbox_is_read_four_times_at_once_by_an_app_and_not_a_fifth_time(graph, house):
     enforce(graph.simulator)
     anns, bobs = (f"/users/{mailbox.user_id}/messages" for mailbox in (house.ann, house.bob))
-    slow = FaultRule(id="slow", mailbox=house.ann.upn, count=4, delay_seconds=3.0)
+    slow = FaultRule(id="slow", mailbox=house.ann.upn, count=4, delay_seconds=15.0)
     graph.simulator.faults.add(slow)
     reading = [asyncio.create_task(graph.call("GET", anns)) for _ in range(4)]
     await eventually(lambda: slow.hits == 4, "four reads are under way")

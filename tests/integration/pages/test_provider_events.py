@@ -224,6 +224,6 @@ async def test_the_documents_listener_prints_what_was_told_before_and_what_is_to
     ):
         for kind in kinds:
             await database.tell_mailbox_states([state_of(key)], [event_of(key, kind=kind)])
-            line = (await asyncio.wait_for(printed.readline(), 30)).decode().split()
+            line = (await asyncio.wait_for(printed.readline(), 240)).decode().split()
             assert line[1:3] == [kind, row.id]
     assert automation.heard(row) == kinds

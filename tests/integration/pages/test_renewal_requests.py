@@ -36,7 +36,9 @@ async def test_requests_that_come_together_are_answered_by_one_renewal(stage: St
     row = stage.add_app_only()
     async with stage.operator():
         await stage.ready(row)
+        pages.execute("BEGIN")
         requests = [pages.ask(row) for _ in range(3)]
+        pages.execute("COMMIT")
         for request in requests:
             await pages.answered(request, "done")
     assert stage.calls(row, "patch") == 1
@@ -72,10 +74,11 @@ async def test_to_wait_for_quota_is_no_failure(stage: Stage, pages: Pages) -> No
     row = stage.add_app_only()
     async with stage.operator():
         await stage.ready(row)
-        stage.fault("patch", answer="throttled", headers={"Retry-After": "6"}, count=1)
+        throttle = stage.fault("patch", answer="throttled", headers={"Retry-After": "6"})
         request = pages.ask(row)
         await eventually(lambda: "waiting for Graph's quota" in pages.answer(request)["message"], "told to wait")
         assert pages.answer(request)["state"] == "running"
+        stage.simulator.faults.clear([throttle.id])
         await pages.answered(request, "done")
 
 

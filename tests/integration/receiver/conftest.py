@@ -23,7 +23,7 @@ from localstack.processes import free_port
 from support.fixtures import crd, endpoint, simulator, stage
 from support.gate import ClusterGate, PostgresGate
 from support.receiving import TENANT, Ingress, ProductRoute, posted, resource
-from support.reception import ingress_of
+from support.reception import PATIENT, ingress_of
 from support.stage import Stage
 from support.waiting import eventually
 
@@ -86,6 +86,7 @@ class Ground:
     database_url: str
     product: ProductRoute
     environment: dict[str, str] = field(default_factory=dict)
+    manners: Manners = PATIENT
 
     @asynccontextmanager
     async def receiver(self, **variables: str) -> AsyncIterator[Receiver]:
@@ -102,8 +103,7 @@ class Ground:
         stop, port = asyncio.Event(), asyncio.get_running_loop().create_future()
         metrics = f"http://127.0.0.1:{free_port()}"
         settings = Settings.load(self.environment | {"GRAPHMAIL_METRICS_URL": f"{metrics}/metrics"} | variables)
-        manners = Manners(farewell_seconds=0.0)
-        task = asyncio.create_task(receive(settings, stop, manners=manners, listening=port.set_result))
+        task = asyncio.create_task(receive(settings, stop, manners=self.manners, listening=port.set_result))
         await asyncio.wait({task, port}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             task.result()

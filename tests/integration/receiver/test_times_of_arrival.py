@@ -31,7 +31,11 @@ async def test_the_row_says_when_a_notification_last_came_and_nothing_else_of_it
     async with ground.receiver() as receiver:
         assert await receiver.notify(change("sub-1", "state")) == 202
         [row] = await ground.notified(ROW)
-        assert await receiver.counted(f'{BATCHES}{{outcome="success",place="postgres"}}') >= 1
+
+        async def counted() -> bool:
+            return await receiver.counted(f'{BATCHES}{{outcome="success",place="postgres"}}') >= 1
+
+        await eventually(counted, "the write is counted")
     assert begun <= row["last_notification_received_at"] <= datetime.now(UTC)
     assert {**row, "last_notification_received_at": None} == before
     assert noted(ground, name) is None
@@ -119,8 +123,11 @@ async def test_while_postgres_is_away_everything_is_passed_on_and_the_times_wait
         async def failed() -> bool:
             return await receiver.counted(f'{BATCHES}{{outcome="failure",place="postgres"}}') >= 1
 
+        async def waits() -> bool:
+            return await receiver.counted("graphmail_receiver_times_kept") == 1
+
         await eventually(failed, "a write has failed")
-        assert await receiver.counted("graphmail_receiver_times_kept") == 1
+        await eventually(waits, "the time waits: between two tries, since a try takes it along")
         postgres_gate.open()
         await ground.notified(ROW)
 
