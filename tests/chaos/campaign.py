@@ -23,6 +23,7 @@ from chaos.scenarios import Scenario, facts
 from graphmail.database import migrate
 from graphmail.resource.model import write_time
 from graphsim.server import Simulator
+from graphsim.settings import SimulatorSettings
 from localstack.controlplane import ControlPlane
 from localstack.messages import LocalStackError
 from localstack.postgres import PostgresServer
@@ -34,6 +35,8 @@ from support.waiting import eventually
 PRODUCT_SCHEMA = Path(__file__).parents[1] / "fixtures" / "product_schema.sql"
 LIMIT_SECONDS = 600.0
 """Only a hang takes this long, or a state that never comes."""
+PATIENT = SimulatorSettings(handshake_limit_seconds=60)
+"""An endpoint that answers late, since all runs share one process, is none that fails."""
 SETTINGS = {
     "GRAPHMAIL_LEADER_ELECTION": "false",  # one process at a time: nobody has to wait for the lease of the dead one
     "GRAPHMAIL_INSTALLATION": "chaos",
@@ -92,7 +95,7 @@ class Ground:
         url = self.postgres.create_database(name, template=self.template)
         async with AsyncExitStack() as opened:
             opened.callback(self.postgres.drop_database, name)
-            simulator = await opened.enter_async_context(Simulator(folder / "graphsim"))
+            simulator = await opened.enter_async_context(Simulator(folder / "graphsim", settings=PATIENT))
             endpoint = await opened.enter_async_context(open_endpoint(simulator, folder))
             stage = await opened.enter_async_context(set_stage(self.control_plane, name, url, simulator, endpoint))
             yield World(self, stage, scenario.mailbox(stage), folder, SETTINGS | scenario.settings)

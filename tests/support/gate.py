@@ -13,13 +13,15 @@ from localstack.controlplane import ControlPlane
 
 _SSL_REQUEST = 80_877_103
 _GSS_REQUEST = 80_877_104
+_FAREWELL = 40
+"""Bytes in which a client closes a TLS connection, as it does with one that was idle for a while. Every request is longer."""
 
 
 class Gate:
     """Passes on what comes, both ways, while it is open.
 
     Attributes:
-        sent: bytes that went to the server.
+        sent: bytes that went to the server, farewells aside.
         refused: connections that found it shut.
     """
 
@@ -80,7 +82,7 @@ class Gate:
         with contextlib.suppress(OSError):
             while data := await reader.read(65536):
                 if connection is not None:
-                    self.sent += len(data)
+                    self.sent += len(data) if len(data) > _FAREWELL else 0
                     await self.heard(connection, data)
                     await self._flowing.wait()
                 writer.write(data)

@@ -56,7 +56,7 @@ class Process(Running):
 
     async def answers_its_probes(self) -> bool:
         """Alive, and ready."""
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             base = self.metrics_url.removesuffix("/metrics")
             answers = [await client.get(f"{base}/{probe}") for probe in ("healthz", "readyz")]
         return [answer.status_code for answer in answers] == [200, 200]

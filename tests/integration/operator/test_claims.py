@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from support.command import start
 from support.stage import Stage
 from support.waiting import eventually
@@ -53,6 +55,7 @@ async def test_a_subscription_that_cannot_be_renewed_is_replaced_without_a_gap(s
     assert stage.product.health(row.id)[0]["last_renewal_result"] == "success"
 
 
+@pytest.mark.usefixtures("no_retry")
 async def test_a_create_whose_answer_is_lost_is_found_again_by_its_marker(stage: Stage) -> None:
     row = stage.add_delegated()
     stage.fault("create", drop_connection=True, after_commit=True, count=1)

@@ -37,6 +37,7 @@ async def unknown(stage: Stage, row: Row) -> None:
     assert stage.calls(row, "create") == len(stage.live(row)) == 1
 
 
+@pytest.mark.usefixtures("no_retry")
 async def test_what_a_lost_answer_made_is_found_behind_empty_pages(stage: Stage, subtests: pytest.Subtests) -> None:
     await steer(stage, "change_settings", empty_pages=3)
     rows = {says: await lose_the_answer(stage, how) for says, how in LOST.items()}
@@ -50,6 +51,7 @@ async def test_what_a_lost_answer_made_is_found_behind_empty_pages(stage: Stage,
                 assert (stage.calls(row, "create"), stage.calls(row, "list")) == (1, 4)
 
 
+@pytest.mark.usefixtures("no_retry")
 async def test_what_the_list_leaves_out_is_found_by_the_refusal_of_its_twin(stage: Stage) -> None:
     await steer(stage, "change_settings", list_omits_share=1.0, duplicates="refuse")
     row = await lose_the_answer(stage, LOST["a gateway that gave up"])

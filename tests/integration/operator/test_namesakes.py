@@ -12,7 +12,7 @@ async def test_what_was_made_for_a_resource_is_not_written_into_a_namesake_that_
     hand.app_only_secret("own")
     hand.write("own")
     stage.endpoint.validating.clear()
-    async with stage.operator():
+    async with stage.operator(GRAPHMAIL_LEASE_SECONDS="60"):  # it stands still while kubectl runs three times in a row
         await eventually(lambda: stage.endpoint.waiting, "Graph is making the subscription")
         first = stage.resource("own")
         assert first is not None

@@ -267,7 +267,7 @@ async def seen_by_commands(scene: Scene, url: str) -> dict[str, str]:
 
 async def seen_over_http(metrics_url: str) -> dict[str, str]:
     base = metrics_url.removesuffix("/metrics")
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         return {path: (await client.get(base + path)).text for path in ("/metrics", "/healthz", "/readyz")}
 
 

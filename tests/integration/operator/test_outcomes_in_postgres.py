@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from graphmail.resource.model import write_time
 from support.stage import Row, Stage, condition_status
 
@@ -11,6 +13,7 @@ async def renewed(stage: Stage, row: Row, value: str) -> dict[str, object]:
     return await stage.status_of(row, lambda status: status["lastHandledRenewal"] == value, value)
 
 
+@pytest.mark.usefixtures("no_retry")
 async def test_failures_beyond_the_threshold_are_an_error_until_the_first_success(stage: Stage) -> None:
     row = stage.add_app_only()
     stage.subscribe(row)

@@ -1,5 +1,6 @@
 """Postgres is there, and refuses: a privilege is taken away while the operator runs, or a row offends a constraint (design, rule 5)."""
 
+import time
 import uuid
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit, urlunsplit
@@ -86,7 +87,7 @@ async def test_an_outcome_that_one_row_refuses_leaves_its_provider_free_and_is_t
     refused, other = stage.add_app_only(), stage.add_app_only()
     async with stage.operator(**BY_TICKS):
         await stage.ready(refused)
-        claims = stage.product.work_done(refused.id)
+        claims, begun = stage.product.work_done(refused.id), time.monotonic()
         stage.product.run(
             f"ALTER TABLE email_provider_health ADD CONSTRAINT not_this CHECK (provider_id <> '{refused.id}') NOT VALID"
         )
@@ -96,6 +97,7 @@ async def test_an_outcome_that_one_row_refuses_leaves_its_provider_free_and_is_t
         await eventually(lambda: not stage.product.run(held, refused.id), "the claim is given back")
         await renewed_again(stage, other)
         await renewed_again(stage, refused)
-        assert stage.product.work_done(refused.id) - claims < 12
+        # Beside them each look at Graph takes one, every few seconds.
+        assert stage.product.work_done(refused.id) - claims < 12 + time.monotonic() - begun
         stage.product.run("ALTER TABLE email_provider_health DROP CONSTRAINT not_this")
         await stage.status_of(refused, lambda status: condition_status(status, "Synced") == "True", "told")

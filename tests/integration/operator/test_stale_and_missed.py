@@ -11,7 +11,11 @@ from support.hand import Hand
 from support.stage import Row, Running, Stage, condition_reason
 from support.waiting import eventually
 
-EAGER = {"GRAPHMAIL_MIRROR_COMPARE_SECONDS": "5", "GRAPHMAIL_MIRROR_POLL_SECONDS": "5"}
+EAGER = {
+    "GRAPHMAIL_MIRROR_COMPARE_SECONDS": "5",
+    "GRAPHMAIL_MIRROR_POLL_SECONDS": "5",
+    "GRAPHMAIL_LEASE_SECONDS": "60",  # while kubectl runs four times in a row, the operator stands still
+}
 READY = "graphmail_subscription_ready"
 
 

@@ -1,5 +1,8 @@
 """Two operators that both act, though the lease should keep them apart: whoever comes second finds the work done (design, rule 1)."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from support.gate import PostgresGate
 from support.hand import Hand
 from support.stage import Stage
@@ -7,6 +10,7 @@ from support.waiting import eventually
 
 BOTH_ACT = {"GRAPHMAIL_LEADER_ELECTION": "false"}
 ALONE = {"GRAPHMAIL_DATABASE_URL": "", "APPLICATION_URL": ""}
+CLAIM = "INSERT INTO graphmail.claims"
 
 
 async def test_two_operators_side_by_side_make_no_subscription_twice(stage: Stage) -> None:
@@ -17,17 +21,28 @@ async def test_two_operators_side_by_side_make_no_subscription_twice(stage: Stag
     assert [stage.calls(row, "create") for row in rows] == [1] * len(rows)
 
 
+@asynccontextmanager
+async def both_about_to_claim(stage: Stage) -> AsyncIterator[tuple[PostgresGate, PostgresGate]]:
+    """Two operators that have found the same to do. Both have started: the one that waits gives its statement up after ten seconds."""
+    async with PostgresGate(stage.product.url) as early, PostgresGate(stage.product.url) as late:
+        for gate in (early, late):
+            gate.keep_back(CLAIM)
+        async with (
+            stage.operator(GRAPHMAIL_DATABASE_URL=early.url, **BOTH_ACT),
+            stage.operator(GRAPHMAIL_DATABASE_URL=late.url, **BOTH_ACT),
+        ):
+            await eventually(lambda: early.held and late.held, "both are about to claim it")
+            yield early, late
+
+
 async def test_who_gets_the_claim_only_after_another_has_done_the_work_does_it_no_second_time(stage: Stage) -> None:
     row = stage.add_app_only()
-    async with PostgresGate(stage.product.url) as gate:
-        gate.keep_back("INSERT INTO graphmail.claims")
-        async with stage.operator(GRAPHMAIL_DATABASE_URL=gate.url, **BOTH_ACT):
-            await eventually(lambda: gate.held, "one operator has found that a subscription is missing")
-            async with stage.operator(**BOTH_ACT):
-                done = await stage.covered_once(row)
-                gate.release()
-                await eventually(lambda: stage.product.work_done(row.id) >= 2, "the late one has had its turn")
-                assert await stage.covered_once(row) == done
+    async with both_about_to_claim(stage) as (early, late):
+        early.release()
+        done = await stage.covered_once(row)
+        late.release()
+        await eventually(lambda: stage.product.work_done(row.id) >= 2, "the late one has had its turn")
+        assert await stage.covered_once(row) == done
     assert stage.calls(row, "create") == 1
 
 
@@ -39,16 +54,13 @@ async def test_who_gets_the_claim_only_after_another_has_replaced_what_was_lost_
     stage.simulator.world.subscriptions.end(held, stage.simulator.clock.now(), "dropped")
     stage.request_renewal(row, "now")
     before = stage.product.work_done(row.id)
-    async with PostgresGate(stage.product.url) as gate:
-        gate.keep_back("INSERT INTO graphmail.claims")
-        async with stage.operator(GRAPHMAIL_DATABASE_URL=gate.url, **BOTH_ACT):
-            await eventually(lambda: gate.held, "one operator is about to renew")
-            async with stage.operator(**BOTH_ACT):
-                await stage.status_of(row, lambda status: status["subscriptionID"] != lost, "made anew")
-                done = await stage.covered_once(row)
-                gate.release()
-                await eventually(lambda: stage.product.work_done(row.id) >= before + 2, "the late one has had its turn")
-                assert await stage.covered_once(row) == done
+    async with both_about_to_claim(stage) as (early, late):
+        early.release()
+        await stage.status_of(row, lambda status: status["subscriptionID"] != lost, "made anew")
+        done = await stage.covered_once(row)
+        late.release()
+        await eventually(lambda: stage.product.work_done(row.id) >= before + 2, "the late one has had its turn")
+        assert await stage.covered_once(row) == done
     assert stage.calls(row, "create") == 2
 
 

@@ -3,6 +3,7 @@
 Nothing else could mend it here: there is no verification, and no renewal is due.
 """
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -170,9 +171,9 @@ async def test_nonsense_in_the_annotation_changes_nothing_and_hides_nothing_that
         id_, ahead = before["subscriptionID"], datetime.now(UTC) + timedelta(hours=1)
         strange = ({id_: None}, {id_: {"subscriptionRemoved": "now"}}, {id_: {"missed": "0001-01-01T00:00:00+14:00"}})
         for value in (*NONSENSE, id_ + "[" * 16_000, *(json.dumps(one) for one in strange)):
-            annotate(stage, row, value)
-        annotate(stage, row, "{}")
-        tell(stage, row, REMOVED, ASKED, MISSED, at=ahead)
+            await asyncio.to_thread(annotate, stage, row, value)
+        await asyncio.to_thread(annotate, stage, row, "{}")
+        await asyncio.to_thread(tell, stage, row, REMOVED, ASKED, MISSED, at=ahead)
         stage.request_renewal(row, "after all that")
         status = await stage.status_of(row, lambda status: status["lastHandledRenewal"], "it goes on working")
         assert (status["subscriptionID"], condition_status(status, "Delivering")) == (id_, "Unknown")

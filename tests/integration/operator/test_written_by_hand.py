@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from graphmail.resource.names import FINALIZER
 from support.hand import Hand
 from support.stage import Stage, condition_reason, condition_status
@@ -50,6 +52,7 @@ async def test_a_secret_that_is_missing_or_wrong_is_waited_for_and_picked_up(sta
             assert (condition_status(status, "Authorized"), condition_status(status, "Stalled")) == ("True", None)
 
 
+@pytest.mark.usefixtures("no_retry")
 async def test_deletion_takes_the_subscription_along_or_retains_it_as_the_policy_says(stage: Stage) -> None:
     hand = Hand(stage)
     for name, policy in (("delete", "Delete"), ("retain", "Retain"), ("stuck", "Delete")):

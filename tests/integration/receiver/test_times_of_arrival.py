@@ -67,7 +67,7 @@ async def test_a_resource_written_by_hand_has_an_annotation_whatever_rows_there_
     assert [row["last_notification_received_at"] for row in ground.health(ROW)] == [None]
 
 
-@pytest.mark.parametrize(("age", "moves"), [(timedelta(minutes=59), False), (timedelta(minutes=61), True)])
+@pytest.mark.parametrize(("age", "moves"), [(timedelta(minutes=55), False), (timedelta(minutes=61), True)])
 async def test_an_annotation_is_written_at_most_hourly(age: timedelta, *, moves: bool, ground: Ground) -> None:
     written = datetime.now(UTC) - age
     del ground.environment["GRAPHMAIL_DATABASE_URL"]

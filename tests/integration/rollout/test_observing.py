@@ -91,5 +91,5 @@ async def test_a_resource_that_tells_of_a_subscription_outlives_its_row_and_a_pe
     async with stage.operator(**OBSERVE) as running:
         await running.metric_is(1, "graphmail_mirror_rows")
         assert stage.resource(row) is not None
-        await asyncio.to_thread(stage.kubectl, "delete", "gms", row.name, "--timeout=30s")
+        await asyncio.to_thread(stage.kubectl, "delete", "gms", row.name, "--timeout=5m")
     assert [found.id for found in stage.live(row)] == [subscription]

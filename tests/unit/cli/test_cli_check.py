@@ -144,7 +144,7 @@ def credential(**tokens: object) -> Credential:
 
 
 SOON = datetime.now(UTC) + timedelta(minutes=1)
-LATER = datetime.now(UTC) + timedelta(hours=1)
+LATER = datetime.now(UTC) + timedelta(days=1)
 FREE = {
     "an app's secret": (credential(client_secret="s"), True),
     "a user's token that is still good": (

@@ -184,7 +184,9 @@ def check_told(play: Play) -> None:
         assert "does not end" in ready.message or any(str(status) in ready.message for status in answered)
 
 
-examples = settings(max_examples=1000, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+examples = settings(
+    max_examples=1000, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 answers = st.lists(replies, min_size=1, max_size=3)
 
 

@@ -90,7 +90,7 @@ def most_in_a_window(moments: list[float]) -> int:
     return max((sum(start <= moment < start + 20 - 1e-6 for moment in ordered) for start in ordered), default=0)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(limit=limits, plan=st.lists(works, max_size=40))
 def test_no_window_ever_holds_more_than_the_limit(run: Run, limit: Limits, plan: list[Work]) -> None:
     graph = Graph()

@@ -94,7 +94,7 @@ def test_a_pidfile_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_a_program_that_ignores_the_request_is_ended_by_force(program: BackgroundProcess) -> None:
-    program.start([sys.executable, "-c", STUBBORN], ready=lambda: "deaf" in program.log.read_text(), timeout=20)
+    program.start([sys.executable, "-c", STUBBORN], ready=lambda: "deaf" in program.log.read_text(), timeout=60)
     pid = program.pid
     assert pid is not None
     program.stop(grace=0.1)
@@ -105,7 +105,7 @@ def test_a_frozen_program_is_ended_without_force(program: BackgroundProcess, tmp
     confession = "import signal, sys, time\n"
     confession += "signal.signal(signal.SIGTERM, lambda *_: (print('asked', flush=True), sys.exit()))\n"
     confession += "print('ready', flush=True); time.sleep(600)"
-    program.start([sys.executable, "-c", confession], ready=lambda: "ready" in program.log.read_text(), timeout=20)
+    program.start([sys.executable, "-c", confession], ready=lambda: "ready" in program.log.read_text(), timeout=60)
     program.pause()
     BackgroundProcess("program", tmp_path).stop()
     assert "asked" in program.log.read_text()
@@ -118,7 +118,7 @@ def test_the_program_runs_in_a_session_of_its_own_so_that_ctrl_c_does_not_reach_
 def test_a_program_that_ends_at_once_is_told_with_the_end_of_its_log(program: BackgroundProcess) -> None:
     command = [sys.executable, "-c", "print('no such option'); raise SystemExit(3)"]
     with pytest.raises(ProcessDiedError, match=r"program ended right after its start(?s:.)*no such option") as error:
-        program.start(command, ready=lambda: False, timeout=20)
+        program.start(command, ready=lambda: False, timeout=60)
     assert str(program.log) in str(error.value)
     assert not program.pidfile.exists()
 

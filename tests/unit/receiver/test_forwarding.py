@@ -50,7 +50,7 @@ class Receiving:
 
 
 @asynccontextmanager
-async def receiving(product_url: str, *, most: int = 16, seconds: float = 0.5) -> AsyncIterator[Receiving]:
+async def receiving(product_url: str, *, most: int = 16, seconds: float = 60) -> AsyncIterator[Receiving]:
     roster, metrics = Roster(), ReceiverMetrics()
     roster.note(NAME, KNOWN)
     arrivals = Arrivals(cast("Cluster", None), None, roster, metrics)
@@ -85,7 +85,7 @@ async def test_the_body_goes_on_as_it_came_with_our_marker_and_its_kind() -> Non
 
 
 async def test_what_is_in_flight_is_told_for_each_lane() -> None:
-    async with ProductRoute() as product, receiving(product.url, seconds=60) as receiver:
+    async with ProductRoute() as product, receiving(product.url) as receiver:
         product.hold()
         posts = [asyncio.create_task(receiver.post(posted(item))) for item in (RIGHT, RIGHT, WRONG)]
         await eventually(lambda: product.waiting == 3, "all of them wait")
@@ -96,7 +96,7 @@ async def test_what_is_in_flight_is_told_for_each_lane() -> None:
 
 
 async def test_a_product_that_is_too_slow_has_taken_nothing() -> None:
-    async with ProductRoute() as product, receiving(product.url) as receiver:
+    async with ProductRoute() as product, receiving(product.url, seconds=0.5) as receiver:
         product.hold()
         assert await receiver.post(posted(RIGHT)) == 503
         assert (len(receiver.arrivals), receiver.counted("not_taken"), receiver.forwards("timeout")) == (0, 1, 1)
@@ -123,7 +123,7 @@ async def test_in_a_mixed_batch_only_what_is_proven_moves_the_time() -> None:
 
 
 async def test_beyond_the_bound_graph_is_told_to_come_again_at_once() -> None:
-    async with ProductRoute() as product, receiving(product.url, most=8, seconds=30) as receiver:
+    async with ProductRoute() as product, receiving(product.url, most=8) as receiver:
         product.hold()
         begun = [asyncio.create_task(receiver.post(posted(RIGHT))) for _ in range(8)]
         await eventually(lambda: product.waiting == 8, "the product has eight to answer")
@@ -135,7 +135,7 @@ async def test_beyond_the_bound_graph_is_told_to_come_again_at_once() -> None:
 
 
 async def test_a_flood_of_what_proves_nothing_leaves_room_for_the_rest() -> None:
-    async with ProductRoute() as product, receiving(product.url, most=8, seconds=30) as receiver:
+    async with ProductRoute() as product, receiving(product.url, most=8) as receiver:
         product.hold()
         first = asyncio.create_task(receiver.post(posted(UNKNOWN)))
         await eventually(lambda: product.waiting == 1, "the product has one to answer")

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from urllib.parse import quote_plus, urlsplit
 
 import aiohttp
@@ -20,7 +20,8 @@ from graphmail.receiver.reading import Notification
 from graphmail.receiver.server import Bounds, Desk
 from support.receiving import change, posted, served
 
-QUICK = Bounds(body_bytes=2_000, body_seconds=0.3, first_request_seconds=0.3, connections=20, linger_seconds=0.1)
+PATIENT = Bounds(body_bytes=2_000, body_seconds=60, first_request_seconds=60, connections=20, linger_seconds=0.1)
+"""Nothing is cut for its slowness, which may be the machine's."""
 
 
 class Route:
@@ -42,7 +43,7 @@ class Route:
 
 
 @asynccontextmanager
-async def serving(route: Route, bounds: Bounds = QUICK, *, prefix: str = "") -> AsyncIterator[str]:
+async def serving(route: Route, bounds: Bounds = PATIENT, *, prefix: str = "") -> AsyncIterator[str]:
     async with served({"/lifecycle": route.take}, bounds=bounds, prefix=prefix) as url:
         yield url
 
@@ -53,7 +54,7 @@ async def raw(url: str, data: bytes) -> bytes:
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     writer.write(data)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await reader.read()
     except ConnectionResetError:
         return b""
@@ -86,11 +87,9 @@ async def test_the_handshake_gives_the_decoded_token_back_as_plain_text(token: s
 
 
 async def test_the_handshake_waits_for_no_body() -> None:
-    async with serving(Route(), Bounds(linger_seconds=0.1)) as url:
-        begun = time.perf_counter()
+    async with serving(Route()) as url:
         head = b"POST /lifecycle?validationToken=abc HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
         assert (await raw(url, head)).endswith(b"\r\n\r\nabc")
-        assert time.perf_counter() - begun < 3
 
 
 async def test_a_prefix_of_the_public_url_may_stay_in_the_path() -> None:
@@ -147,7 +146,7 @@ async def test_a_body_whose_size_is_not_told_is_given_up_at_the_bound() -> None:
 async def test_a_body_that_dribbles_in_is_given_up_and_its_time_is_not_told_as_ours() -> None:
     head = b"POST /lifecycle HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"
     metrics = ReceiverMetrics()
-    async with served({"/lifecycle": Route().take}, metrics, QUICK) as url:
+    async with served({"/lifecycle": Route().take}, metrics, replace(PATIENT, body_seconds=0.3)) as url:
         assert (await raw(url, head)).startswith(b"HTTP/1.1 408 ")
     read, label = metrics.registry.get_sample_value, {"route": "lifecycle"}
     assert read("graphmail_receiver_requests_total", label | {"code": "408"}) == 1
@@ -156,16 +155,17 @@ async def test_a_body_that_dribbles_in_is_given_up_and_its_time_is_not_told_as_o
 
 @pytest.mark.parametrize("said", [b"", b"POST /life", b"POST /lifecycle HTTP/1.1\r\nHost: x\r\n"])
 async def test_a_connection_that_does_not_come_to_the_point_is_cut(said: bytes) -> None:
-    async with serving(Route()) as url:
+    async with serving(Route(), replace(PATIENT, first_request_seconds=0.3)) as url:
         assert await raw(url, said) == b""
 
 
 async def test_a_request_that_takes_its_time_is_not_cut() -> None:
     route = Route()
     route.hold = True
-    async with serving(route) as url, aiohttp.ClientSession() as session:
+    bounds = replace(PATIENT, first_request_seconds=3)
+    async with serving(route, bounds) as url, aiohttp.ClientSession() as session:
         asking = asyncio.create_task(session.post(f"{url}/lifecycle", data=posted(change("a", "b"))))
-        await asyncio.sleep(3 * QUICK.first_request_seconds)  # longer than what a silent connection gets
+        await asyncio.sleep(1.1 * bounds.first_request_seconds)  # longer than what a silent connection gets
         route.never.set()
         assert (await asking).status == 202
 
@@ -215,11 +215,11 @@ class Gone(RequestHandler):
 
 async def test_a_client_that_went_before_its_request_was_begun_is_no_defect() -> None:
     loop = asyncio.get_running_loop()
-    gone = Gone(web.Server(Desk({}, ReceiverMetrics(), QUICK).answer), loop=loop)
+    gone = Gone(web.Server(Desk({}, ReceiverMetrics(), PATIENT).answer), loop=loop)
     unread = aiohttp.StreamReader(gone, 1_024, loop=loop)
     request = make_mocked_request(
         "POST", "/lifecycle", headers={"Content-Length": "9"}, protocol=gone, payload=unread, loop=loop
     )
     gone.transport = None
-    answer = await Desk({"/lifecycle": Route().take}, ReceiverMetrics(), QUICK).answer(request)
+    answer = await Desk({"/lifecycle": Route().take}, ReceiverMetrics(), PATIENT).answer(request)
     assert answer.status == 400
