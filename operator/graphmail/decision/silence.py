@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from graphmail.decision.rhythm import UNLEARNED
 from graphmail.decision.words import Action, Heard, Known, Policy, Reason, minute_of
-from graphmail.resource import GraphMailSubscription
+from graphmail.resource import GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.model import write_time
 
@@ -89,9 +89,13 @@ def suspicion_time(resource: GraphMailSubscription, policy: Policy, known: Known
 def checkable(resource: GraphMailSubscription, policy: Policy) -> bool:
     """There is a subscription that is to tell of new messages, and its credential is not known to lack the right to read them."""
     status = resource.status
-    refused = status.unchecked_credential is not None and status.unchecked_credential == status.observed_credential
     on = policy.delivery_allowance is not None and status.subscription_id is not None
-    return on and not refused and "created" in resource.spec.change_types
+    return on and not look_refused(status) and "created" in resource.spec.change_types
+
+
+def look_refused(status: Status) -> bool:
+    """The credential was not let look for messages."""
+    return status.unchecked_credential is not None and status.unchecked_credential == status.observed_credential
 
 
 def quiet_since(resource: GraphMailSubscription, notified_at: datetime | None) -> datetime | None:
