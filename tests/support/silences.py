@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from graphmail.decision import Action, Heard, Reason, Rhythm
-from support.deciding import AWAY, ENDING, FAILED, STALLED, SUSPEND, SUSPENDED, Rows, given
+from support.deciding import AWAY, ENDING, FAILED, STALLED, SUSPEND, SUSPENDED, Rows, given, taken_up
 
 NOW = datetime(2026, 3, 2, 9, 17, 11, tzinfo=UTC)
 """The `now` of the table: a Monday."""
@@ -163,6 +163,16 @@ SILENCES: Rows = {
     ),
     "after which it proves the same": (
         given(known={"heard": Heard(NOW)}, known_offsets=quiet(13), status=told(13, **LONG_FOUND)),
+        Action.REPLACE,
+        Reason.SILENT_SUBSCRIPTION,
+    ),
+    "what Graph says to have dropped is not held against the subscription": (
+        given(known=HEARD, known_offsets=quiet(13), status=told(13, **FOUND), row=taken_up(missed=-24)),
+        Action.NOTHING,
+        Reason.UP_TO_DATE,
+    ),
+    "what comes after that is": (
+        given(known=HEARD, known_offsets=quiet(13), status=told(13, **FOUND), row=taken_up(missed=-41)),
         Action.REPLACE,
         Reason.SILENT_SUBSCRIPTION,
     ),

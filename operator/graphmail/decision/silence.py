@@ -101,7 +101,7 @@ def look_refused(status: Status) -> bool:
 def quiet_since(resource: GraphMailSubscription, notified_at: datetime | None) -> datetime | None:
     """What came before this tells nothing: the last notification, or when the subscription was made. None: nobody knows.
 
-    What was missed while nothing arrived in any mailbox was not this subscription's fault.
+    What was missed while nothing arrived in any mailbox was not this subscription's fault, nor what Graph itself says to have dropped.
     """
     status, row = resource.status, resource.status.folder(resource.spec.folders[0])
     made = (row.since_time or row.granted_time) if row is not None else None
@@ -109,7 +109,8 @@ def quiet_since(resource: GraphMailSubscription, notified_at: datetime | None) -
     delivering = status.condition(ConditionType.DELIVERING)
     outage = delivering is not None and delivering.reason == Reason.NOTHING_ARRIVES.value
     excused = status.last_delivery_check_time if outage else None
-    moments = (made, notified_at or status.last_notification_time, excused)
+    dropped = row.lifecycle.missed if row is not None and row.lifecycle is not None else None
+    moments = (made, notified_at or status.last_notification_time, excused, dropped)
     return None if made is None else max(moment for moment in moments if moment is not None)
 
 
