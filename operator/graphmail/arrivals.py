@@ -26,6 +26,8 @@ AT_ONCE = 5000
 """Rhythms in one statement: less than two megabytes."""
 TOLD_LATE = timedelta(hours=1)
 """An annotation tells of an arrival so much later at most: whoever writes it does so hourly."""
+TOLD_IN_BATCHES = timedelta(minutes=5)
+"""A row tells of an arrival so much later at most: the receiver writes many at once, and no more seldom than this may be set."""
 MANY = 4
 """Mailboxes that are found silent while nothing arrives anywhere: it is not their subscriptions."""
 MOST = 10
@@ -92,7 +94,8 @@ class Arrivals:
             return Heard(self._now(), delay=TOLD_LATE, taken=self._minutes, way_down=self.way_down) if told else None
         if entry.heard_until is None or self._latest is None:
             return None
-        return Heard(entry.heard_until, entry.rhythm, taken=self._minutes, way_down=self.way_down)
+        until = entry.heard_until - TOLD_IN_BATCHES
+        return Heard(until, entry.rhythm, taken=self._minutes, way_down=self.way_down)
 
     def found_silent(self, resource: GraphMailSubscription) -> None:
         """That mailbox was found to be silent."""
