@@ -34,8 +34,8 @@ MOST = 10
 MOST_SHARE = 0.05
 """Mailboxes, and the share of all, that may be found silent although others are not."""
 REMEMBERED = timedelta(hours=2)
-MOST_MINUTES = 1440
-"""In which something arrived. Half of them are left when they are too many: no message is doubted for twelve hours."""
+MOST_MINUTES = 3600
+"""In which something arrived. Half of them are left when they are too many: thirty hours, which is longer than until the next look."""
 _AHEAD = timedelta(hours=1)
 """What is told to have arrived later than this from now is a mistake, and teaches nothing."""
 

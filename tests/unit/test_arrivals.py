@@ -85,15 +85,15 @@ def test_a_product_that_never_told_of_an_arrival_makes_nobody_silent() -> None:
     assert (heard.until, heard.rhythm, heard.way_down) == (NOW - TOLD_IN_BATCHES, None, False)
 
 
-def test_the_minutes_in_which_something_arrived_are_known_for_half_a_day() -> None:
+def test_the_minutes_in_which_something_arrived_are_known_for_longer_than_until_the_next_look() -> None:
     stage = Stage(2)
-    arrivals = [NOW - 48 * HOUR + timedelta(minutes=number) for number in range(48 * 60)]
+    arrivals = [NOW - 96 * HOUR + timedelta(minutes=number) for number in range(96 * 60)]
     for arrived in arrivals:
         stage.hear(stage.entries[1], arrived)
     heard = stage.arrivals.of(stage.entries[0])
     assert heard is not None
     known = [arrived for arrived in arrivals if arrived.timestamp() // 60 in heard.taken]
-    assert arrivals[-12 * 60 :] == known[-12 * 60 :]
+    assert arrivals[-30 * 60 :] == known[-30 * 60 :]
     assert len(known) <= MOST_MINUTES
 
 
