@@ -10,9 +10,9 @@ from graphsim.control_mail_models import SilenceView, SilentDeathView
 from soak.plan import DAY, HOUR
 
 FINDABLE = 36 * HOUR
-"""So long after a message was lost its death is found: no mailbox is taken on trust for more than 24 hours, Graph tries a notification again
-for four, and a look that finds nothing proved is repeated hours later. One of which no message was lost so long before the end is not
-asked for."""
+"""So long after a message was lost its death is found: no mailbox is taken on trust for more than 24 hours, Graph tries a
+notification again for four, and a look that finds nothing proved is repeated hours later. One of which no message was lost so long before
+the end is not asked for."""
 
 
 @dataclass(frozen=True, slots=True)

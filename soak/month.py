@@ -158,6 +158,7 @@ class Month:
             What.GRAPH_OUTAGE: self._graph_outage,
             What.THROTTLING_STORM: self._storm,
             What.POSTGRES_OUTAGE: self._postgres_outage,
+            What.PRODUCT_OUTAGE: self._product_outage,
             What.API_SERVER_OUTAGE: self._api_server_outage,
             What.SECRET_ROTATED: self._rotate,
             What.SECRET_REPLACED: self._rotate,
@@ -196,7 +197,7 @@ class Month:
 
     # --- outages -----------------------------------------------------------------------------------------------------
 
-    def _lasting(self, happening: Happening, begin: Callable[[], None], end: Callable[[], None]) -> None:
+    def _lasting(self, happening: Happening, begin: Callable[[], object], end: Callable[[], object]) -> None:
         """An outage: how it begins and how it ends; while it is mended the clock stands still."""
         since = self.clock.now(), time.time()
         begin()
@@ -242,6 +243,14 @@ class Month:
 
     def _api_server_outage(self, happening: Happening) -> None:
         self._without_store(happening, self.parts.cluster.stop_api_server, self.parts.cluster.start_api_server)
+
+    def _product_outage(self, happening: Happening) -> None:
+        """It takes no notification; Graph tries each again."""
+
+        def takes(notifications: bool) -> Callable[[], object]:
+            return lambda: self.control.change_settings(takes_notifications=notifications)
+
+        self._lasting(happening, takes(False), takes(True))
 
     def _without_store(self, happening: Happening, stop: Callable[[], object], start: Callable[[], object]) -> None:
         def begin() -> None:

@@ -20,6 +20,7 @@ class What(StrEnum):
     GRAPH_OUTAGE = "graph-outage"
     POSTGRES_OUTAGE = "postgres-outage"
     API_SERVER_OUTAGE = "api-server-outage"
+    PRODUCT_OUTAGE = "product-outage"
     THROTTLING_STORM = "throttling-storm"
     SECRET_ROTATED = "secret-rotated"  # noqa: S105  # what happens, no secret
     SECRET_REPLACED = "secret-replaced"  # noqa: S105  # as above

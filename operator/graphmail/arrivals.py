@@ -26,14 +26,16 @@ AT_ONCE = 5000
 """Rhythms in one statement: less than two megabytes."""
 TOLD_LATE = timedelta(hours=1)
 """An annotation tells of an arrival so much later at most: whoever writes it does so hourly."""
+TOLD_IN_BATCHES = timedelta(minutes=5)
+"""A row tells of an arrival so much later at most: the receiver writes many at once, and no more seldom than this may be set."""
 MANY = 4
 """Mailboxes that are found silent while nothing arrives anywhere: it is not their subscriptions."""
 MOST = 10
 MOST_SHARE = 0.05
 """Mailboxes, and the share of all, that may be found silent although others are not."""
 REMEMBERED = timedelta(hours=2)
-MOST_MINUTES = 1440
-"""In which something arrived. Half of them are left when they are too many: no message is doubted for twelve hours."""
+MOST_MINUTES = 3600
+"""In which something arrived. Half of them are left when they are too many: thirty hours, which is longer than until the next look."""
 _AHEAD = timedelta(hours=1)
 """What is told to have arrived later than this from now is a mistake, and teaches nothing."""
 
@@ -92,7 +94,8 @@ class Arrivals:
             return Heard(self._now(), delay=TOLD_LATE, taken=self._minutes, way_down=self.way_down) if told else None
         if entry.heard_until is None or self._latest is None:
             return None
-        return Heard(entry.heard_until, entry.rhythm, taken=self._minutes, way_down=self.way_down)
+        until = entry.heard_until - TOLD_IN_BATCHES
+        return Heard(until, entry.rhythm, taken=self._minutes, way_down=self.way_down)
 
     def found_silent(self, resource: GraphMailSubscription) -> None:
         """That mailbox was found to be silent."""

@@ -45,6 +45,9 @@ class SimulatorSettings(BaseModel):
     deliveries: Literal["post", "account"] = Field(
         "post", description="account: call no webhook, only note when each notification would have been taken"
     )
+    takes_notifications: bool = Field(
+        default=True, description="With deliveries=account: false while the product is away, and each is tried again"
+    )
     slow_answer_seconds: float = Field(10.0, gt=0, description="Real seconds beyond which an answer is slow")
     slow_share: float = Field(0.15, ge=0, le=1, description="A larger share of slow answers starts the dropping")
     slow_window_minutes: float = Field(10.0, gt=0, description="Simulated minutes over which answers are counted")

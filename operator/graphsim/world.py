@@ -6,7 +6,7 @@ that time is settled first: what expired, arrived or fell silent in between did 
 
 import asyncio
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from graphsim.agenda import Agenda, stirred_or_due
@@ -334,9 +334,10 @@ class World:
     def account(self, mailbox: Mailbox, message: Message, subscriptions: Iterable[Subscription]) -> None:
         """Note the notifications of a message as taken, each when it would have been sent, without any call."""
         for subscription in subscriptions:
+            pauses = iter(self.settings.notification_retry_seconds)
             self.agenda.add(
                 self.delivery_moment(mailbox, message),
-                partial(self._note_delivered, subscription, message.received_at),
+                partial(self._note_delivered, subscription, message.received_at, pauses),
             )
 
     def _let_arrive(self, user_id: str, folder_id: str, at: float) -> None:
@@ -353,5 +354,11 @@ class World:
         mailbox.messages.append(message)
         return message
 
-    def _note_delivered(self, subscription: Subscription, received_at: float, at: float) -> None:
-        self.delivered.note(subscription, received_at=received_at, delivered_at=at)
+    def _note_delivered(
+        self, subscription: Subscription, received_at: float, pauses: Iterator[float], at: float
+    ) -> None:
+        """A notification is sent: it is taken, or tried again until no pause is left."""
+        if self.settings.takes_notifications:
+            self.delivered.note(subscription, received_at=received_at, delivered_at=at)
+        elif (pause := next(pauses, None)) is not None:
+            self.agenda.add(at + pause, partial(self._note_delivered, subscription, received_at, pauses))

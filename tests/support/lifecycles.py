@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from graphmail.decision import Action, Reason
+from graphmail.decision import Action, Mode, Reason
 from support.deciding import (
     ADOPT_OTHER,
     AWAITING,
@@ -191,6 +191,26 @@ LIFECYCLES: Rows = {
         Reason.SUBSCRIPTION_REMOVED,
     ),
     # What stands still stays so
+    "that Graph has dropped notifications of a stalled mailbox is told all the same": (
+        given(annotations=MISSED, conditions=STALLED),
+        Action.REPORT,
+        Reason.NOTIFICATIONS_MISSED,
+    ),
+    "and of one without a credential": (
+        given(annotations=MISSED, conditions=AWAITING),
+        Action.REPORT,
+        Reason.NOTIFICATIONS_MISSED,
+    ),
+    "but only once": (
+        given(annotations=MISSED, conditions=STALLED, row=taken_up(missed=-0.1)),
+        Action.NOTHING,
+        Reason.STALLED,
+    ),
+    "and not where the operator observes": (
+        given(annotations=MISSED, conditions=STALLED, policy={"mode": Mode.OBSERVE}),
+        Action.NOTHING,
+        Reason.STALLED,
+    ),
     "a stalled mailbox stays stalled, whatever Graph says": (
         given(annotations=REMOVED, conditions=STALLED),
         Action.NOTHING,

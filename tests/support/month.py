@@ -64,7 +64,7 @@ class Mailbox:
     def run(self, days: int) -> "Mailbox":
         """Every look at it."""
         end, now = START + timedelta(days=days), START
-        resource, rhythm, notified = _resource(), None, None
+        resource, rhythm, notified = lasting(), None, None
         coming = iter(self.mail)
         arrival = next(coming, None)
         while now < end:
@@ -112,7 +112,7 @@ def _with(resource: GraphMailSubscription, **status: Any) -> GraphMailSubscripti
     return resource.model_copy(update={"status": resource.status.model_copy(update=status)})
 
 
-def _resource() -> GraphMailSubscription:
+def lasting() -> GraphMailSubscription:
     later = write_time(START + timedelta(days=3650))
     row = {"folder": "inbox", "state": "Active", "subscriptionID": "sub", "expirationTime": later}
     return GraphMailSubscription.parse(

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from graphmail.decision import Action, Heard, Reason, Rhythm
-from support.deciding import AWAY, ENDING, FAILED, STALLED, SUSPEND, SUSPENDED, Rows, given
+from support.deciding import AWAY, ENDING, FAILED, STALLED, SUSPEND, SUSPENDED, Rows, given, taken_up
 
 NOW = datetime(2026, 3, 2, 9, 17, 11, tzinfo=UTC)
 """The `now` of the table: a Monday."""
@@ -23,6 +23,17 @@ def busy() -> Rhythm:
     return rhythm
 
 
+def taken(*spans: tuple[int, int]) -> dict[str, Heard]:
+    """In each of these minutes from now something arrived somewhere."""
+    now = int(NOW.timestamp()) // 60
+    return {"heard": Heard(NOW, taken={now + minute for first, last in spans for minute in range(first, last)})}
+
+
+def found(*, message: float, checked: float = -20) -> dict[str, timedelta]:
+    """A check found a message of which no notification came, both in minutes from now."""
+    return {"lastDeliveryCheckTime": checked * MINUTE, "newestMessageTime": message * MINUTE}
+
+
 def quiet(hours: float) -> dict[str, timedelta]:
     """A notification last came so long ago, and the status tells of it."""
     return {"notified_at": timedelta(hours=-hours)}
@@ -36,7 +47,6 @@ FOUND = {"lastDeliveryCheckTime": -20 * MINUTE, "newestMessageTime": -25 * MINUT
 """A check has found a message of which no notification came."""
 LONG_FOUND = {"lastDeliveryCheckTime": timedelta(hours=-4), "newestMessageTime": timedelta(hours=-4.3)}
 """Four hours of Graph's tries ago, and a quarter of one."""
-UNTIL_AN_HOUR_AGO = range(int(NOW.timestamp()) // 60 - 60)
 RECENT = {"lastDeliveryCheckTime": -5 * MINUTE, "newestMessageTime": -9 * MINUTE}
 OLDER = {"lastDeliveryCheckTime": -20 * MINUTE, "newestMessageTime": timedelta(hours=-13)}
 SILENT = [("Ready", "True", "Subscribed"), ("Delivering", "False", "NothingArrives")]
@@ -151,13 +161,13 @@ SILENCES: Rows = {
             known=HEARD,
             known_offsets=quiet(13),
             status=told(13, **RECENT),
-            policy={"delivery_allowance": timedelta(minutes=8)},
+            policy={"delivery_allowance": timedelta(minutes=4)},
         ),
         Action.REPLACE,
         Reason.SILENT_SUBSCRIPTION,
     ),
     "where nothing arrived anywhere around then, Graph has four hours to try again": (
-        given(known={"heard": Heard(NOW, taken=UNTIL_AN_HOUR_AGO)}, known_offsets=quiet(13), status=told(13, **FOUND)),
+        given(known=taken((-400, -60)), known_offsets=quiet(13), status=told(13, **FOUND)),
         Action.NOTHING,
         Reason.UP_TO_DATE,
     ),
@@ -165,6 +175,86 @@ SILENCES: Rows = {
         given(known={"heard": Heard(NOW)}, known_offsets=quiet(13), status=told(13, **LONG_FOUND)),
         Action.REPLACE,
         Reason.SILENT_SUBSCRIPTION,
+    ),
+    "also where something had arrived just before it": (
+        given(known=taken((-400, -80)), known_offsets=quiet(13), status=told(13, **found(message=-75))),
+        Action.NOTHING,
+        Reason.UP_TO_DATE,
+    ),
+    "and where something arrives again soon after it": (
+        given(known=taken((-400, -130), (-30, 0)), known_offsets=quiet(13), status=told(13, **found(message=-40))),
+        Action.NOTHING,
+        Reason.UP_TO_DATE,
+    ),
+    "or arrived in the moment before Graph's first try": (
+        given(known=taken((-400, -99), (-30, 0)), known_offsets=quiet(13), status=told(13, **found(message=-100))),
+        Action.NOTHING,
+        Reason.UP_TO_DATE,
+    ),
+    "a short stillness is waited for four times as long": (
+        given(known=taken((-400, -40), (-28, 0)), known_offsets=quiet(13), status=told(13, **found(message=-50))),
+        Action.REPLACE,
+        Reason.SILENT_SUBSCRIPTION,
+    ),
+    "and not less": (
+        given(known=taken((-400, -40), (-28, 0)), known_offsets=quiet(13), status=told(13, **found(message=-38))),
+        Action.NOTHING,
+        Reason.UP_TO_DATE,
+    ),
+    "where nothing arrived for as long as Graph tries, it may have given up, and nothing is proven afterwards": (
+        given(known=taken((-500, -360), (-60, 0)), known_offsets=quiet(13), status=told(13, **found(message=-350))),
+        Action.NOTHING,
+        Reason.UP_TO_DATE,
+    ),
+    "it is while nothing arrives: the only mailbox of a product is mended as well": (
+        given(known=taken((-500, -270)), known_offsets=quiet(13), status=told(13, **LONG_FOUND)),
+        Action.REPLACE,
+        Reason.SILENT_SUBSCRIPTION,
+    ),
+    "a message from before all that is remembered proves nothing": (
+        given(known=taken((-60, 0)), known_offsets=quiet(13), status=told(13, **found(message=-300))),
+        Action.NOTHING,
+        Reason.UP_TO_DATE,
+    ),
+    "nor does one that was first seen days late": (
+        given(
+            known=HEARD,
+            known_offsets=quiet(120),
+            granted=timedelta(hours=-130),
+            status=told(120, **found(message=-97 * 60)),
+        ),
+        Action.NOTHING,
+        Reason.UP_TO_DATE,
+    ),
+    "what Graph says to have dropped is not held against the subscription": (
+        given(known=HEARD, known_offsets=quiet(13), status=told(13, **FOUND), row=taken_up(missed=-24)),
+        Action.NOTHING,
+        Reason.UP_TO_DATE,
+    ),
+    "what comes after that is": (
+        given(known=HEARD, known_offsets=quiet(13), status=told(13, **FOUND), row=taken_up(missed=-41)),
+        Action.REPLACE,
+        Reason.SILENT_SUBSCRIPTION,
+    ),
+    "a message that was moved into the folder is older than its notification, which has its time from the check on": (
+        given(known=HEARD, known_offsets=quiet(13), status=told(13, **found(message=-300, checked=-14))),
+        Action.NOTHING,
+        Reason.UP_TO_DATE,
+    ),
+    "and no more than that": (
+        given(known=HEARD, known_offsets=quiet(13), status=told(13, **found(message=-300, checked=-16))),
+        Action.REPLACE,
+        Reason.SILENT_SUBSCRIPTION,
+    ),
+    "while what a check has found is waited for, there is no other one": (
+        given(
+            known={"heard": Heard(NOW, busy(), taken=ALWAYS)},
+            known_offsets=quiet(20),
+            status=told(20, **found(message=-430, checked=-420)),
+            policy={"delivery_allowance": timedelta(hours=8)},
+        ),
+        Action.NOTHING,
+        Reason.UP_TO_DATE,
     ),
     "its notification may have arrived since it was last asked": (
         given(

@@ -6,14 +6,16 @@ from typing import cast
 
 import pytest
 
-from graphmail.arrivals import MANY, MOST, MOST_MINUTES, REMEMBERED, WRITE_SECONDS, Arrivals
+from graphmail.arrivals import MANY, MOST, MOST_MINUTES, REMEMBERED, TOLD_IN_BATCHES, WRITE_SECONDS, Arrivals
 from graphmail.database import Database, DatabaseUnavailable, KeptRhythm
 from graphmail.fleet import Entry, Fleet
 from graphmail.resource.model import write_time
 from graphmail.resource.names import resource_name
+from graphmail.settings import Settings, SettingsError
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+BATCH = "GRAPHMAIL_RECEIVER_BATCH_SECONDS"
 
 
 class Shelf:
@@ -80,19 +82,26 @@ def test_a_product_that_never_told_of_an_arrival_makes_nobody_silent() -> None:
     stage.hear(stage.entries[1], NOW - HOUR)
     heard = stage.arrivals.of(stage.entries[0])
     assert heard is not None
-    assert (heard.until, heard.rhythm, heard.way_down) == (NOW, None, False)
+    assert (heard.until, heard.rhythm, heard.way_down) == (NOW - TOLD_IN_BATCHES, None, False)
 
 
-def test_the_minutes_in_which_something_arrived_are_known_for_half_a_day() -> None:
+def test_the_minutes_in_which_something_arrived_are_known_for_longer_than_until_the_next_look() -> None:
     stage = Stage(2)
-    arrivals = [NOW - 48 * HOUR + timedelta(minutes=number) for number in range(48 * 60)]
+    arrivals = [NOW - 96 * HOUR + timedelta(minutes=number) for number in range(96 * 60)]
     for arrived in arrivals:
         stage.hear(stage.entries[1], arrived)
     heard = stage.arrivals.of(stage.entries[0])
     assert heard is not None
     known = [arrived for arrived in arrivals if arrived.timestamp() // 60 in heard.taken]
-    assert arrivals[-12 * 60 :] == known[-12 * 60 :]
+    assert arrivals[-30 * 60 :] == known[-30 * 60 :]
     assert len(known) <= MOST_MINUTES
+
+
+def test_a_row_is_believed_once_the_receiver_has_written_it_however_seldom_that_is_set() -> None:
+    most = int(TOLD_IN_BATCHES.total_seconds())
+    assert Settings.load({BATCH: str(most)}).receiver_batch == TOLD_IN_BATCHES
+    with pytest.raises(SettingsError, match=BATCH):
+        Settings.load({BATCH: str(most + 1)})
 
 
 def test_a_mailbox_whose_row_was_not_read_yet_is_not_judged() -> None:

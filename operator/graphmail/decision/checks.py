@@ -180,6 +180,13 @@ def _unblocked_by(case: Case) -> Reason | None:
     return Reason.SPEC_CHANGED if case.changed else None
 
 
+def _missed_at_a_standstill(case: Case) -> Decision | None:
+    """That Graph has dropped some is told also while nothing can be done: it needs no credential, and no call."""
+    if _blocked_reason(case) is None or case.policy.mode is Mode.OBSERVE:
+        return None
+    return _missed(case) if LifecycleEvent.MISSED in lifecycle_news(case.resource, case.now) else None
+
+
 def _blocked(case: Case) -> Decision | None:
     reason = _blocked_reason(case)
     if reason is None:
@@ -237,8 +244,12 @@ def _told_by_graph(case: Case) -> Decision | None:
     if not news or _pressing(case):
         return None
     if LifecycleEvent.MISSED in news:
-        return case.decision(Action.REPORT, Reason.NOTIFICATIONS_MISSED, "Graph says that notifications were missed")
+        return _missed(case)
     return case.decision(Action.REPORT, Reason.STATUS_OUTDATED, "what Graph asks for was done already")
+
+
+def _missed(case: Case) -> Decision:
+    return case.decision(Action.REPORT, Reason.NOTIFICATIONS_MISSED, "Graph says that notifications were missed")
 
 
 def _gone_at_graph(case: Case, told: Told) -> Decision | None:
@@ -417,6 +428,7 @@ CHECKS: Checks = (
     _unblocked,
     _unsynced,
     _unwritten,
+    _missed_at_a_standstill,
     _blocked,
     _adoption,
     _told_by_graph,

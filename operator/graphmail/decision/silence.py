@@ -7,8 +7,9 @@ must arrive within the time that Graph takes. If it does not, the subscription d
 from datetime import UTC, datetime, timedelta
 
 from graphmail.decision.rhythm import UNLEARNED
-from graphmail.decision.words import Action, Heard, Known, Policy, Reason, minute_of
-from graphmail.resource import GraphMailSubscription
+from graphmail.decision.stillness import tried_again
+from graphmail.decision.words import Action, Known, Policy, Reason
+from graphmail.resource import GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.model import write_time
 
@@ -16,8 +17,6 @@ APART = timedelta(hours=6)
 """Between two checks of one mailbox: four a day at most, also of a process that is restarted all the time, since the status tells of the
 last one."""
 LONGEST_APART = timedelta(hours=96)
-RETRIED = timedelta(hours=4)
-"""For so long Graph tries again with a notification that nobody took (Graph's contract)."""
 _TOLD_WITHIN = timedelta(minutes=1)
 """So often the mirror's comparison tells of notifications, unless it is set otherwise."""
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -73,14 +72,14 @@ def ends_silence(resource: GraphMailSubscription, arrived: datetime) -> bool:
 
 
 def suspicion_time(resource: GraphMailSubscription, policy: Policy, known: Known) -> datetime | None:
-    """When the mailbox is to be checked, if nothing arrives before that; None: never."""
+    """When the mailbox is to be checked, if nothing arrives before that; None: never, or what the last check found is waited for."""
     heard, status = known.heard, resource.status
-    if heard is None or not checkable(resource, policy):
+    if heard is None or not checkable(resource, policy) or proof_time(resource, policy, known) is not None:
         return None
     quiet = quiet_since(resource, known.notified_at)
     if quiet is None:
         return None
-    checked = min(status.last_delivery_check_time or _EARLIEST, _LATEST)
+    checked = _checked(resource)
     begin = min(max(quiet, checked), _LATEST)
     suspected = begin + (heard.rhythm.patience(begin) if heard.rhythm is not None else UNLEARNED) + heard.delay
     return max(suspected, checked + _apart(status.silent_replacements or 0))
@@ -89,15 +88,19 @@ def suspicion_time(resource: GraphMailSubscription, policy: Policy, known: Known
 def checkable(resource: GraphMailSubscription, policy: Policy) -> bool:
     """There is a subscription that is to tell of new messages, and its credential is not known to lack the right to read them."""
     status = resource.status
-    refused = status.unchecked_credential is not None and status.unchecked_credential == status.observed_credential
     on = policy.delivery_allowance is not None and status.subscription_id is not None
-    return on and not refused and "created" in resource.spec.change_types
+    return on and not look_refused(status) and "created" in resource.spec.change_types
+
+
+def look_refused(status: Status) -> bool:
+    """The credential was not let look for messages."""
+    return status.unchecked_credential is not None and status.unchecked_credential == status.observed_credential
 
 
 def quiet_since(resource: GraphMailSubscription, notified_at: datetime | None) -> datetime | None:
     """What came before this tells nothing: the last notification, or when the subscription was made. None: nobody knows.
 
-    What was missed while nothing arrived in any mailbox was not this subscription's fault.
+    What was missed while nothing arrived in any mailbox was not this subscription's fault, nor what Graph itself says to have dropped.
     """
     status, row = resource.status, resource.status.folder(resource.spec.folders[0])
     made = (row.since_time or row.granted_time) if row is not None else None
@@ -105,7 +108,8 @@ def quiet_since(resource: GraphMailSubscription, notified_at: datetime | None) -
     delivering = status.condition(ConditionType.DELIVERING)
     outage = delivering is not None and delivering.reason == Reason.NOTHING_ARRIVES.value
     excused = status.last_delivery_check_time if outage else None
-    moments = (made, notified_at or status.last_notification_time, excused)
+    dropped = row.lifecycle.missed if row is not None and row.lifecycle is not None else None
+    moments = (made, notified_at or status.last_notification_time, excused, dropped)
     return None if made is None else max(moment for moment in moments if moment is not None)
 
 
@@ -113,24 +117,22 @@ def proof_time(resource: GraphMailSubscription, policy: Policy, known: Known) ->
     """When the message that the last check found proves that the subscription delivers nothing, if no notification comes before that.
 
     Where none arrived in any mailbox around then, the product may have been down, or its database: Graph tries again, and is waited for.
+    A message that was moved into the folder is older than its notification, which has its time from the check on.
     None: it proves nothing.
     """
     message, heard = resource.status.newest_message_time, known.heard
     if heard is None or message is None or not checkable(resource, policy):
         return None
     quiet = quiet_since(resource, known.notified_at)
-    if quiet is None:
+    late = (policy.delivery_allowance or timedelta()) + heard.delay
+    if quiet is None or not _LATEST > message > min(quiet, _LATEST) + late:
         return None
-    allowance = policy.delivery_allowance or timedelta()
-    late = allowance + heard.delay
-    if not _LATEST > message > min(quiet, _LATEST) + late:
-        return None
-    return message + (late if _others_arrived(heard, message, allowance) else RETRIED + late)
+    tried = tried_again(heard, message)
+    return None if tried is None else max(message + tried, _checked(resource)) + late
 
 
-def _others_arrived(heard: Heard, message: datetime, around: timedelta) -> bool:
-    minute, span = minute_of(message), int(around.total_seconds() // 60)
-    return any(one in heard.taken for one in range(minute - span, minute + span + 1))
+def _checked(resource: GraphMailSubscription) -> datetime:
+    return min(resource.status.last_delivery_check_time or _EARLIEST, _LATEST)
 
 
 def _apart(replacements: int) -> timedelta:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from graphmail.decision import Decision, Reason, arrived_since
-from graphmail.decision.silence import ends_silence
+from graphmail.decision.silence import ends_silence, look_refused
 from graphmail.reconciler.result import Checked, Result
 from graphmail.resource import GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType, Wanted
@@ -12,6 +12,7 @@ from graphmail.resource.model import Condition, write_time
 
 FOUND_SILENT = frozenset({Reason.SILENT_SUBSCRIPTION, Reason.STILL_SILENT, Reason.NOTHING_ARRIVES})
 """Why a mailbox counts as silent."""
+_REFUSED = ". The credential may not read mail any more: delivery is not checked again until it changes"
 
 
 def delivering(
@@ -22,7 +23,8 @@ def delivering(
     if finding is not None:
         return _silent(resource, finding)
     if told is not None and _lasts(told, resource, notified_at):
-        return Wanted(ConditionType.DELIVERING, told.status, told.reason, told.message)
+        refused = _REFUSED if told.status == "False" and look_refused(status) else ""
+        return Wanted(ConditionType.DELIVERING, told.status, told.reason, told.message.removesuffix(_REFUSED) + refused)
     if status.missed_time is not None and not arrived_since(status.missed_time, notified_at):
         return _missed(status.missed_time)
     if notified_at is None:
@@ -41,9 +43,9 @@ def _missed(at: datetime) -> Wanted:
     return Wanted(ConditionType.DELIVERING, False, Reason.NOTIFICATIONS_MISSED.value, message)
 
 
-def unchecked(result: Result) -> list[Wanted]:
-    """The credential may not read mail, and nobody knows whether what is silent is also deaf."""
-    if result.checked is not Checked.REFUSED:
+def unchecked(resource: GraphMailSubscription, result: Result) -> list[Wanted]:
+    """The credential may not read mail, and nobody knows whether what is silent is also deaf. Of what was found to be, it is known."""
+    if result.checked is not Checked.REFUSED or resource.status.says(ConditionType.DELIVERING, "False"):
         return []
     message = (
         f"nothing has arrived for long, and the credential may not read mail to see whether something should have: {result.note}. "

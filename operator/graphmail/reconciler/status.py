@@ -104,7 +104,7 @@ def status_checked(resource: GraphMailSubscription, result: Result, around: Surr
     }
     rows = arranged(resource, resource.status.subscriptions, several=around.policy.several_folders)
     status = resource.status.model_copy(update=updates | {"subscriptions": rows})
-    return _finish(resource, status, [*unchecked(result), _synced(around.synced)], around)
+    return _finish(resource, status, [*unchecked(resource, result), _synced(around.synced)], around)
 
 
 def _attempt(seen: GraphMailSubscription, result: Result, around: Surroundings) -> dict[str, Any]:

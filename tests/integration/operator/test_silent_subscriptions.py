@@ -36,6 +36,16 @@ def age(stage: Stage, name: str, *, hours: float) -> None:
     stage.kubectl("patch", PLURAL, name, "--subresource=status", "--type=merge", "-p", patch)
 
 
+def checked_before(stage: Stage, name: str, *, hours: float) -> None:
+    """As if the last check had been so long ago."""
+    patch = json.dumps({"status": {"lastDeliveryCheckTime": write_time(ago(hours=hours))}})
+    stage.kubectl("patch", PLURAL, name, "--subresource=status", "--type=merge", "-p", patch)
+
+
+async def checked(stage: Stage, name: Row | str) -> None:
+    await stage.status_of(name, lambda status: status["lastDeliveryCheckTime"], "checked")
+
+
 def notified(stage: Stage, row: Row, **since: float) -> None:
     """The product has taken a notification so long ago."""
     statement = "UPDATE email_provider_health SET last_notification_received_at = %s WHERE provider_id = %s"
@@ -89,8 +99,14 @@ async def test_a_subscription_that_delivers_nothing_is_replaced_and_told_of_unti
     dead, healthy = stage.add_app_only(), stage.add_delegated()
     [before, kept] = await subscribed(stage, dead, healthy)
     notified(stage, dead, hours=14)
-    notified(stage, healthy, hours=1)
-    receive(stage, dead.mailbox, hours=1)
+    notified(stage, healthy, hours=5)
+    receive(stage, dead.mailbox, hours=4.5)
+    async with stage.operator(**EAGER) as operator:
+        await checked(stage, dead)
+        await read_again(operator)
+        assert await stage.covered_once(dead) == before
+        await operator.metric_is(1, CHECKS, outcome="unheard")
+    checked_before(stage, dead.name, hours=0.5)
     async with stage.operator(**EAGER) as operator:
         await stage.status_of(dead, lambda status: condition_status(status, "Delivering") == "False", "found silent")
         await eventually(lambda: len(stage.live(dead)) == 1, "the old one is deleted")
@@ -102,7 +118,6 @@ async def test_a_subscription_that_delivers_nothing_is_replaced_and_told_of_unti
         assert routes[-3:] == [ASKED, "create", "delete"]
         condition = stage.condition(dead, "Delivering")
         assert condition["reason"] == "SilentSubscription"
-        await operator.metric_is(1, CHECKS, outcome="unheard")
         await operator.metric_is(1, "graphmail_silent_subscriptions", tenant=dead.tenant, reason="SilentSubscription")
         await eventually(lambda: events(stage, dead, "SilentSubscription"), "it is told")
         assert events(stage, dead, "SilentSubscription") == [condition["message"]]
@@ -120,7 +135,7 @@ async def test_a_mailbox_to_which_nobody_has_written_is_asked_about_once_and_lef
     notified(stage, other, minutes=1)
     for _ in range(2):
         async with stage.operator(**EAGER) as operator:
-            await stage.status_of(row, lambda status: status["lastDeliveryCheckTime"], "checked")
+            await checked(stage, row)
             await read_again(operator)
     status = await stage.ready(row)
     assert (stage.calls(row, ASKED), status["subscriptionID"]) == (1, before)
@@ -140,8 +155,7 @@ async def test_a_credential_that_may_not_read_mail_is_tried_once_also_over_a_res
         )
         await operator.metric_is(1, CHECKS, outcome="refused")
         assert (condition_status(status, "Ready"), condition_status(status, "Authorized")) == ("True", "True")
-    patch = json.dumps({"status": {"lastDeliveryCheckTime": write_time(ago(hours=20))}})
-    stage.kubectl("patch", PLURAL, row.name, "--subresource=status", "--type=merge", "-p", patch)
+    checked_before(stage, row.name, hours=20)
     async with stage.operator(**EAGER) as operator:
         await read_again(operator)
     assert stage.calls(row, ASKED) == 1
@@ -161,7 +175,7 @@ async def test_what_was_learned_of_a_mailbox_makes_its_silence_remarkable_sooner
     for row in (busy, other):
         notified(stage, row, hours=1.5)
     async with stage.operator(**EAGER):
-        await stage.status_of(busy, lambda status: status["lastDeliveryCheckTime"], "checked")
+        await checked(stage, busy)
     assert stage.calls(other, ASKED) == 0
 
 
@@ -186,6 +200,10 @@ async def test_a_resource_without_a_row_is_judged_by_its_annotation_alone(told: 
     if told:
         stage.kubectl("annotate", PLURAL, "own", f"{ANNOTATION_LAST_NOTIFICATION}={write_time(ago(hours=20))}")
     receive(stage, hand.mailboxes["own"], hours=6)
+    if told:
+        async with stage.operator(**ALONE):
+            await checked(stage, "own")
+        checked_before(stage, "own", hours=1.5)
     async with stage.operator(**ALONE) as operator:
         if told:
             await stage.status_of("own", lambda status: status["subscriptionID"] != before, "replaced")

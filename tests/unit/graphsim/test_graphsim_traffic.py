@@ -132,6 +132,24 @@ def test_deliveries_are_accounted_for_without_a_call_and_when_they_would_have_be
     assert world.outbox.take_notices() == []
 
 
+@pytest.mark.parametrize(
+    ("away", "taken"), [(60, 100), (7_200, 13_900), (13_901, None)], ids=["short", "long", "given up"]
+)
+def test_what_is_not_taken_is_tried_again_for_about_four_hours(world, house, away, taken):
+    def takes(notifications):
+        world.change_settings(world.settings.model_copy(update={"takes_notifications": notifications}))
+
+    takes(False)
+    message = world.receive_message(house[0])
+    world.account(house[0], message, world.to_be_told(house[0], message))
+    world.clock.advance(away)
+    takes(True)
+    world.clock.advance(DAY)
+    world.settle()
+    told = [line.delivered_at - message.received_at for line in world.delivered.after(0)]
+    assert told == ([] if taken is None else [pytest.approx(taken)])
+
+
 def test_a_silent_subscription_is_not_accounted_for(world, house):
     (subscription,) = world.subscriptions.of_mailbox(house[0].user_id)
     start(world, house[0], profile="machine", per_week=700)

@@ -57,8 +57,9 @@ async def begin() -> AsyncIterator[Begin]:
     """A mailbox that is well covered, and that Graph has told something of."""
     async with AsyncExitStack() as stack:
 
-        def made(replies: Sequence[Reply], annotations: dict[str, str]) -> Play:
-            play = Play(Microsoft(replies), holding(hours=150), annotations, metrics=Metrics(list, "0"))
+        def made(replies: Sequence[Reply], annotations: dict[str, str], conditions: Sequence[object] = ()) -> Play:
+            status = {**holding(hours=150), "conditions": list(conditions)}
+            play = Play(Microsoft(replies), status, annotations, metrics=Metrics(list, "0"))
             stack.push_async_callback(play.http.aclose)
             return play
 
@@ -135,6 +136,17 @@ async def test_missed_notifications_call_nobody_at_graph_and_are_told_until_one_
     await play.look()
     assert delivering(play) == ("True", "NotificationArrived")
     assert counted(play, LifecycleEvent.MISSED) == 1
+
+
+async def test_that_a_stalled_mailbox_has_missed_some_is_told_all_the_same(begin: Begin) -> None:
+    stalled = {"type": "Stalled", "status": "True", "reason": "ReauthorizationRequired", "message": "sign in again"}
+    play = begin([GONE], told(LifecycleEvent.MISSED), [stalled | {"lastTransitionTime": write_time(NOW)}])
+    for _ in range(3):
+        await play.look()
+    assert (play.microsoft.calls, play.announced) == (0, [EventReason.NOTIFICATIONS_MISSED])
+    assert delivering(play) == ("False", "NotificationsMissed")
+    assert counted(play, LifecycleEvent.MISSED) == 1
+    assert play.entry.resource.status.says("Stalled", "True")
 
 
 async def test_a_replacement_does_not_make_up_for_what_was_missed(begin: Begin) -> None:

@@ -18,7 +18,7 @@ def test_the_month_is_as_hard_as_it_was_asked_to_be() -> None:
     assert longest[What.GRAPH_OUTAGE] == 12 * HOUR
     assert longest[What.POSTGRES_OUTAGE] == 6 * HOUR
     assert longest[What.API_SERVER_OUTAGE] == 3 * HOUR
-    assert {one.what for one in plan.happenings} == set(What) - {What.SUBSCRIPTION_SILENCED}
+    assert {one.what for one in plan.happenings} == set(What) - {What.SUBSCRIPTION_SILENCED, What.PRODUCT_OUTAGE}
     assert plan.mail is None
     assert [one.minutes for one in plan.happenings if one.what is What.CEILING_LOWERED] == [4_230]
 
@@ -50,4 +50,5 @@ def test_silent_deaths_come_once_rhythms_are_learned_and_early_enough_to_be_foun
         What.SUBSCRIPTION_SILENCED,
         What.REPLICA_RESTARTED,
         What.POSTGRES_OUTAGE,
+        What.PRODUCT_OUTAGE,
     }
