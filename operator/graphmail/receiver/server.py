@@ -14,7 +14,14 @@ from aiohttp.web_request import BaseRequest
 
 from graphmail.receiver.counting import ReceiverMetrics
 from graphmail.receiver.intake import Request
-from graphmail.receiver.reading import Malformed, Notification, read_notifications, read_token, token_answer
+from graphmail.receiver.reading import (
+    Malformed,
+    Notification,
+    TooMany,
+    read_notifications,
+    read_token,
+    token_answer,
+)
 
 _PASSED_ON = ("Content-Type", "User-Agent", "client-request-id", "request-id")
 _OTHER = "other"
@@ -152,6 +159,8 @@ class Desk:
                 return _HANDSHAKE, _plain(200, token_answer(token))
             body = await self._read(request, query)
             items = read_notifications(body)
+        except TooMany as error:
+            return name, _plain(413, str(error))
         except Malformed as error:
             return name, _plain(400, f"no notifications: {error}")
         except _Refused as refused:

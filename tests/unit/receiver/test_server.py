@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from yarl import URL
 
 from graphmail.receiver.counting import ReceiverMetrics
 from graphmail.receiver.intake import Request
-from graphmail.receiver.reading import Notification
+from graphmail.receiver.reading import MOST_ITEMS, Notification
 from graphmail.receiver.server import Bounds, Desk
 from support.receiving import change, posted, served
 
@@ -128,6 +129,34 @@ async def test_what_is_none_of_graph_s_is_refused(
             assert response.status == status
             assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert route.got == []
+
+
+@pytest.mark.parametrize(
+    "most",
+    [
+        pytest.param(posted(*[{}] * MOST_ITEMS), id="nothing in them"),
+        pytest.param(posted(*[change("a", "b")] * (MOST_ITEMS // 2)), id="as Graph sends them"),
+    ],
+)
+async def test_as_many_items_as_the_bound_allows_are_taken(most: bytes) -> None:
+    route = Route()
+    async with serving(route, Bounds()) as url, aiohttp.ClientSession() as session:
+        async with session.post(f"{url}/lifecycle", data=most) as response:
+            assert response.status == 202
+    assert [len(items) for items in route.got] == [len(json.loads(most)["value"])]
+
+
+async def test_of_a_body_with_more_items_than_the_bound_nothing_is_taken_and_it_is_counted() -> None:
+    route, metrics = Route(), ReceiverMetrics()
+    full = Bounds().body_bytes // len(b"{},") - 10
+    async with served({"/lifecycle": route.take}, metrics) as url, aiohttp.ClientSession() as session:
+        for many in (MOST_ITEMS + 1, full):
+            body = b'{"value":[' + b",".join([b"{}"] * many) + b"]}"
+            async with session.post(f"{url}/lifecycle", data=body) as response:
+                assert (response.status, await response.text()) == (413, "more than 1,000 at once")
+    assert route.got == []
+    refused = {"route": "lifecycle", "code": "413"}
+    assert metrics.registry.get_sample_value("graphmail_receiver_requests_total", refused) == 2
 
 
 async def test_a_body_whose_size_is_not_told_is_given_up_at_the_bound() -> None:
