@@ -106,13 +106,15 @@ class Arrivals:
     async def _annotate(self, name: str, at: datetime) -> None:
         patch = {"metadata": {"annotations": {ANNOTATION_LAST_NOTIFICATION: write_moment(at)}}}
         try:
-            self._roster.note(name, await self._cluster.merge(name, patch))
+            written = await self._cluster.merge(name, patch)
         except ClusterError as error:
             self._fell_behind(error)
             self._metrics.batch(ANNOTATION, succeeded=False)
             self._keep(name, at)
         else:
             self._metrics.batch(ANNOTATION, succeeded=True)
+            if written is not None:
+                self._roster.note(name, written)
 
     def _keep_all(self, times: Mapping[str, datetime]) -> None:
         for name, at in times.items():

@@ -86,25 +86,50 @@ class Roster:
         """The resource of that name."""
         return self._by_name.get(name)
 
-    def note(self, name: str, body: Mapping[str, Any] | None) -> Known | None:
-        """A resource as it is now; None: it is gone."""
-        self._forget(name)
-        known = Known.of(body) if body is not None else None
-        if known is not None:
-            self._by_name[name] = known
-            self._by_subscription |= dict.fromkeys(known.states, known)
-        return known
+    def note(self, name: str, body: Mapping[str, Any], *, over: Known | None = None) -> Known | None:
+        """A resource as the API server has shown it, unless a later state of it is known: what is known of it then.
+
+        The watch and the answers to our writes come by ways of their own, and either may be the later one. A namesake that was made anew is
+        always of a greater version.
+
+        Args:
+            over: what was known before the API server was asked. Its answer has the word over that, also where versions went back, as they
+                do in one that was restored from a backup.
+        """
+        known = self._by_name.get(name)
+        if (
+            known is not None
+            and known is not over
+            and _older(body["metadata"].get("resourceVersion", ""), known.version)
+        ):
+            return known
+        self.forget(name)
+        found = Known.of(body)
+        if found is not None:
+            self._by_name[name] = found
+            self._by_subscription |= dict.fromkeys(found.states, found)
+        return found
 
     def keep_only(self, names: set[str]) -> None:
         """All others are gone."""
         for name in self._by_name.keys() - names:
-            self._forget(name)
+            self.forget(name)
 
-    def _forget(self, name: str) -> None:
+    def known(self) -> dict[str, Known]:
+        """All that are known now, by name."""
+        return dict(self._by_name)
+
+    def forget(self, name: str) -> None:
+        """That resource is gone."""
         known = self._by_name.pop(name, None)
         for subscription in known.states if known else ():
             if self._by_subscription.get(subscription) is known:
                 del self._by_subscription[subscription]
+
+
+def _older(version: str, than: str) -> bool:
+    """Resource versions of one server are ordered numbers (Kubernetes API concepts, since 1.35 guaranteed); of others nothing can be said."""
+    return version.isdigit() and than.isdigit() and int(version) < int(than)
 
 
 async def follow(roster: Roster, cluster: Cluster, *, listed: Callable[[], None], pause: float = PAUSE_SECONDS) -> None:
@@ -117,8 +142,9 @@ async def follow(roster: Roster, cluster: Cluster, *, listed: Callable[[], None]
     async with cluster.new_session() as session:
         while True:
             try:
+                since = roster.known()
                 bodies, version = await list_all(session, cluster, SUBSCRIPTIONS)
-                await _take_all(roster, bodies)
+                await _take_all(roster, bodies, since)
                 roster.current = True
                 listed()
                 await _take(roster, watch(session, cluster, SUBSCRIPTIONS, version, seconds=WATCH_SECONDS))
@@ -129,10 +155,11 @@ async def follow(roster: Roster, cluster: Cluster, *, listed: Callable[[], None]
             await asyncio.sleep(pause)
 
 
-async def _take_all(roster: Roster, bodies: list[dict[str, Any]]) -> None:
+async def _take_all(roster: Roster, bodies: list[dict[str, Any]], since: Mapping[str, Known]) -> None:
     """Thousands at once are parsed in a while: requests are answered meanwhile."""
     for number, body in enumerate(bodies):
-        roster.note(body["metadata"]["name"], body)
+        name = body["metadata"]["name"]
+        roster.note(name, body, over=since.get(name))
         if number % 100 == 99:
             await asyncio.sleep(0)
     roster.keep_only({body["metadata"]["name"] for body in bodies})
@@ -140,4 +167,7 @@ async def _take_all(roster: Roster, bodies: list[dict[str, Any]]) -> None:
 
 async def _take(roster: Roster, changes: AsyncIterator[Change]) -> None:
     async for change in changes:
-        roster.note(change.name, change.body)
+        if change.body is None:
+            roster.forget(change.name)
+        else:
+            roster.note(change.name, change.body)
