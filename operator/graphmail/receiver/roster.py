@@ -20,6 +20,8 @@ WATCH_SECONDS = 300
 """How long one watch lasts; then all are listed anew, so that a lost change is made good."""
 PAUSE_SECONDS = 1.0
 """Between the end of a watch and the next list."""
+LIST_SECONDS = 30.0
+"""What each page of a list gets: an API server that takes the question and never answers is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Roster:
         self._by_name: dict[str, Known] = {}
         self._by_subscription: dict[str, Known] = {}
         self.current = False
-        """What is not in here does not exist, as far as the API server has told; False: it is away, or was not heard yet."""
+        """What is not in here does not exist, as far as the API server has told; False: it is away, was not heard yet, or is asked anew."""
 
     def __len__(self) -> int:
         return len(self._by_subscription)
@@ -128,30 +130,42 @@ class Roster:
 
 
 def _older(version: str, than: str) -> bool:
-    """Resource versions of one server are ordered numbers (Kubernetes API concepts, since 1.35 guaranteed); of others nothing can be said."""
+    """Resource versions of one server are ordered numbers (Kubernetes API concepts); of what is none, nothing can be said."""
     return version.isdigit() and than.isdigit() and int(version) < int(than)
 
 
-async def follow(roster: Roster, cluster: Cluster, *, listed: Callable[[], None], pause: float = PAUSE_SECONDS) -> None:
+async def follow(
+    roster: Roster,
+    cluster: Cluster,
+    *,
+    listed: Callable[[], None],
+    pause: float = PAUSE_SECONDS,
+    list_seconds: float = LIST_SECONDS,
+) -> None:
     """Keep the roster as the API server has it, for ever; while that is away, what was known last counts.
+
+    From the end of a watch to the end of the next list nobody says what there is beside that: then the roster is not current.
 
     Args:
         listed: called each time that all were listed.
         pause: seconds between the end of a watch and the next list, also where an API server ends each at once.
+        list_seconds: what each page of a list gets.
     """
-    async with cluster.new_session() as session:
+    away = False
+    async with cluster.new_session(timeout_seconds=list_seconds) as session:
         while True:
             try:
                 since = roster.known()
                 bodies, version = await list_all(session, cluster, SUBSCRIPTIONS)
                 await _take_all(roster, bodies, since)
-                roster.current = True
+                roster.current, away = True, False
                 listed()
                 await _take(roster, watch(session, cluster, SUBSCRIPTIONS, version, seconds=WATCH_SECONDS))
             except ClusterError as error:
-                if roster.current:
+                if not away:
                     _log.warning("the subscriptions cannot be watched; what was known last counts", error=str(error))
-                roster.current = False
+                away = True
+            roster.current = False
             await asyncio.sleep(pause)
 
 
