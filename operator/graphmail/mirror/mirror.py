@@ -201,7 +201,9 @@ class Mirror:
         async for body in self._cluster.subscriptions():
             before.pop(body["metadata"]["uid"], None)
             with contextlib.suppress(Unreadable):  # the watch has told of it
-                self._fleet.observe(body, now=self._clock())
+                entry, news = self._fleet.observe(body, now=self._clock())
+                if news:  # where the list was first, what the watch shows is known, and wakes nobody
+                    self._noticed(entry)
         for uid, name in before.items():
             found = await self._cluster.subscription(name)
             if found is None or found["metadata"]["uid"] != uid:
