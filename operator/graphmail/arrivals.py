@@ -14,7 +14,7 @@ from graphmail.database import Database, DatabaseError, DatabaseUnavailable, Kep
 from graphmail.decision import Heard, Rhythm, minute_of
 from graphmail.fleet import Entry, Fleet, key_of
 from graphmail.observability.metrics import Store
-from graphmail.resource import CredentialSource, GraphMailSubscription
+from graphmail.resource import GraphMailSubscription
 from graphmail.resource.names import resource_name
 from graphmail.stores import Stores
 
@@ -75,8 +75,8 @@ class Arrivals:
     # --- what tells, and what is asked -------------------------------------------------------------------------------
 
     def heard(self, entry: Entry) -> None:
-        """The row of that mailbox tells of another arrival than before."""
-        arrived = entry.notified_at
+        """Another arrival in that mailbox is known of than before."""
+        arrived = entry.arrived_at
         if arrived is None or arrived > self._now() + _AHEAD:
             return
         self._latest = max(self._latest or arrived, arrived)
@@ -89,13 +89,14 @@ class Arrivals:
 
         A product that has never told of any arrival may be one that never does.
         """
-        if entry.resource.spec.credentials.source is not CredentialSource.PROVIDER_ROW:
+        if not entry.has_row:
             told = entry.arrived_at is not None
             return Heard(self._now(), delay=TOLD_LATE, taken=self._minutes, way_down=self.way_down) if told else None
         if entry.heard_until is None or self._latest is None:
             return None
         until = entry.heard_until - TOLD_IN_BATCHES
-        return Heard(until, entry.rhythm, taken=self._minutes, way_down=self.way_down)
+        delay = TOLD_LATE if entry.told_by_annotation else timedelta()
+        return Heard(until, entry.rhythm, delay=delay, taken=self._minutes, way_down=self.way_down)
 
     def found_silent(self, resource: GraphMailSubscription) -> None:
         """That mailbox was found to be silent."""
@@ -169,7 +170,8 @@ class Arrivals:
                 await asyncio.sleep(0)
         self._unkept = set()
         for entry in self._fleet:
-            self.heard(entry)
+            if entry.heard_until is not None:
+                self.heard(entry)
 
     async def write(self) -> int:
         """Keep what was learned since the last time. Returns of how many mailboxes.

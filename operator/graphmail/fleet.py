@@ -78,6 +78,8 @@ class Entry:
     """When work on it last ended, by the monotonic clock: what was read from Postgres before that may be older than the status."""
     notified_at: datetime | None = None
     """When a notification last arrived, as the provider's row tells."""
+    heard_of: datetime | None = None
+    """The last arrival that whoever learns of them was told of."""
     heard_until: datetime | None = None
     """When the row was last asked for that, in Graph's time: what arrived before is known."""
     rhythm: Rhythm | None = field(default=None, repr=False)
@@ -113,11 +115,32 @@ class Entry:
         return self.access.credential if self.access else None
 
     @property
+    def annotated_at(self) -> datetime | None:
+        """When a notification last arrived, as an annotation of the resource tells."""
+        text = self.resource.metadata.annotations.get(ANNOTATION_LAST_NOTIFICATION)
+        return read_moment(text) if text else None
+
+    @property
     def arrived_at(self) -> datetime | None:
-        """When a notification last arrived: as the row tells, or, for a resource without one, an annotation."""
-        if self.resource.spec.credentials.source is CredentialSource.PROVIDER_ROW:
-            return self.notified_at
-        return read_moment(self.resource.metadata.annotations.get(ANNOTATION_LAST_NOTIFICATION))
+        """When a notification last arrived: the later of what the row and an annotation tell.
+
+        A resource without a row has the annotation alone. Of one that has a row, the receiver tells by the annotation where it has no
+        database, or found no health in it; what the row tells may be old then, or nothing.
+        """
+        if self.told_by_annotation:
+            return self.annotated_at
+        return self.notified_at if self.has_row else None
+
+    @property
+    def told_by_annotation(self) -> bool:
+        """The annotation tells of a later arrival than the row."""
+        annotated = self.annotated_at
+        return annotated is not None and not (self.has_row and self.notified_at and self.notified_at >= annotated)
+
+    @property
+    def has_row(self) -> bool:
+        """Its credential stands in the provider's row, and so does what the product tells of notifications."""
+        return self.resource.spec.credentials.source is CredentialSource.PROVIDER_ROW
 
     def hurry(self) -> None:
         """Something has changed: whoever waits for a turn decides again."""

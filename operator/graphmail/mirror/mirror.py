@@ -201,7 +201,9 @@ class Mirror:
         async for body in self._cluster.subscriptions():
             before.pop(body["metadata"]["uid"], None)
             with contextlib.suppress(Unreadable):  # the watch has told of it
-                self._fleet.observe(body, now=self._clock())
+                entry, news = self._fleet.observe(body, now=self._clock())
+                if news:  # where the list was first, what the watch shows is known, and wakes nobody
+                    self._noticed(entry)
         for uid, name in before.items():
             found = await self._cluster.subscription(name)
             if found is None or found["metadata"]["uid"] != uid:
@@ -252,12 +254,13 @@ class Mirror:
             self._noticed(entry)
 
     def _tell_of_arrival(self, entry: Entry, row: Provider) -> None:
-        """The row tells when a notification last arrived."""
-        entry.heard_until = self._asked_at
-        if entry.notified_at != row.last_notification_at:
-            entry.notified_at = row.last_notification_at
+        """The row tells when a notification last arrived, or an annotation of the resource does."""
+        entry.heard_until, entry.notified_at = self._asked_at, row.last_notification_at
+        arrived = entry.arrived_at
+        if entry.heard_of != arrived:
+            entry.heard_of = arrived
             self._heard(entry)
-        if notification_is_news(entry.resource, entry.notified_at):
+        if notification_is_news(entry.resource, arrived):
             self._noticed(entry)
 
     def _tell_of_named(self, entry: Entry, row: Provider) -> None:

@@ -46,11 +46,13 @@ class Arrivals:
         self._metrics = metrics
         self._most = most
         self._waiting: dict[str, datetime] = {}
+        self._begun: dict[str, datetime] = {}
+        """Those that are being written, which takes long where nobody answers."""
         self._failing = False
         self._writing = asyncio.Lock()
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting.keys() | self._begun.keys())
 
     def note(self, known: Known, at: datetime) -> None:
         """The product has taken a notification of that mailbox."""
@@ -65,15 +67,21 @@ class Arrivals:
     async def flush(self) -> None:
         """Write what waits. What cannot be written waits on."""
         async with self._writing:
-            taken, self._waiting = self._waiting, {}
-            known = {name: found for name in taken if (found := self._roster.get(name)) is not None}
-            times = {name: taken[name] for name in known}
+            self._begun, self._waiting = self._waiting, {}
             try:
-                without_row = await self._to_postgres(times, known)
-                await self._to_annotations({name: times[name] for name in without_row}, known)
-            except asyncio.CancelledError:
-                self._keep_all(times)  # the last flush, at the end, writes them: again is harmless
-                raise
+                await self._write(self._begun)
+            finally:
+                self._begun = {}
+
+    async def _write(self, taken: Mapping[str, datetime]) -> None:
+        known = {name: found for name in taken if (found := self._roster.get(name)) is not None}
+        times = {name: taken[name] for name in known}
+        try:
+            without_row = await self._to_postgres(times, known)
+            await self._to_annotations({name: times[name] for name in without_row}, known)
+        except asyncio.CancelledError:
+            self._keep_all(times)  # the last flush, at the end, writes them: again is harmless
+            raise
 
     async def _to_postgres(self, times: Mapping[str, datetime], known: Mapping[str, Known]) -> list[str]:
         """The names of those that have no row to write to; on failure of none, as all of them wait on."""
@@ -106,13 +114,15 @@ class Arrivals:
     async def _annotate(self, name: str, at: datetime) -> None:
         patch = {"metadata": {"annotations": {ANNOTATION_LAST_NOTIFICATION: write_moment(at)}}}
         try:
-            self._roster.note(name, await self._cluster.merge(name, patch))
+            written = await self._cluster.merge(name, patch)
         except ClusterError as error:
             self._fell_behind(error)
             self._metrics.batch(ANNOTATION, succeeded=False)
             self._keep(name, at)
         else:
             self._metrics.batch(ANNOTATION, succeeded=True)
+            if written is not None:
+                self._roster.note(name, written)
 
     def _keep_all(self, times: Mapping[str, datetime]) -> None:
         for name, at in times.items():

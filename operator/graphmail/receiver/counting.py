@@ -1,6 +1,6 @@
 """The receiver's metrics, in a registry of their own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from itertools import product
 from typing import cast
@@ -148,9 +148,10 @@ class ReceiverMetrics:
         """All metrics, in Prometheus' text format (version 0.0.4)."""
         return generate_latest(self.registry)
 
-    def notification(self, kind: str, outcome: Outcome) -> None:
-        """A notification has come, and this became of it. A kind that nobody knows is `other`."""
-        self._notifications.labels(kind if kind in KINDS else OTHER, outcome.value).inc()
+    def notifications(self, tally: Mapping[tuple[str, Outcome], int]) -> None:
+        """So many notifications of each kind have come, and this became of them. A kind that nobody knows is `other`."""
+        for (kind, outcome), number in tally.items():
+            self._notifications.labels(kind if kind in KINDS else OTHER, outcome.value).inc(number)
 
     def answered(self, route: str, code: int, seconds: float) -> None:
         """A request was answered; `route` is one of a few words."""

@@ -69,11 +69,14 @@ class Handing:
             text = merged(known.lifecycle, wanted, set(known.states))
             patch = {"metadata": {"resourceVersion": known.version, "annotations": {ANNOTATION_LIFECYCLE: text}}}
             try:
-                self._roster.note(name, await self._cluster.merge(name, patch))
+                written = await self._cluster.merge(name, patch)
             except ClusterError as error:
                 if error.status != 409:
                     raise
-                known = self._roster.note(name, await self._cluster.subscription(name))
+                current = await self._cluster.subscription(name)
+                known = self._roster.note(name, current) if current is not None else None
             else:
+                if written is not None:
+                    self._roster.note(name, written)
                 return
         raise NotHanded("the resource changed again and again")

@@ -1,5 +1,6 @@
 """What a request of Graph leads to: for each route, from the body to the status of the answer."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Protocol
@@ -18,6 +19,8 @@ from graphmail.resource.lifecycle import LifecycleEvent
 _log = structlog.get_logger("graphmail.receiver")
 
 ACCEPTED = 202
+Tally = Counter[tuple[str, Outcome]]
+"""How many of each kind had which outcome: one request counts once for each, whatever anybody has put into it."""
 _EVENTS = frozenset(event.value for event in LifecycleEvent)
 
 
@@ -40,9 +43,8 @@ class Request(Protocol):
 class Checking:
     """Tells what can be believed: a subscription that is known, and its clientState."""
 
-    def __init__(self, roster: Roster, metrics: ReceiverMetrics) -> None:
+    def __init__(self, roster: Roster) -> None:
         self._roster = roster
-        self._metrics = metrics
         self._sparingly = Sparingly()
 
     def check(self, item: Notification) -> tuple[Known | None, Outcome]:
@@ -56,8 +58,7 @@ class Checking:
         return (known, Outcome.TAKEN) if item.proves(fingerprint) else (None, Outcome.WRONG_STATE)
 
     def refuse(self, item: Notification, kind: str, outcome: Outcome) -> None:
-        """Count what cannot be believed, and tell of some of it."""
-        self._metrics.notification(kind, outcome)
+        """Tell of some of what cannot be believed."""
         if (left_out := self._sparingly.may()) is not None:
             known = self._roster.find(item.subscription_id)
             _log.warning(
@@ -80,25 +81,29 @@ class Lifecycle:
         self._handing = handing
         self._metrics = metrics
         self._now = now
-        self._checking = Checking(roster, metrics)
+        self._checking = Checking(roster)
         self._room = most
         metrics.in_flight(Lane.LIFECYCLE, lambda: most - self._room)
 
     async def take(self, items: list[Notification], _: Request) -> int:
         """202 when all that is proven stands at the API server; 503 when it does not, or when we cannot know yet whose it is."""
         proven: list[tuple[Known, str, LifecycleEvent]] = []
-        away = False
+        tally = Tally()
         for item in items:
             known, outcome = self._checking.check(item)
+            if known is not None and item.event in _EVENTS:
+                proven.append((known, item.subscription_id, LifecycleEvent(item.event)))
+                continue
+            kind = item.event if item.event in _EVENTS else OTHER
             if outcome is Outcome.UNKNOWN and not self._roster.current:
-                away = True
-                self._metrics.notification(item.event, Outcome.NOT_TAKEN)
+                outcome = Outcome.NOT_TAKEN
             elif known is None:
                 self._checking.refuse(item, item.event or OTHER, outcome)
-            elif item.event in _EVENTS:
-                proven.append((known, item.subscription_id, LifecycleEvent(item.event)))
             else:
-                self._metrics.notification(item.event, Outcome.IGNORED)
+                outcome = Outcome.IGNORED
+            tally[kind, outcome] += 1
+        self._metrics.notifications(tally)
+        away = any(outcome is Outcome.NOT_TAKEN for _, outcome in tally)
         stored = await self._store(proven)
         return ACCEPTED if stored and not away else UNAVAILABLE
 
@@ -106,8 +111,8 @@ class Lifecycle:
         outcome = Outcome.TAKEN
         if proven and not await self._hand(proven):
             outcome = Outcome.NOT_TAKEN
+        self._metrics.notifications(Tally((event.value, outcome) for _, _, event in proven))
         for known, subscription, event in proven:
-            self._metrics.notification(event.value, outcome)
             _log.info(
                 "a lifecycle notification",
                 subscription=subscription,
@@ -147,7 +152,7 @@ class Changes:
         self._arrivals = arrivals
         self._metrics = metrics
         self._now = now
-        self._checking = Checking(roster, metrics)
+        self._checking = Checking(roster)
 
     async def take(self, items: list[Notification], request: Request) -> int:
         """The product's status. It compares clientStates itself: what proves nothing to us is passed on too, in a lane of its own."""
@@ -162,6 +167,8 @@ class Changes:
         for item, whose, outcome in checked:
             if whose is None:
                 self._checking.refuse(item, CHANGE, outcome)
-            else:
-                self._metrics.notification(CHANGE, Outcome.TAKEN if taken else Outcome.NOT_TAKEN)
+        told = Outcome.TAKEN if taken else Outcome.NOT_TAKEN
+        self._metrics.notifications(
+            Tally((CHANGE, outcome if whose is None else told) for _, whose, outcome in checked)
+        )
         return status

@@ -13,6 +13,8 @@ from graphmail.provider import client_state_fingerprint
 from graphmail.resource.lifecycle import LifecycleEvent
 
 MOST_PARAMETERS = 50
+MOST_ITEMS = 1_000
+"""Notifications in a body. Graph's have 300 bytes at least, so that no more of them fit into what is read; of `{}` it would be 87,000."""
 _TOKEN = "validationToken"  # noqa: S105  # the name of a parameter
 _LONGEST_ID = 128
 """Characters of a subscription's id that are looked at; Graph's are UUIDs."""
@@ -22,6 +24,10 @@ _LONGEST_STATE = 1_024
 
 class Malformed(Exception):
     """It is nothing that Graph posts."""
+
+
+class TooMany(Malformed):
+    """There are more notifications in it than anybody sends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +73,18 @@ def read_notifications(body: bytes) -> list[Notification]:
 
     Raises:
         Malformed: it is not `{"value": [{...}, ...]}`.
+        TooMany: it is, and has more items than are looked at.
     """
     try:
         content: Any = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise Malformed("no JSON") from error
     items = content.get("value") if isinstance(content, dict) else None
-    if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
+    if not isinstance(items, list) or not items:
+        raise Malformed("no list of notifications")
+    if len(items) > MOST_ITEMS:
+        raise TooMany(f"more than {MOST_ITEMS:,} at once")
+    if not all(isinstance(item, dict) for item in items):
         raise Malformed("no list of notifications")
     return [_notification(item) for item in items]
 

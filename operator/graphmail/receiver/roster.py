@@ -20,6 +20,8 @@ WATCH_SECONDS = 300
 """How long one watch lasts; then all are listed anew, so that a lost change is made good."""
 PAUSE_SECONDS = 1.0
 """Between the end of a watch and the next list."""
+LIST_SECONDS = 30.0
+"""What each page of a list gets: an API server that takes the question and never answers is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Roster:
         self._by_name: dict[str, Known] = {}
         self._by_subscription: dict[str, Known] = {}
         self.current = False
-        """What is not in here does not exist, as far as the API server has told; False: it is away, or was not heard yet."""
+        """What is not in here does not exist, as far as the API server has told; False: it is away, was not heard yet, or is asked anew."""
 
     def __len__(self) -> int:
         return len(self._by_subscription)
@@ -86,53 +88,92 @@ class Roster:
         """The resource of that name."""
         return self._by_name.get(name)
 
-    def note(self, name: str, body: Mapping[str, Any] | None) -> Known | None:
-        """A resource as it is now; None: it is gone."""
-        self._forget(name)
-        known = Known.of(body) if body is not None else None
-        if known is not None:
-            self._by_name[name] = known
-            self._by_subscription |= dict.fromkeys(known.states, known)
-        return known
+    def note(self, name: str, body: Mapping[str, Any], *, over: Known | None = None) -> Known | None:
+        """A resource as the API server has shown it, unless a later state of it is known: what is known of it then.
+
+        The watch and the answers to our writes come by ways of their own, and either may be the later one. A namesake that was made anew is
+        always of a greater version.
+
+        Args:
+            over: what was known before the API server was asked. Its answer has the word over that, also where versions went back, as they
+                do in one that was restored from a backup.
+        """
+        known = self._by_name.get(name)
+        if (
+            known is not None
+            and known is not over
+            and _older(body["metadata"].get("resourceVersion", ""), known.version)
+        ):
+            return known
+        self.forget(name)
+        found = Known.of(body)
+        if found is not None:
+            self._by_name[name] = found
+            self._by_subscription |= dict.fromkeys(found.states, found)
+        return found
 
     def keep_only(self, names: set[str]) -> None:
         """All others are gone."""
         for name in self._by_name.keys() - names:
-            self._forget(name)
+            self.forget(name)
 
-    def _forget(self, name: str) -> None:
+    def known(self) -> dict[str, Known]:
+        """All that are known now, by name."""
+        return dict(self._by_name)
+
+    def forget(self, name: str) -> None:
+        """That resource is gone."""
         known = self._by_name.pop(name, None)
         for subscription in known.states if known else ():
             if self._by_subscription.get(subscription) is known:
                 del self._by_subscription[subscription]
 
 
-async def follow(roster: Roster, cluster: Cluster, *, listed: Callable[[], None], pause: float = PAUSE_SECONDS) -> None:
+def _older(version: str, than: str) -> bool:
+    """Resource versions of one server are ordered numbers (Kubernetes API concepts); of what is none, nothing can be said."""
+    return version.isdigit() and than.isdigit() and int(version) < int(than)
+
+
+async def follow(
+    roster: Roster,
+    cluster: Cluster,
+    *,
+    listed: Callable[[], None],
+    pause: float = PAUSE_SECONDS,
+    list_seconds: float = LIST_SECONDS,
+) -> None:
     """Keep the roster as the API server has it, for ever; while that is away, what was known last counts.
+
+    From the end of a watch to the end of the next list nobody says what there is beside that: then the roster is not current.
 
     Args:
         listed: called each time that all were listed.
         pause: seconds between the end of a watch and the next list, also where an API server ends each at once.
+        list_seconds: what each page of a list gets.
     """
-    async with cluster.new_session() as session:
+    away = False
+    async with cluster.new_session(timeout_seconds=list_seconds) as session:
         while True:
             try:
+                since = roster.known()
                 bodies, version = await list_all(session, cluster, SUBSCRIPTIONS)
-                await _take_all(roster, bodies)
-                roster.current = True
+                await _take_all(roster, bodies, since)
+                roster.current, away = True, False
                 listed()
                 await _take(roster, watch(session, cluster, SUBSCRIPTIONS, version, seconds=WATCH_SECONDS))
             except ClusterError as error:
-                if roster.current:
+                if not away:
                     _log.warning("the subscriptions cannot be watched; what was known last counts", error=str(error))
-                roster.current = False
+                away = True
+            roster.current = False
             await asyncio.sleep(pause)
 
 
-async def _take_all(roster: Roster, bodies: list[dict[str, Any]]) -> None:
+async def _take_all(roster: Roster, bodies: list[dict[str, Any]], since: Mapping[str, Known]) -> None:
     """Thousands at once are parsed in a while: requests are answered meanwhile."""
     for number, body in enumerate(bodies):
-        roster.note(body["metadata"]["name"], body)
+        name = body["metadata"]["name"]
+        roster.note(name, body, over=since.get(name))
         if number % 100 == 99:
             await asyncio.sleep(0)
     roster.keep_only({body["metadata"]["name"] for body in bodies})
@@ -140,4 +181,7 @@ async def _take_all(roster: Roster, bodies: list[dict[str, Any]]) -> None:
 
 async def _take(roster: Roster, changes: AsyncIterator[Change]) -> None:
     async for change in changes:
-        roster.note(change.name, change.body)
+        if change.body is None:
+            roster.forget(change.name)
+        else:
+            roster.note(change.name, change.body)

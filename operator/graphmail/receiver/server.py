@@ -5,16 +5,25 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
+import aiohttp
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
 from graphmail.receiver.counting import ReceiverMetrics
+from graphmail.receiver.forwarding import UNAVAILABLE
 from graphmail.receiver.intake import Request
-from graphmail.receiver.reading import Malformed, Notification, read_notifications, read_token, token_answer
+from graphmail.receiver.reading import (
+    Malformed,
+    Notification,
+    TooMany,
+    read_notifications,
+    read_token,
+    token_answer,
+)
 
 _PASSED_ON = ("Content-Type", "User-Agent", "client-request-id", "request-id")
 _OTHER = "other"
@@ -29,6 +38,8 @@ class Bounds:
 
     body_bytes: int = 256 * 1024
     """Graph sends some kilobytes."""
+    bodies_bytes: int = 64 * 1024 * 1024
+    """Of all bodies that are being read or answered: two thousand of Graph's are less, and as many of the largest are eight times it."""
     body_seconds: float = 5.0
     """Then a body that is not whole is given up."""
     first_request_seconds: float = 10.0
@@ -36,7 +47,10 @@ class Bounds:
     idle_seconds: float = 75.0
     """Longer than proxies before us keep a connection, so that they end it and not we."""
     connections: int = 2_000
+    """At once; beside Graph's there are those that proxies before us keep."""
     header_bytes: int = 8_190
+    head_bytes: int = 16 * 1024
+    """Request line and headers together, which are kept until they are whole. Servers on Node let in as much."""
     linger_seconds: float = 1.0
     """What a client that was answered early gets to see the answer; then its connection is cut."""
 
@@ -67,8 +81,35 @@ class _HttpLog(logging.LoggerAdapter[logging.Logger]):
             super().exception(msg, *args, exc_info=exc_info, **kwargs)
 
 
+class _Connection(RequestHandler):
+    """Cut where the head of a request is longer than is let in: aiohttp bounds each header, and keeps them all until the last has come.
+
+    What comes in one piece with the end of another request, which no client of ours does, counts from the next piece on.
+    """
+
+    __slots__ = ("_body", "_head", "_most")
+
+    def __init__(self, server: "Server", *, loop: asyncio.AbstractEventLoop, head_bytes: int, **how: Any) -> None:
+        super().__init__(server, loop=loop, **how)
+        self._most = head_bytes
+        self._head = 0
+        """Bytes of a head that is not whole."""
+        self._body: aiohttp.StreamReader | None = None
+        """Of the last request whose head was."""
+
+    def data_received(self, data: bytes) -> None:
+        """What comes belongs to a body, ends a head, or makes one longer."""
+        begun, of_a_body = self._request_count, self._body is not None and not self._body.is_eof()
+        super().data_received(data)
+        if self._request_count > begun and self._messages:
+            self._body = self._messages[-1][1]
+        self._head = 0 if of_a_body or self._request_count > begun else self._head + len(data)
+        if self._head > self._most and self.transport is not None:
+            self.transport.abort()
+
+
 class Server(web.Server):
-    """aiohttp's low-level server, with a bound on connections, and on those that say nothing."""
+    """aiohttp's low-level server, with a bound on connections, on those that say nothing, and on those that do not come to the point."""
 
     def __init__(self, handler: Callable[[BaseRequest], Awaitable[web.StreamResponse]], bounds: Bounds) -> None:
         super().__init__(
@@ -84,6 +125,10 @@ class Server(web.Server):
         )
         self._bounds = bounds
         self._silent: dict[RequestHandler, asyncio.TimerHandle] = {}
+
+    def __call__(self) -> RequestHandler:
+        """What serves a new connection."""
+        return _Connection(self, loop=self._loop, head_bytes=self._bounds.head_bytes, **self._kwargs)
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         """One more; beyond the bound it is cut at once."""
@@ -113,6 +158,38 @@ class Server(web.Server):
         return begin
 
 
+class _Share:
+    """What one body takes of the room for all, until its request is answered."""
+
+    def __init__(self, room: "_Room") -> None:
+        self._room = room
+        self._taken = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._room.left += self._taken
+
+    def take(self, size: int) -> None:
+        """So many bytes more.
+
+        Raises:
+            _Refused: there is no room for them.
+        """
+        if size > self._room.left:
+            raise _Refused(UNAVAILABLE, "too much at once")
+        self._room.left -= size
+        self._taken += size
+
+
+@dataclass(slots=True)
+class _Room:
+    """For bodies that are being read or answered: many connections together could fill the memory with what each alone may send."""
+
+    left: int
+
+
 class Desk:
     """Answers requests.
 
@@ -128,6 +205,7 @@ class Desk:
         self._routes |= {prefix + path: route for path, route in list(self._routes.items())}
         self._metrics = metrics
         self._bounds = bounds
+        self._room = _Room(bounds.bodies_bytes)
 
     async def answer(self, request: BaseRequest) -> web.StreamResponse:
         """The answer to any request, whatever it holds."""
@@ -150,21 +228,22 @@ class Desk:
             token = read_token(query)
             if token is not None:
                 return _HANDSHAKE, _plain(200, token_answer(token))
-            body = await self._read(request, query)
-            items = read_notifications(body)
+            with _Share(self._room) as share:
+                body = await self._read(request, query, share)
+                items = read_notifications(body)
+                return name, _plain(await take(items, _Came(body, query, _passed_on(request))), "")
+        except TooMany as error:
+            return name, _plain(413, str(error))
         except Malformed as error:
             return name, _plain(400, f"no notifications: {error}")
         except _Refused as refused:
             return name, _plain(refused.status, str(refused))
-        headers = {header: request.headers[header] for header in _PASSED_ON if _is_plain(request.headers.get(header))}
-        status = await take(items, _Came(body, query, headers))
-        return name, _plain(status, "", headers={"Retry-After": "5"} if status == 503 else None)
 
-    async def _read(self, request: BaseRequest, query: str) -> bytes:
+    async def _read(self, request: BaseRequest, query: str, share: _Share) -> bytes:
         """The body, within the bounds.
 
         Raises:
-            _Refused: it is larger, slower or of another form than anything that Graph sends.
+            _Refused: it is larger, slower or of another form than anything that Graph sends, or there is no room for it now.
         """
         if query and not _is_plain(query):
             raise _Refused(400, "a query with other characters than a URL has")
@@ -176,9 +255,10 @@ class Desk:
         try:
             async with asyncio.timeout(self._bounds.body_seconds):
                 async for chunk in request.content.iter_any():
-                    body += chunk
-                    if len(body) > self._bounds.body_bytes:
+                    if len(body) + len(chunk) > self._bounds.body_bytes:
                         raise _Refused(413, "too large")
+                    share.take(len(chunk))
+                    body += chunk
         except TimeoutError:
             raise _Refused(408, "too slow") from None
         except (web.RequestPayloadError, ConnectionError) as error:
@@ -191,6 +271,10 @@ class Desk:
         return bytes(body)
 
 
+def _passed_on(request: BaseRequest) -> dict[str, str]:
+    return {header: request.headers[header] for header in _PASSED_ON if _is_plain(request.headers.get(header))}
+
+
 def _is_plain(text: str | None) -> bool:
     """What may be sent on."""
     return text is not None and text.isascii() and text.isprintable()
@@ -199,6 +283,8 @@ def _is_plain(text: str | None) -> bool:
 def _plain(status: int, text: str, *, headers: Mapping[str, str] | None = None) -> web.Response:
     """Never anything that a browser would run."""
     always = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+    if status == UNAVAILABLE:
+        always["Retry-After"] = "5"
     return web.Response(
         status=status, text=text, content_type="text/plain", charset="utf-8", headers={**always, **(headers or {})}
     )

@@ -1,4 +1,4 @@
-"""No notification is acknowledged that the product did not take, whatever is killed, at any moment."""
+"""No notification is acknowledged that the product, or for a lifecycle notification the API server, did not take: whatever is killed."""
 
 import asyncio
 import contextlib
@@ -15,14 +15,15 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from graphmail.resource.lifecycle import LifecycleEvent
 from integration.receiver.conftest import Ground
 from localstack.processes import free_port
-from support.gate import Gate, PostgresGate
-from support.receiving import change, posted
+from support.gate import ClusterGate, Gate, PostgresGate
+from support.receiving import change, lifecycle, posted
 from support.waiting import eventually
 
 POSTERS = 8
-ROUNDS = 4
+ROUNDS = 3
 ROW = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
 
 
@@ -32,6 +33,7 @@ class Process:
     def __init__(self, environment: dict[str, str]) -> None:
         self.port, metrics = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}/notifications"
+        self.lifecycle_url = f"http://127.0.0.1:{self.port}/lifecycle"
         self._metrics = f"http://127.0.0.1:{metrics}"
         self._environment = os.environ | environment
         self._environment |= {
@@ -52,6 +54,11 @@ class Process:
         """As kubelet ends a pod; the exit code."""
         self._process.send_signal(signal.SIGTERM)
         return await asyncio.wait_for(self._process.wait(), 60)
+
+    async def is_storing(self) -> bool:
+        """A lifecycle notification is on its way to the API server."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self._metrics}/metrics") as answer:
+            return 'graphmail_receiver_in_flight{lane="lifecycle"} 1.0' in await answer.text()
 
     async def _ready(self) -> bool:
         with contextlib.suppress(aiohttp.ClientError):
@@ -115,13 +122,17 @@ async def test_what_graph_was_told_to_be_taken_the_product_has(ground: Ground, p
         graph = Graph(process.url)
         async with graph.posting():
             for _ in range(ROUNDS):
-                for gate in (product_gate, postgres_gate):
-                    await graph.goes_on()
-                    await _after_a_while(chance, gate.shut)
-                    if gate is product_gate:
-                        refused = graph.refused
-                        await eventually(lambda: graph.refused > refused, "Graph is told to come again")  # noqa: B023
-                    gate.open()
+                await graph.goes_on()
+                refused = graph.refused
+                await _after_a_while(chance, product_gate.shut)
+                await eventually(lambda: graph.refused > refused, "Graph is told to come again")  # noqa: B023
+                product_gate.open()
+                await graph.goes_on()
+                missed = postgres_gate.refused
+                await _after_a_while(chance, postgres_gate.shut)
+                await eventually(lambda: postgres_gate.refused > missed, "Postgres is found away")  # noqa: B023
+                await graph.goes_on()
+                postgres_gate.open()
                 await graph.goes_on()
                 await asyncio.sleep(chance.random() / 20)
                 await process.kill()
@@ -136,3 +147,60 @@ async def test_what_graph_was_told_to_be_taken_the_product_has(ground: Ground, p
 async def _after_a_while(chance: random.Random, what: Callable[[], None]) -> None:
     await asyncio.sleep(chance.random() / 20)  # any moment will do, and each run takes others
     what()
+
+
+async def tells(process: Process, subscription: str, event: str) -> int | None:
+    """What Graph gets for that lifecycle notification; None: nothing."""
+    with contextlib.suppress(aiohttp.ClientError):
+        body = posted(lifecycle(subscription, event, "state"))
+        async with aiohttp.ClientSession() as session, session.post(process.lifecycle_url, data=body) as answer:
+            return answer.status
+    return None
+
+
+async def tells_until_taken(process: Process, subscription: str, event: str) -> None:
+    """As Graph does: it comes again until it is told that it was taken, and never after that."""
+
+    async def taken() -> bool:
+        return await tells(process, subscription, event) == 202
+
+    await eventually(taken, f"{event} of {subscription} is taken")
+
+
+async def test_what_graph_told_of_a_subscription_while_the_receiver_was_killed_is_told_again(
+    ground: Ground, cluster_gate: ClusterGate
+) -> None:
+    name = ground.add("a@example.com", {"sub-1": "state"})
+    process = Process(ground.environment)
+    await process.start()
+    cluster_gate.hold()
+    telling = asyncio.create_task(tells(process, "sub-1", "subscriptionRemoved"))
+    await eventually(process.is_storing, "it is on its way to the API server")
+    assert ground.told(name) == {}
+    await process.kill()
+    assert await telling is None
+    cluster_gate.let_flow()
+    await process.start()
+    assert await tells(process, "sub-1", "subscriptionRemoved") == 202
+    assert ground.told(name) == {"sub-1": {"subscriptionRemoved"}}
+    assert await process.end() == 0
+
+
+async def test_each_lifecycle_notification_that_was_acknowledged_stands_at_the_resource_whenever_the_receiver_was_killed(
+    ground: Ground,
+) -> None:
+    events = {event.value for event in LifecycleEvent}
+    held = [{f"sub-{number}-{one}": "state" for one in range(POSTERS)} for number in range(2)]
+    names = [ground.add(f"a{number}@example.com", dict(one), provider=f"p-{number}") for number, one in enumerate(held)]
+    chance, process = random.Random(7), Process(ground.environment)
+    await process.start()
+    for name, subscriptions in zip(names, held, strict=True):
+        async with asyncio.TaskGroup() as graph:
+            for subscription, event in itertools.product(subscriptions, events):
+                graph.create_task(tells_until_taken(process, subscription, event))
+            await eventually(lambda: ground.told(name), "one stands there")  # noqa: B023
+            await asyncio.sleep(chance.random() / 20)
+            await process.kill()
+            await process.start()
+        assert ground.told(name) == dict.fromkeys(subscriptions, events)
+    assert await process.end() == 0

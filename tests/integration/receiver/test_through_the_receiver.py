@@ -6,7 +6,7 @@ from graphmail.receiver.reading import read_entries
 from graphmail.resource.names import ANNOTATION_LIFECYCLE
 from support.receiving import Ingress, lifecycle, posted
 from support.reception import receiver, switched_on
-from support.stage import Row, Stage
+from support.stage import Row, Stage, condition_status
 from support.waiting import eventually
 
 
@@ -37,6 +37,19 @@ async def test_mail_reaches_the_product_through_the_receiver_and_its_time_the_ro
             "the row says when it came",
         )
     assert stage.endpoint.handshakes == []
+
+
+async def test_without_a_database_of_the_receiver_s_own_the_operator_hears_of_it_by_the_annotation(
+    stage: Stage, ingress: Ingress
+) -> None:
+    row, on = stage.add_delegated(), switched_on(stage, ingress)
+    soon = {"GRAPHMAIL_MIRROR_COMPARE_SECONDS": "5", "GRAPHMAIL_MIRROR_POLL_SECONDS": "4"}
+    async with receiver(stage, ingress, **on, GRAPHMAIL_DATABASE_URL=""), stage.operator(**on, **soon):
+        await stage.ready(row)
+        await delivers_to(stage, row, f"{ingress.url}/notifications")
+        await stage.arrive(row)
+        await stage.status_of(row, lambda status: condition_status(status, "Delivering") == "True", "delivered")
+    assert {health["last_notification_received_at"] for health in stage.product.health(row.id)} <= {None}
 
 
 async def test_what_graph_tells_of_a_subscription_stands_at_its_resource(stage: Stage, ingress: Ingress) -> None:

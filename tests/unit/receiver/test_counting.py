@@ -16,7 +16,7 @@ def test_every_outcome_is_told_before_it_first_happens_so_that_a_rate_sees_the_f
 ) -> None:
     metrics, labels = ReceiverMetrics(), {"kind": kind, "outcome": outcome.value}
     assert metrics.registry.get_sample_value(NOTIFICATIONS, labels) == 0
-    metrics.notification(kind, outcome)
+    metrics.notifications({(kind, outcome): 1})
     assert metrics.registry.get_sample_value(NOTIFICATIONS, labels) == 1
 
 

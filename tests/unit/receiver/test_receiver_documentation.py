@@ -6,6 +6,7 @@ from pathlib import Path
 from graphmail.cli.receiver import PAGE
 from graphmail.database.grants import receiver_statements
 from graphmail.receiver.counting import FAMILIES, Outcome, ReceiverMetrics
+from graphmail.receiver.reading import MOST_ITEMS
 from graphmail.receiver.server import Bounds
 from graphmail.resource.lifecycle import LifecycleEvent
 
@@ -55,6 +56,9 @@ def test_the_documented_grants_are_those_that_are_sent() -> None:
 def test_the_documented_bounds_are_those_of_the_code() -> None:
     text, bounds = section("What is bounded"), Bounds()
     assert f"{bounds.body_bytes // 1024} KiB, {bounds.body_seconds:g} seconds" in text
+    assert f"| notifications in a body | {MOST_ITEMS:,};" in text
+    assert f"{bounds.bodies_bytes // 1024**2} MiB together" in text
+    assert f"| {bounds.head_bytes // 1024} KiB | cut |" in text
     assert f"{bounds.header_bytes:,} bytes" in text
     assert f"{bounds.first_request_seconds:g} seconds; {bounds.idle_seconds:g} between" in text
     assert f"| {bounds.connections:,} a process |" in text

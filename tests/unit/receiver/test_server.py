@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,9 +17,10 @@ from yarl import URL
 
 from graphmail.receiver.counting import ReceiverMetrics
 from graphmail.receiver.intake import Request
-from graphmail.receiver.reading import Notification
+from graphmail.receiver.reading import MOST_ITEMS, Notification
 from graphmail.receiver.server import Bounds, Desk
 from support.receiving import change, posted, served
+from support.waiting import eventually
 
 PATIENT = Bounds(body_bytes=2_000, body_seconds=60, first_request_seconds=60, connections=20, linger_seconds=0.1)
 """Nothing is cut for its slowness, which may be the machine's."""
@@ -129,6 +131,37 @@ async def test_what_is_none_of_graph_s_is_refused(
     assert route.got == []
 
 
+@pytest.mark.parametrize(
+    "most",
+    [
+        pytest.param(posted(*[{}] * MOST_ITEMS), id="nothing in them"),
+        pytest.param(posted(*[change("a", "b")] * (MOST_ITEMS // 2)), id="as Graph sends them"),
+    ],
+)
+async def test_as_many_items_as_the_bound_allows_are_taken(most: bytes) -> None:
+    route = Route()
+    async with (
+        serving(route, Bounds()) as url,
+        aiohttp.ClientSession() as session,
+        session.post(f"{url}/lifecycle", data=most) as response,
+    ):
+        assert response.status == 202
+    assert [len(items) for items in route.got] == [len(json.loads(most)["value"])]
+
+
+async def test_of_a_body_with_more_items_than_the_bound_nothing_is_taken_and_it_is_counted() -> None:
+    route, metrics = Route(), ReceiverMetrics()
+    full = Bounds().body_bytes // len(b"{},") - 10
+    async with served({"/lifecycle": route.take}, metrics) as url, aiohttp.ClientSession() as session:
+        for many in (MOST_ITEMS + 1, full):
+            body = b'{"value":[' + b",".join([b"{}"] * many) + b"]}"
+            async with session.post(f"{url}/lifecycle", data=body) as response:
+                assert (response.status, await response.text()) == (413, "more than 1,000 at once")
+    assert route.got == []
+    refused = {"route": "lifecycle", "code": "413"}
+    assert metrics.registry.get_sample_value("graphmail_receiver_requests_total", refused) == 2
+
+
 async def test_a_body_whose_size_is_not_told_is_given_up_at_the_bound() -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:
@@ -185,6 +218,69 @@ async def test_connections_beyond_the_bound_are_cut_and_the_others_are_served() 
         finally:
             for _, writer in silent:
                 writer.close()
+
+
+async def test_a_body_without_room_beside_those_that_are_answered_is_told_to_come_again() -> None:
+    whole = posted(change("a", "b"))
+    route, metrics = Route(), ReceiverMetrics()
+    route.hold = True
+    async with (
+        served({"/lifecycle": route.take}, metrics, Bounds(bodies_bytes=2 * len(whole) - 1)) as url,
+        aiohttp.ClientSession() as session,
+    ):
+        asking = asyncio.create_task(session.post(f"{url}/lifecycle", data=whole))
+        await eventually(lambda: route.got, "one is with its route")
+        async with session.post(f"{url}/lifecycle", data=whole) as response:
+            assert (response.status, response.headers["Retry-After"]) == (503, "5")
+        route.never.set()
+        assert (await asking).status == 202
+        async with session.post(f"{url}/lifecycle", data=whole) as response:
+            assert response.status == 202
+    assert len(route.got) == 2
+    refused = {"route": "lifecycle", "code": "503"}
+    assert metrics.registry.get_sample_value("graphmail_receiver_requests_total", refused) == 1
+
+
+async def test_what_was_sent_half_takes_room_until_its_connection_goes() -> None:
+    whole = posted(change("a", "b"))
+    bounds = Bounds(bodies_bytes=2 * len(whole) - 2, body_seconds=600)
+    head = b"POST /lifecycle HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(whole)
+    async with serving(Route(), bounds) as url, aiohttp.ClientSession() as session:
+
+        async def answered(status: int) -> bool:
+            async with session.post(f"{url}/lifecycle", data=whole) as response:
+                return response.status == status
+
+        parts = urlsplit(url)
+        _, half = await asyncio.open_connection(parts.hostname, parts.port)
+        half.write(head + whole[:-1])
+        await eventually(lambda: answered(503), "there is no room for a whole one")
+        half.close()
+        await eventually(lambda: answered(202), "there is room again")
+
+
+@pytest.mark.parametrize("before", [b"", b"POST /lifecycle?validationToken=a HTTP/1.1\r\nHost: x\r\n\r\n"])
+async def test_a_head_that_does_not_end_is_cut_though_each_of_its_headers_is_short(before: bytes) -> None:
+    long = b"POST /lifecycle HTTP/1.1\r\n" + b"".join(b"X-%d: %s\r\n" % (one, b"x" * 1_000) for one in range(8))
+    async with serving(Route(), Bounds(first_request_seconds=600, idle_seconds=600, head_bytes=4_000)) as url:
+        parts = urlsplit(url)
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        writer.write(before)
+        if before:
+            assert (await reader.readuntil(b"\r\n\r\na")).startswith(b"HTTP/1.1 200 ")
+        writer.write(long)
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_a_long_body_is_not_taken_for_a_head() -> None:
+    route, whole = Route(), posted(*[change("a", "b")] * 100)
+    async with serving(route, Bounds(head_bytes=1_000)) as url, aiohttp.ClientSession() as session:
+        for _ in range(3):
+            async with session.post(f"{url}/lifecycle", data=whole) as response:
+                assert response.status == 202
+    assert len(route.got) == 3
 
 
 async def test_unavailable_says_when_to_come_again() -> None:

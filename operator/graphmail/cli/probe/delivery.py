@@ -53,7 +53,8 @@ def _last(subject: Subject, row: datetime | None) -> Finding:
     entry = Entry(subject.resource, subject.now, notified_at=row)
     known = {
         "the status": subject.resource.status.last_notification_time,
-        "the provider's row" if row is not None else "the annotation": entry.arrived_at,
+        "the provider's row": row if entry.has_row else None,
+        "the annotation": entry.annotated_at,
     }
     told = {place: moment for place, moment in known.items() if moment is not None}
     if not told:
