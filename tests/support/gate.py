@@ -164,9 +164,11 @@ class ClusterGate(Gate):
         super().__init__(urlsplit(control_plane.url).port or 443)
         self._control_plane = control_plane
 
-    def kubeconfig(self, folder: Path) -> Path:
-        """A kubeconfig that leads through the gate."""
+    def kubeconfig(self, folder: Path, account: Path | None = None) -> Path:
+        """A kubeconfig that leads through the gate; `account`: that of somebody else than the administrator."""
         path = folder / "kubeconfig-through-the-gate"
         through = f"https://127.0.0.1:{self.port}"
-        path.write_text(self._control_plane.kubeconfig.read_text().replace(self._control_plane.url, through))
+        path.write_text(
+            (account or self._control_plane.kubeconfig).read_text().replace(self._control_plane.url, through)
+        )
         return path

@@ -17,6 +17,7 @@ from graphmail.resource.names import (
     ANNOTATION_ADOPT,
     ANNOTATION_CLIENT_STATE,
     ANNOTATION_CREDENTIAL,
+    ANNOTATION_LAST_NOTIFICATION,
     ANNOTATION_LIFECYCLE,
     ANNOTATION_PAUSED,
     ANNOTATION_RENEW,
@@ -27,13 +28,13 @@ from graphmail.resource.names import (
     LABEL_MANAGED_BY,
     LABEL_PROVIDER,
 )
+from support import moments
 from support.stage import Stage
 
 SECRETS = ("first-secret", "second-secret")
 ABSENT_SECRET = "no-such-secret"
 WRONG_SECRET = "wrong-secret"
 """One that Microsoft refuses."""
-LONG_AGO, FAR_AWAY = "0001-01-01T00:00:00Z", "2099-12-31T23:59:59Z"
 _MERGE = "application/merge-patch+json"
 
 
@@ -254,9 +255,15 @@ class Mutator:
     def tell(self) -> list[Transition]:
         """Graph tells of a subscription: of this mailbox, or of any other; now, long ago, or in times to come."""
         event = self.random.choice(("subscriptionRemoved", "reauthorizationRequired", "missed", "unheard-of"))
-        moment = self.random.choice((LONG_AGO, FAR_AWAY, write_time(datetime.now(UTC)), "soon"))
+        moment = self.random.choice((*moments.ANY, write_time(datetime.now(UTC)), "soon"))
         told = json.dumps({self._subscription(): {event: moment}})
         return [self._patch("tell", self._anyone(), {"metadata": {"annotations": {ANNOTATION_LIFECYCLE: told}}})]
+
+    def arrive(self) -> list[Transition]:
+        """A notification is said to have arrived: now, or at a time that nobody can have seen."""
+        moment = self.random.choice((*moments.ANY, write_time(datetime.now(UTC)), "soon", None))
+        annotations = {ANNOTATION_LAST_NOTIFICATION: moment}
+        return [self._patch("arrive", self._anyone(), {"metadata": {"annotations": annotations}})]
 
     def label(self) -> list[Transition]:
         """Nonsense in labels of ours."""
@@ -330,7 +337,7 @@ class Mutator:
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
 
     def _statuses(self) -> list[dict[str, Any] | None]:
-        moment = self.random.choice((LONG_AGO, FAR_AWAY))
+        moment = self.random.choice(moments.ANY)
         row = {"folder": "inbox", "state": "Active", "subscriptionID": self._uuid(), "expirationTime": moment}
         return [
             None,
@@ -345,9 +352,10 @@ class Mutator:
             {"subscriptionID": self._uuid(), "subscriptions": [row | {"subscriptionID": self._subscription()}]},
             {"subscriptions": [row | {"grantedTime": moment, "pendingCreateTime": moment, "nextAttemptTime": moment}]},
             {"conditions": None},
-            {"conditions": [_condition("Ready", self.random.choice(("True", "False", "Unknown")))]},
-            {"conditions": [_condition(self.random.choice(("Stalled", "Authorized", "Synced")), "False")]},
-            {"conditions": [_condition("Stalled", "True")]},
+            {"conditions": [_condition("Ready", self.random.choice(("True", "False", "Unknown")), moment)]},
+            {"conditions": [_condition(self.random.choice(("Stalled", "Authorized", "Synced")), "False", moment)]},
+            {"conditions": [_condition("Stalled", "True", moment)]},
+            {"conditions": [_condition("Audited", "True", moment)]},
             {"nextAttemptTime": moment, "consecutiveFailures": 2**40},
             {"lastAttemptTime": moment, "lastRenewalTime": moment, "nextRenewalTime": moment},
             {"pendingCreateTime": moment},
@@ -357,13 +365,13 @@ class Mutator:
         ]
 
 
-def _condition(kind: str, status: str) -> dict[str, Any]:
+def _condition(kind: str, status: str, since: str) -> dict[str, Any]:
     return {
         "type": kind,
         "status": status,
         "reason": "ByHand",
         "message": "somebody wrote this",
-        "lastTransitionTime": FAR_AWAY,
+        "lastTransitionTime": since,
     }
 
 
@@ -381,6 +389,7 @@ _MOVES: tuple[Callable[[Mutator], list[Transition]], ...] = (
     Mutator.annotate,
     Mutator.annotate,
     Mutator.tell,
+    Mutator.arrive,
     Mutator.label,
     Mutator.edit_while_it_renews,
     Mutator.delete,

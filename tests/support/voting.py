@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from graphmail.cluster import ClusterError, load_configuration
+from graphmail.cluster import ClusterError, ClusterUnavailable, load_configuration
 from graphmail.election import Election, LeadershipLost, LeaseClient, Record, Terms
 from localstack.controlplane import ApiRefusedError, ControlPlane
 from support.waiting import eventually
@@ -29,9 +29,25 @@ TERMS = _Terms(1.5)
 
 
 class PatientClient(LeaseClient):
-    """Keeps back what a test wants to come late."""
+    """Keeps back what a test wants to come late, and loses what it wants to be lost."""
 
     before_taking: Callable[[], object] = staticmethod(lambda: None)
+    before_renewing: Callable[[], object] = staticmethod(lambda: None)
+    loses_answers = False
+    """Renewals are done, and nobody is told."""
+    conflicts = 0
+    """Renewals of a version that was not the newest."""
+
+    def renew(self, holder: str, seconds: float, over: Record) -> Record:
+        self.before_renewing()
+        try:
+            renewed = super().renew(holder, seconds, over)
+        except ClusterError as error:
+            self.conflicts += error.status == 409
+            raise
+        if self.loses_answers:
+            raise ClusterUnavailable(0, "ReadTimeout", "the answer is lost")
+        return renewed
 
     def take(self, holder: str, seconds: float, over: Record) -> Record:
         self.before_taking()

@@ -11,6 +11,8 @@ JITTER_SHARE = 0.1
 """The largest part of a granted lifetime by which jitter makes a renewal earlier."""
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 """An expiry before this (`0001-01-01` is how .NET writes none) is past anyway, and nothing can be subtracted from it."""
+_LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+"""What somebody has written into a status may be any moment, and there is an end to what can be added to it."""
 
 
 def renewal_time(resource: GraphMailSubscription, policy: Policy) -> datetime | None:
@@ -68,7 +70,7 @@ def interval_end(resource: GraphMailSubscription, policy: Policy) -> datetime | 
     interval, last = policy.renewal_interval, resource.status.last_renewal_time
     if interval is None or last is None:
         return None
-    return last + interval * (1 - JITTER_SHARE * _fraction(resource))
+    return min(last, _LATEST) + interval * (1 - JITTER_SHARE * _fraction(resource))
 
 
 def _granted(resource: GraphMailSubscription) -> timedelta | None:

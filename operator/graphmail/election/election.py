@@ -89,6 +89,8 @@ class Election:
         self._clock = clock
         self._end = end
         self._unanswered = False
+        self._refused_since: float | None = None
+        """By the clock, since the last look that was answered otherwise, or not at all."""
         self._outdated = True
         self._told: tuple[str, dict[str, str]] = ("", {})
         self._over = threading.Event()
@@ -182,17 +184,28 @@ class Election:
         """Ask once, and do what follows. Nothing is asked in the name of an event loop that does not move."""
         if self._silent_for() > self._terms.silence:
             return
-        self._unanswered = True
+        away, self._unanswered = self._unanswered, True
         try:
             self._step()
         except ClusterUnavailable:
             self._without_answer()
-            return
         except ClusterError as error:
             self._refused(error)
-        self._unanswered = False
+            self._unanswered = away and self._may_be_starting()
+        else:
+            self._unanswered, self._refused_since = False, None
 
     def _step(self) -> None:
+        """Do what follows from the lease. What somebody has written to it since it was seen is seen at once: it may be a mere note."""
+        try:
+            self._act()
+        except ClusterError as error:
+            if error.status != _CONFLICT:
+                raise
+            self._outdated = True
+            self._act()
+
+    def _act(self) -> None:
         candidate, lease, terms = self._candidate, self._lease, self._terms
         if self._outdated or not candidate.leading:
             candidate.see(lease.read(), self._clock())
@@ -227,7 +240,16 @@ class Election:
             return
         _log.warning("the API server refuses to renew the lease", error=str(error), remedy=error.grant)
 
+    def _may_be_starting(self) -> bool:
+        """After an outage, an API server that does not know its roles and keys yet refuses everybody (401, 403) for a while."""
+        now = self._clock()
+        if self._refused_since is None:
+            self._refused_since = now
+        return now < self._refused_since + self._terms.renew_within
+
     def _without_answer(self) -> None:
+        """What was asked for may have been done all the same: then the lease is of another version by now."""
+        self._outdated, self._refused_since = True, None
         if not self._candidate.leading:
             self._tell("the API server cannot be reached: nobody can take the lease")
         elif self._stand_in and not self._candidate.holds(self._clock()):

@@ -31,5 +31,10 @@ class Flights(Generic[T]):
 
     def _land(self, key: Hashable, task: asyncio.Task[T]) -> None:
         self._flying.pop(key, None)
-        if not task.cancelled():
-            task.exception()  # taken note of, even where every passenger has left
+        take_note(task)
+
+
+def take_note(task: asyncio.Task[T]) -> None:
+    """For a task that is done: its failure is known, also where everybody who waited for it has left."""
+    if not task.cancelled():
+        task.exception()

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from graphmail.backoff import Pace
-from graphmail.cluster import Cluster, ClusterError
+from graphmail.cluster import Cluster, ClusterError, ClusterUnavailable
 from graphmail.database import Claim, Database
 from graphmail.fleet import Access, key_of
 from graphmail.graph import MAX_CLIENT_STATE
@@ -30,7 +30,7 @@ class NoAccess(Exception):
     Attributes:
         verdict: what the conditions say of it.
         observed: fingerprint of the credential that was found, empty when there is none.
-        unreadable: it may be there and unchanged, but we lack the right to read it.
+        unreadable: it may be there and unchanged, but the API server does not let us read it.
     """
 
     def __init__(self, verdict: Verdict, observed: str = "", *, unreadable: bool = False) -> None:
@@ -179,14 +179,19 @@ class AccessDesk:
     async def _secret(self, name: str) -> dict[str, Any] | None:
         try:
             return await self._cluster.secret(name)
+        except ClusterUnavailable:
+            raise
         except ClusterError as error:
-            if error.missing_right is None:
-                raise
-            message = (
-                f"the operator may not read Secret {name} in namespace {self._cluster.namespace}: name it in the chart's value "
-                f"rbac.credentialSecrets, or {error.grant}"
-            )
-            raise NoAccess(awaiting_credentials(message), unreadable=True) from error
+            raise NoAccess(awaiting_credentials(self._unread(name, error)), unreadable=True) from error
+
+    def _unread(self, name: str, error: ClusterError) -> str:
+        """A token that is being changed for another (401), or a webhook that forbids (403), says nothing of the Secret itself."""
+        place = f"Secret {name} in namespace {self._cluster.namespace}"
+        if error.missing_right is None:
+            return f"the API server does not let the operator read {place}, and is asked again: {error}"
+        return (
+            f"the operator may not read {place}: name it in the chart's value rbac.credentialSecrets, or {error.grant}"
+        )
 
 
 def _check_client_state(client_state: str | None, place: str, mark: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from graphmail.graph import Marker, Subscription, read_marker
+from graphmail.graph.flights import take_note
 
 KEPT = timedelta(minutes=30)
 """After this a list counts for nothing any more, and is forgotten."""
@@ -52,6 +53,7 @@ class Listings:
         listing = self._listings.get(key)
         if listing is None or listing.started_at < since or _failed(listing.task):
             task = asyncio.create_task(self._collect(read), name=f"list of {key}")
+            task.add_done_callback(take_note)
             listing = self._listings[key] = _Listing(now, task)
         found = await asyncio.shield(listing.task)
         return found.get(marker, [])
@@ -67,7 +69,6 @@ class Listings:
     def _forget(self, now: datetime) -> None:
         for key, listing in list(self._listings.items()):
             if listing.task.done() and now - listing.started_at > KEPT:
-                _failed(listing.task)
                 del self._listings[key]
 
 

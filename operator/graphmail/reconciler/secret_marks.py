@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from graphmail.graph.flights import take_note
+
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
@@ -32,6 +34,7 @@ class SecretMarks:
         reading = self._readings.get(name)
         if reading is None:
             task = asyncio.create_task(self._mark(name), name=f"mark of Secret {name}")
+            task.add_done_callback(take_note)
             reading = self._readings[name] = _Reading(now, task)
         return await asyncio.shield(reading.task)
 

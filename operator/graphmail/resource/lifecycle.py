@@ -6,11 +6,11 @@ read counts as nothing said, and nothing in it is believed that has not happened
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from graphmail.resource.model import LifecycleTimes
+from graphmail.resource.model import LifecycleTimes, read_moment
 from graphmail.resource.names import ANNOTATION_LIFECYCLE
 
 LONGEST = 16_384
@@ -59,13 +59,8 @@ def _read(text: str) -> dict[str, Any]:
 
 def _moment(value: Any) -> datetime | None:
     """A time with its offset, such as `2026-11-29T16:00:00.123456Z`; whoever leaves the offset out is not guessed at."""
-    if not isinstance(value, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-        return None if moment.tzinfo is None else moment.astimezone(UTC).replace(microsecond=0)
-    except (ValueError, OverflowError):
-        return None
+    moment = read_moment(value) if isinstance(value, str) else None
+    return None if moment is None else moment.replace(microsecond=0)
 
 
 def times_of(times: LifecycleTimes | None) -> Told:

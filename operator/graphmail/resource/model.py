@@ -6,7 +6,16 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic.dataclasses import dataclass
 from pydantic_core import to_jsonable_python
@@ -42,26 +51,36 @@ def write_time(moment: datetime) -> str:
 
 
 def read_moment(text: str | None) -> datetime | None:
-    """The moment that an annotation tells, with its offset from UTC; anybody may have written the text. None: it tells none."""
+    """The moment that an annotation tells, in UTC; anybody may have written the text.
+
+    None: it tells none, or one that UTC does not have, as an offset makes of the first and the last hours of all.
+    """
     try:
         moment = datetime.fromisoformat(text or "")
-    except ValueError:
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return None if moment.tzinfo is None else moment
 
 
-def _whole_seconds(value: Any) -> Any:
-    return value.replace(microsecond=0) if isinstance(value, datetime) else value
+def _read_time(value: Any, parse: ValidatorFunctionWrapHandler) -> datetime | None:
+    """A moment of the status, in whole seconds; None where it is none that can be told in UTC.
+
+    The API server looks at its form alone, and takes the year 0, an offset of 99 hours, and what such an offset makes of the first and the
+    last hours of all. That must not cost the rest of the status: who forgets a subscription makes another one.
+
+    It is in the UTC of the standard library: pydantic makes a zone for each, and to compare these costs 20 times as much.
+    """
+    try:
+        moment: datetime = parse(value)
+        return moment.astimezone(UTC).replace(microsecond=0)
+    except (ValueError, OverflowError):
+        return None
 
 
-def _in_utc(moment: datetime) -> datetime:
-    """The same moment in the UTC of the standard library: pydantic makes a zone for each, and to compare these costs 20 times as much."""
-    return moment if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-Time = Annotated[
-    datetime, BeforeValidator(_whole_seconds), AfterValidator(_in_utc), PlainSerializer(write_time, return_type=str)
-]
+Time = Annotated[AwareDatetime, WrapValidator(_read_time), PlainSerializer(write_time, return_type=str)]
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+TransitionTime = Annotated[Time, AfterValidator(lambda moment: moment or _LONG_AGO)]
+"""A condition has one. Where nobody can tell it, it was long ago: a condition of somebody else's stays as long as they want."""
 
 
 def _kept_once(text: str) -> str:
@@ -261,7 +280,7 @@ class Condition(_Part):
         description="Why, in one word.",
     )
     message: Shared = Field(max_length=32768, description="Why, for people; what to do, when a person must act.")
-    last_transition_time: Time = Field(description="When the status of this condition last changed.")
+    last_transition_time: TransitionTime = Field(description="When the status of this condition last changed.")
     observed_generation: int | None = Field(
         default=None, ge=0, description="The generation of the resource that this condition was set for."
     )
@@ -466,16 +485,15 @@ class GraphMailSubscription(_Part):
     def parse(cls, body: Mapping[str, Any]) -> Self:
         """Read an object from the API server.
 
-        A status that does not parse (edited by hand, or written by another version) counts as none: row and Graph can rebuild it.
+        A status that does not parse (written by another version) counts as none: row and Graph can rebuild it.
 
         Raises:
             pydantic.ValidationError: metadata or spec are not what the CRD promises.
         """
         metadata = Metadata(**body["metadata"])
-        spec = Spec(**body["spec"])
-        written = body.get("status")
+        spec = Spec(**_fields(body, "spec"))
         try:
-            status = Status(**written) if isinstance(written, Mapping) else Status()
+            status = Status(**_fields(body, "status"))
         except ValidationError:
             status = Status()
         return cls(metadata=metadata, spec=spec, status=status)
@@ -490,3 +508,9 @@ class GraphMailSubscription(_Part):
     def key(self) -> str:
         """`namespace/name`, for logs and caches."""
         return f"{self.metadata.namespace}/{self.metadata.name}"
+
+
+def _fields(body: Mapping[str, Any], part: str) -> Mapping[str, Any]:
+    """A part of the object; what is missing, or is no object itself, has none."""
+    found = body.get(part)
+    return found if isinstance(found, Mapping) else {}

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from graphmail.resource.names import ANNOTATION_ADOPT, ANNOTATION_PAUSED, PLURAL
+from graphmail.resource.names import ANNOTATION_ADOPT, ANNOTATION_LAST_NOTIFICATION, ANNOTATION_PAUSED, PLURAL
 from support.hand import Hand
+from support.moments import BEYOND_UTC, FAR_AWAY, MEANINGLESS
 from support.stage import Stage, condition_status
 from support.waiting import eventually
 
@@ -19,7 +20,6 @@ SOON = {
     "GRAPHMAIL_MIRROR_COMPARE_SECONDS": "5",
     "GRAPHMAIL_MIRROR_POLL_SECONDS": "4",
 }
-FAR_AWAY = "2099-12-31T23:59:59Z"
 STALLED = {
     "type": "Stalled",
     "status": "True",
@@ -78,6 +78,47 @@ async def test_a_backoff_that_is_longer_than_any_of_ours_is_not_believed(stage: 
             lambda status: condition_status(status, "Ready") == "True" and "nextAttemptTime" not in status,
             "covered, and put right",
         )
+
+
+@pytest.mark.parametrize("moment", BEYOND_UTC)
+async def test_an_expiry_that_nobody_can_read_keeps_neither_its_mailbox_nor_any_other_from_being_looked_at(
+    stage: Stage, hand: Hand, moment: str
+) -> None:
+    row = stage.add_app_only()
+    hand.write("ann")
+    async with stage.operator(**SOON):
+        ids = [(await stage.ready(name))["subscriptionID"] for name in ("ann", row)]
+    for name in ("ann", row.name):
+        edit(stage, name, {"expirationTime": moment, "subscriptions": None})
+    async with stage.operator(**SOON):
+        for name, known in zip(("ann", row), ids, strict=True):
+            status = await stage.status_of(name, lambda status: status["expirationTime"] != moment, "put right")
+            assert status["subscriptionID"] == known
+
+
+@pytest.mark.parametrize("moment", [BEYOND_UTC[0], MEANINGLESS[1]])
+async def test_a_strangers_condition_of_a_moment_that_nobody_can_read_makes_no_second_subscription(
+    stage: Stage, hand: Hand, moment: str
+) -> None:
+    hand.write("ann")
+    async with stage.operator(**SOON):
+        before = await stage.ready("ann")
+        edit(stage, "ann", {"conditions": [{**STALLED, "type": "Audited", "lastTransitionTime": moment}]})
+        stage.request_renewal("ann", "now")
+        status = await stage.status_of("ann", lambda status: status.get("lastHandledRenewal") == "now", "renewed")
+        assert status["subscriptionID"] == before["subscriptionID"]
+        assert condition_status(status, "Audited") == "True"
+    assert [one.id for one in hand.live("ann")] == [before["subscriptionID"]]
+
+
+@pytest.mark.parametrize("moment", BEYOND_UTC)
+async def test_a_notification_at_a_moment_that_nobody_can_read_is_none(stage: Stage, hand: Hand, moment: str) -> None:
+    hand.write("ann")
+    stage.kubectl("annotate", PLURAL, "ann", f"{ANNOTATION_LAST_NOTIFICATION}={moment}")
+    async with stage.operator(**SOON):
+        status = await stage.ready("ann")
+    assert condition_status(status, "Delivering") == "Unknown"
+    assert len(hand.live("ann")) == 1
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["the id alone", "with its row"])

@@ -28,11 +28,14 @@ from graphmail.resource import GraphMailSubscription
 from graphmail.resource.duration import format_duration, parse_duration
 from graphmail.resource.model import write_time
 from graphmail.resource.names import ANNOTATION_LIFECYCLE
+from support import moments
 
 MINUTE = timedelta(minutes=1)
 LIVES = st.integers(45, 7 * 24 * 60).map(lambda minutes: minutes * MINUTE)
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis wants them so
-ANY_MOMENTS = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001 - as above
+ANY_MOMENTS = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23), timezones=st.just(UTC))  # noqa: DTZ001 - as above
+WRITTEN = MOMENTS.map(write_time) | st.sampled_from(moments.ANY) | ANY_MOMENTS.map(lambda when: when.isoformat())
+"""What the API server takes for a moment of the status."""
 EVENTS = ("reauthorizationRequired", "subscriptionRemoved", "missed")
 VALUES = st.sampled_from(["", "a", "b"])
 
@@ -66,20 +69,19 @@ def conditions() -> st.SearchStrategy[list[dict[str, str]]]:
             "status": st.sampled_from(["True", "False", "Unknown"]),
             "reason": reasons,
             "message": st.just(""),
-            "lastTransitionTime": MOMENTS.map(write_time),
+            "lastTransitionTime": WRITTEN,
         }
     )
     return st.lists(shown, unique_by=lambda condition: condition["type"])
 
 
 def statuses() -> st.SearchStrategy[dict[str, Any]]:
-    moment = MOMENTS.map(write_time)
     row = st.fixed_dictionaries(
         {"folder": st.just("inbox"), "state": st.just("Active")},
         optional={
-            "grantedTime": moment,
+            "grantedTime": WRITTEN,
             "subscriptionID": VALUES,
-            "lifecycle": st.dictionaries(st.sampled_from(EVENTS), moment, max_size=2),
+            "lifecycle": st.dictionaries(st.sampled_from(EVENTS), WRITTEN, max_size=2),
             "notificationURL": st.sampled_from(["https://example.com/hook", "https://[x"]),
         },
     )
@@ -88,14 +90,14 @@ def statuses() -> st.SearchStrategy[dict[str, Any]]:
         optional={
             "observedGeneration": st.integers(1, 2),
             "subscriptionID": VALUES,
-            "expirationTime": ANY_MOMENTS.map(lambda when: when.isoformat()),
-            "lastRenewalTime": moment,
-            "lastAttemptTime": moment,
-            "nextAttemptTime": moment,
-            "pendingCreateTime": moment,
-            "lastNotificationTime": moment,
-            "lastDeliveryCheckTime": ANY_MOMENTS.map(lambda when: when.isoformat()),
-            "newestMessageTime": ANY_MOMENTS.map(lambda when: when.isoformat()),
+            "expirationTime": WRITTEN,
+            "lastRenewalTime": WRITTEN,
+            "lastAttemptTime": WRITTEN,
+            "nextAttemptTime": WRITTEN,
+            "pendingCreateTime": WRITTEN,
+            "lastNotificationTime": WRITTEN,
+            "lastDeliveryCheckTime": WRITTEN,
+            "newestMessageTime": WRITTEN,
             "silentReplacements": st.integers(0, 1000),
             "lastHandledRenewal": VALUES,
             "lastHandledAdoption": VALUES,
@@ -106,7 +108,7 @@ def statuses() -> st.SearchStrategy[dict[str, Any]]:
 
 def lifecycles() -> st.SearchStrategy[str]:
     """What the receiver writes, and what nobody should."""
-    moments = ANY_MOMENTS.map(lambda when: when.isoformat()) | st.sampled_from(["soon", 5, None])
+    moments = WRITTEN | st.sampled_from(["soon", 5, None])
     entries = st.dictionaries(st.sampled_from(EVENTS), moments, max_size=2)
     return entries.map(lambda entry: json.dumps({"a": entry})) | st.sampled_from(["", "{", '{"a": []}'])
 

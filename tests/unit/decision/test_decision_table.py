@@ -93,6 +93,11 @@ LIVING: Rows = {
         Action.RENEW,
         Reason.RENEWAL_INTERVAL,
     ),
+    "a renewal that somebody says was in the year 9999 is not": (
+        given(policy={"renewal_interval": timedelta(hours=40)}, status={"lastRenewalTime": "9999-12-31T23:59:59Z"}),
+        Action.NOTHING,
+        Reason.UP_TO_DATE,
+    ),
     "a renewal younger than the interval is not": (
         given(policy={"renewal_interval": timedelta(hours=47)}),
         Action.NOTHING,

@@ -84,7 +84,8 @@ class World:
         one = self.random.choice(self.processes)
         candidate, now = one.candidate, self.now + one.offset
         for write in self.flying:
-            write.given_up |= write.process is one
+            if write.process is one:
+                write.given_up = one.unsure = True
         if one.unsure or not candidate.leading:
             candidate.see(self.server.record, now)
             one.unsure = False
@@ -94,6 +95,7 @@ class World:
         elif move is not Move.WAIT:
             [fate] = self.random.choices(["answered", "answer lost", "late"], [6, 1, 2])
             write = Write(one, candidate.record, asked_at=now, given_up=fate == "answer lost")
+            one.unsure = write.given_up
             self.flying.append(write)
             if fate != "late":
                 self.arrive(write)

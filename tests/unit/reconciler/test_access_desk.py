@@ -2,12 +2,13 @@
 
 import base64
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from graphmail.cluster import ClusterError
+from graphmail.cluster import ClusterError, ClusterUnavailable
 from graphmail.provider import Credential, CredentialKind, Provider, ProviderKey, ProviderState, WorkloadIdentity
 from graphmail.reconciler import AccessDesk, CredentialFiles
 from graphmail.reconciler.access import NoAccess
@@ -172,18 +173,52 @@ def listed(state: ProviderState) -> Provider:
     )
 
 
-async def test_a_secret_that_may_not_be_read_names_what_to_grant_and_may_be_there_all_the_same() -> None:
-    class Closed(Secrets):
-        async def secret(self, name: str) -> dict[str, Any] | None:
-            raise ClusterError(403, "Forbidden", 'User "a" cannot get resource "secrets" in API group ""')
+class Closed(Secrets):
+    """An API server that lets nobody read a Secret."""
 
-    missing = await refusal(desk(secrets=Closed()), resource(credentials={"source": "Secret", "secretName": "ann"}))
+    def __init__(self, answer: ClusterError) -> None:
+        super().__init__()
+        self.answer = answer
+
+    async def secret(self, name: str) -> dict[str, Any] | None:
+        raise self.answer
+
+
+async def test_a_secret_that_may_not_be_read_names_what_to_grant_and_may_be_there_all_the_same() -> None:
+    closed = Closed(ClusterError(403, "Forbidden", 'User "a" cannot get resource "secrets" in API group ""'))
+
+    missing = await refusal(desk(secrets=closed), resource(credentials={"source": "Secret", "secretName": "ann"}))
 
     assert missing.unreadable
     assert missing.verdict.awaits_credentials
     assert "may not read Secret ann in namespace mail: name it in the chart's value rbac.credentialSecrets" in str(
         missing
     )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [ClusterError(401, "Unauthorized", "Unauthorized"), ClusterError(403, "Forbidden", "a webhook says no")],
+    ids=["the token is not taken", "a webhook forbids it"],
+)
+async def test_a_secret_that_is_not_shown_for_any_other_reason_may_be_there_all_the_same(answer: ClusterError) -> None:
+    asked, of_secret = desk(secrets=Closed(answer)), resource(credentials={"source": "Secret", "secretName": "ann"})
+
+    missing = await refusal(asked, of_secret)
+    with pytest.raises(NoAccess) as unmarked:
+        await asked.mark(of_secret, now=datetime(2026, 3, 1, tzinfo=UTC), lasts=timedelta(seconds=30))
+
+    assert missing.unreadable
+    assert unmarked.value.unreadable
+    assert str(missing).endswith(
+        f"does not let the operator read Secret ann in namespace mail, and is asked again: {answer}"
+    )
+
+
+async def test_while_the_api_server_is_away_nothing_is_said_of_a_secret() -> None:
+    away = Closed(ClusterUnavailable(503, "ServiceUnavailable", "later"))
+    with pytest.raises(ClusterUnavailable):
+        await desk(secrets=away).of(resource(credentials={"source": "Secret", "secretName": "ann"}))
 
 
 @pytest.mark.parametrize("url", [None, "https://mail.example.com/lifecycle"], ids=["not reached yet", "reached"])

@@ -8,6 +8,7 @@ import pytest
 
 from graphmail.graph import GraphRefused, Marker, Meaning, Subscription
 from graphmail.reconciler.listings import KEPT, Listings
+from support.loose_ends import no_loose_ends
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 OURS, ANOTHERS = Marker("here", "p1", "inbox"), Marker("there", "p1", "inbox")
@@ -102,3 +103,17 @@ async def test_an_old_list_counts_for_nothing(ask: Ask) -> None:
     await ask(read)
     await ask(read, now=NOW + KEPT + timedelta(seconds=1))
     assert read.begun == 2
+
+
+async def test_a_reading_that_fails_after_everybody_has_left_is_no_surprise(ask: Ask) -> None:
+    failing, working = Reader(), Reader(listed("mine", OURS))
+    failing.error = GraphRefused(Meaning.TRANSIENT, "not now")
+    working.may.set()
+    with no_loose_ends():
+        first = asyncio.ensure_future(ask(failing))
+        await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        failing.may.set()
+        assert [found.id for found in await ask(working, now=LATER, since=LATER)] == ["mine"]
+        del first, failing

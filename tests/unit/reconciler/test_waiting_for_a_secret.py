@@ -12,6 +12,7 @@ from graphmail.observability.metrics import Metrics
 from graphmail.reconciler.secret_marks import SecretMarks
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.model import write_time
+from support.loose_ends import no_loose_ends
 from support.reconciling import CREDENTIAL, NOW, Microsoft, Play, Reply, holding
 
 LASTS = timedelta(seconds=30)
@@ -95,3 +96,22 @@ async def test_a_secret_that_could_not_be_read_is_read_again_by_the_next_who_ask
         await marks.of("own", now=NOW, lasts=LASTS)
     reading.refusal = None
     assert await marks.of("own", now=NOW, lasts=LASTS) == "mark of own"
+
+
+async def test_a_reading_that_fails_after_everybody_has_left_is_no_surprise() -> None:
+    may_fail = asyncio.Event()
+
+    async def read(_name: str) -> str:
+        await may_fail.wait()
+        raise ClusterUnavailable(0, "TimeoutError", "away")
+
+    marks = SecretMarks(read)
+    with no_loose_ends():
+        waiting = asyncio.create_task(marks.of("own", now=NOW, lasts=LASTS))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        [reading] = (task for task in asyncio.all_tasks() if task.get_name() == "mark of Secret own")
+        may_fail.set()
+        await asyncio.wait([reading])
+        del marks, waiting, reading

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from graphmail.resource import Condition, FolderState, FolderSubscription, GraphMailSubscription, Status
-from graphmail.resource.model import write_time
+from graphmail.resource.model import read_moment, write_time
+from support import moments
 
 EXPIRY = datetime(2026, 3, 7, 15, 16, 17, tzinfo=UTC)
 
@@ -50,6 +51,33 @@ def test_what_is_left_out_has_the_defaults_that_the_design_names() -> None:
 )
 def test_a_status_that_makes_no_sense_counts_as_none(status: dict[str, Any]) -> None:
     assert GraphMailSubscription.parse(body(**status)).status == Status()
+
+
+@pytest.mark.parametrize("moment", [*moments.BEYOND_UTC, *moments.MEANINGLESS])
+def test_a_moment_that_nobody_can_read_costs_neither_the_rest_of_the_status_nor_the_condition(moment: str) -> None:
+    audited = {"type": "Audited", "status": "True", "reason": "ByHand", "message": "", "lastTransitionTime": moment}
+    lost = {"expirationTime": moment, "nextAttemptTime": moment}
+    status = GraphMailSubscription.parse(body(subscriptionID="sub-1", conditions=[audited], **lost)).status
+    assert (status.subscription_id, status.expiration_time, status.next_attempt_time) == ("sub-1", None, None)
+    [condition] = status.model_dump(mode="json", by_alias=True)["conditions"]
+    assert condition["lastTransitionTime"] == "1970-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("text", [None, "", "soon", "2026-03-07", "2026-03-07T15:16:17", *moments.BEYOND_UTC])
+def test_what_tells_no_moment_of_utc_tells_none(text: str | None) -> None:
+    assert read_moment(text) is None
+
+
+def test_a_moment_of_an_annotation_is_told_in_utc() -> None:
+    moment = read_moment("2026-03-07T16:16:17+01:00")
+    assert moment == EXPIRY
+    assert moment.tzinfo is UTC
+
+
+@pytest.mark.parametrize("spec", [{}, {"spec": None}, {"spec": []}], ids=["missing", "null", "a list"])
+def test_a_resource_without_a_spec_is_refused_as_any_other_that_the_crd_would_refuse(spec: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="tenant"):
+        GraphMailSubscription.parse({"metadata": body()["metadata"]} | spec)
 
 
 @pytest.mark.parametrize("status", [None, {}, "garbage", ["garbage"], 7])
