@@ -23,6 +23,7 @@ from graphmail.reconciler.access import AccessDesk, NoAccess
 from graphmail.reconciler.acting import DEEDS, GIVE_UP, Acting
 from graphmail.reconciler.held import current_held
 from graphmail.reconciler.journal import Announcer, Journal
+from graphmail.reconciler.later import Later
 from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.settling import Done, Settling
 from graphmail.reconciler.signed_in import Job, SignedIn
@@ -43,14 +44,6 @@ CHECKS_A_TICK = 30
 _CARRIES_ON = "the work on a mailbox; what exists is kept alive meanwhile, and the rest waits"
 _MAY_CREATE = frozenset({Action.CREATE, Action.RENEW, Action.VERIFY, Action.REPLACE})
 """All but the first make a new subscription where they find the old one lost."""
-
-
-class Later(Exception):
-    """The work cannot be done now, through no fault of the mailbox: look again soon, or then, and change nothing."""
-
-    def __init__(self, again_at: datetime | None = None) -> None:
-        super().__init__()
-        self.again_at = again_at
 
 
 class Reconciler:
