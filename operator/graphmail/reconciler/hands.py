@@ -79,7 +79,7 @@ class Hands:
             instead_of: the subscription that the new one replaces; it is never taken for the new one.
         """
         if job.unknown_since is not None:
-            found = [one for one in await self._marked(job, caller) if one.id != instead_of]
+            found = [one for one in await self._left(job, caller) if one.id != instead_of]
             if found:
                 newest, *others = found
                 leftovers = tuple(spare.id for spare in others)
@@ -180,10 +180,11 @@ class Hands:
     async def delete(self, job: Job, caller: SignedIn) -> Result:
         """Delete the subscription, and any that an unanswered create may have left."""
         named = job.resource.status.subscription_id
-        doomed = set() if named is None or await self._misnamed(job, caller) else {named}
+        spared = named is None or job.others(named) or await self._misnamed(job, caller)
+        doomed = set() if named is None or spared else {named}
         if job.unknown_since is not None:
-            doomed |= {found.id for found in await self._marked(job, caller)}
-        for subscription_id in sorted(found for found in doomed if not job.others(found)):
+            doomed |= {found.id for found in await self._left(job, caller)}
+        for subscription_id in sorted(doomed):
             await self.discard(caller, subscription_id)
         return Result(Deed.DELETE, None)
 
@@ -222,16 +223,11 @@ class Hands:
 
     def _not_ours(self, job: Job, found: Subscription) -> str:
         """Why a subscription is not this mailbox's; empty when it is (design: application, resource and URL are checked)."""
-        credential = job.access.credential
-        if holder := job.others(found.id):
-            return f"resource {holder} holds it"
         marker = read_marker(found.notification_url)
         if marker is not None and marker != self.marker(job.resource):
             return "its marker is another one's"
-        if found.application_id and found.application_id.lower() != credential.client_id.lower():
-            return "it belongs to another application"
-        if not _watches(found.resource, job.resource):
-            return f"it watches {found.resource}"
+        if refusal := _serves_another(job, found):
+            return refusal
         if without_marker(found.notification_url) not in self._served_urls(job.resource):
             return "it delivers to another URL"
         return ""
@@ -240,8 +236,16 @@ class Hands:
         also = self._product_url if resource.mirrored else None
         return {resource.spec.notification_url, also}
 
+    async def _left(self, job: Job, caller: SignedIn) -> list[Subscription]:
+        """What an unanswered create may have left of this mailbox, newest expiry first.
+
+        The marker names provider and folder. A provider may have had another mailbox, whose subscription carries the same one, and lives
+        until its own resource lets go of it. To which URL it delivers does not matter: that may have changed since, and PATCH moves it.
+        """
+        return [found for found in await self._marked(job, caller) if not _serves_another(job, found)]
+
     async def _marked(self, job: Job, caller: SignedIn) -> list[Subscription]:
-        """The subscriptions that carry this mailbox's marker, newest expiry first. Absence from a list proves nothing."""
+        """The subscriptions that carry this provider's and folder's marker, newest expiry first. Absence from a list proves nothing."""
 
         async def collect(graph: GraphClient, how: How) -> list[Subscription]:
             return [found async for found in graph.list_all(token=how["token"], spender=how["spender"])]
@@ -322,6 +326,17 @@ def _is_anothers(found: Subscription, ours: GraphMailSubscription) -> bool:
     """What the status names serves another provider, or, where somebody has edited the status, another mailbox or folder."""
     elsewhere = bool(found.resource) and edited(ours) and not _watches(found.resource, ours)
     return elsewhere or marks_another(ours, found.notification_url)
+
+
+def _serves_another(job: Job, found: Subscription) -> str:
+    """Why a subscription is another mailbox's, whatever its URL says; empty when it is this one's."""
+    if holder := job.others(found.id):
+        return f"resource {holder} holds it"
+    if found.application_id and found.application_id.lower() != job.access.credential.client_id.lower():
+        return "it belongs to another application"
+    if not _watches(found.resource, job.resource):
+        return f"it watches {found.resource}"
+    return ""
 
 
 def _watches(resource: str, ours: GraphMailSubscription) -> bool:
