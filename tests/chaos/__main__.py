@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from chaos.campaign import Ground, Outcome, open_ground, orders, strike, undisturbed
@@ -21,6 +21,8 @@ from localstack.toolchain import CLUSTER_TOOLS, Toolchain
 
 TIMES = 3
 """A call that a deed makes more often is struck the first three times."""
+MOST_MISSED = 0.2
+"""Of all blows. Some calls (a watch that begins anew, an event, the second time of a poll) a run makes oftener than another one."""
 
 
 def main() -> None:
@@ -37,7 +39,7 @@ def main() -> None:
     options.state_dir.mkdir(parents=True)
     outcomes = asyncio.run(_campaign(options.state_dir.absolute(), scenarios, options.jobs, 24 if options.quick else 1))
     if not _told(outcomes):
-        raise LocalStackError("not every blow was survived")
+        raise LocalStackError("not every blow was survived, or too many did not strike")
 
 
 async def _campaign(state_dir: Path, scenarios: Sequence[Scenario], jobs: int, every: int) -> list[Outcome]:
@@ -66,12 +68,16 @@ def _tell(outcome: Outcome) -> None:
     say(f"  {what}: {outcome.trouble or 'the point was not passed this time; the end was the same'}")
 
 
-def _told(outcomes: Iterable[Outcome]) -> bool:
-    struck = [outcome for outcome in outcomes if outcome.struck or outcome.trouble]
+def _told(blows: Sequence[Outcome]) -> bool:
+    struck = [outcome for outcome in blows if outcome.struck or outcome.trouble]
     survived = [outcome for outcome in struck if not outcome.trouble]
+    missed = len(blows) - len(struck)
+    say(f"{missed} of {len(blows)} blows did not strike: their point was not passed again")
+    if missed > MOST_MISSED * len(blows):
+        say(f"that is more than {MOST_MISSED:.0%}: too little of the campaign was done")
     points = {(outcome.scenario, outcome.order.point) for outcome in struck}
     print(json.dumps({"points": len(points), "runs": len(struck), "survived": len(survived)}), flush=True)
-    return len(survived) == len(struck) > 0
+    return len(survived) == len(struck) > 0 and missed <= MOST_MISSED * len(blows)
 
 
 if __name__ == "__main__":

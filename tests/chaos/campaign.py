@@ -149,7 +149,7 @@ class World:
         """What a dead process's claim, or its intent, would make the next one wait for is over."""
         self.stage.product.run(_CLAIMS_OVER)
         status = (self.stage.resource(self.row) or {}).get("status", {})
-        if "pendingCreateTime" in status and not self.stage.product.run(_NAMED, self.row.id):
+        if "pendingCreateTime" in status:
             begun = datetime.fromisoformat(status["pendingCreateTime"]) - timedelta(minutes=3)
             patch = json.dumps({"status": {"pendingCreateTime": write_time(begun)}})
             self.stage.kubectl("patch", "gms", self.row.name, "--subresource=status", "--type=merge", "-p", patch)

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from graphsim.coverage import Ledger
 from graphsim.disclosure import Shown, search
 from support.stage import Row, Stage
 
@@ -29,6 +30,10 @@ class End:
     abandoned: int
     gaps: int
     """How often the mailbox was without a live subscription since its account was opened, by the simulator's count."""
+    doubled: int
+    """How many subscriptions too many it had at most since then, for however short a time."""
+    elsewhere: int
+    """Subscriptions that Graph holds for any other mailbox."""
 
     @property
     def well(self) -> bool:
@@ -52,6 +57,8 @@ class End:
 def read_end(stage: Stage, row: Row) -> End:
     """How that mailbox stands now."""
     live = {found.id: found for found in stage.live(row)}
+    world, ledger = stage.simulator.world, account(stage, row)
+    now = world.clock.now()
     resource = stage.resource(row) or {}
     status = resource.get("status", {})
     stated = {
@@ -70,7 +77,9 @@ def read_end(stage: Stage, row: Row) -> End:
         claimed=sum(claim["until"] is not None for claim in claims),
         unsettled=[action for claim in claims for action in claim["unsettled"]],
         abandoned=len(stage.product.run("SELECT FROM graphmail.abandoned WHERE provider_id = %s", row.id)),
-        gaps=_gaps(stage, row),
+        gaps=len(ledger.gaps(now)) if ledger else 0,
+        doubled=max((spare.most for spare in ledger.duplicates(now)), default=0) if ledger else 0,
+        elsewhere=len(world.subscriptions) - len(live),
     )
 
 
@@ -91,10 +100,10 @@ def _moment(subscription_id: str | None, expires_at: datetime | None) -> tuple[s
     return (subscription_id, int(expires_at.timestamp()) if expires_at else 0) if subscription_id else None
 
 
-def _gaps(stage: Stage, row: Row) -> int:
-    world = stage.simulator.world
-    account = world.coverage.accounts().get(row.mailbox.user_id)
-    return len(account.mailbox.gaps(world.clock.now())) if account else 0
+def account(stage: Stage, row: Row) -> Ledger | None:
+    """The simulator's account of that mailbox, where it is watched."""
+    found = stage.simulator.world.coverage.accounts().get(row.mailbox.user_id)
+    return found.mailbox if found else None
 
 
 def _seconds(moment: str) -> int:

@@ -13,6 +13,8 @@ from support.stage import Row, Stage
 FORCED = "2026-01-01T00:00:00Z"
 """The value of the annotation by which a renewal is forced."""
 SEVERAL_FOLDERS = {"GRAPHMAIL_MULTI_FOLDER": "true"}
+COMPARING_SELDOM = {"GRAPHMAIL_MIRROR_COMPARE_SECONDS": "10", "GRAPHMAIL_MIRROR_POLL_SECONDS": "2.5"}
+"""The new mailbox's resource is made by the cheap question, before the comparison finds the one of the mailbox before."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,14 @@ async def _take_another_folder(stage: Stage, row: Row) -> None:
     stage.product.set_config(row.id, folder_filters='["Inbox", "SentItems"]')
 
 
+async def _move(stage: Stage, row: Row) -> None:
+    """The provider's row names another mailbox. What was subscribed before goes with the resource of the one that it named."""
+    elsewhere = stage.add_app_only()
+    stage.product.delete_provider(elsewhere.id)
+    stage.product.set_provider(row.id, mailbox=elsewhere.address)
+    row.address, row.mailbox = elsewhere.address, elsewhere.mailbox
+
+
 def _covered(end: End, subscriptions: int = 1) -> bool:
     return end.well and end.known_alike and len(end.live) == subscriptions
 
@@ -112,6 +122,10 @@ def _replaced(end: End, before: str | None) -> bool:
 
 def _replaced_without_a_gap(end: End, before: str | None) -> bool:
     return _replaced(end, before) and not end.gaps
+
+
+def _moved(end: End, before: str | None) -> bool:
+    return _replaced(end, before) and not end.elsewhere
 
 
 def _deleted(end: End, _before: str | None) -> bool:
@@ -136,6 +150,7 @@ SCENARIOS = (
     Scenario("adopt", False, _subscribe, lambda end, before: _covered(end) and end.live == [before]),
     Scenario("replace", True, _rotate_client_state, _replaced_without_a_gap),
     Scenario("replace where twins are refused", True, _rotate_where_twins_are_refused, _replaced),
+    Scenario("move", True, _move, _moved, Stage.add_app_only, COMPARING_SELDOM),
     Scenario("delete", True, _deactivate, _deleted),
     Scenario("create by hand", False, _nothing, lambda end, _: _covered(end), _by_hand),
     Scenario("renew by hand", True, _force, _renewed, _by_hand),
@@ -166,4 +181,6 @@ def facts(end: End, before: str | None, *, lost: bool) -> dict[str, Any]:
         "unsettled": [] if lost else end.unsettled,
         "abandoned": end.abandoned,
         "gaps": end.gaps,
+        "doubled": end.doubled,
+        "elsewhere": end.elsewhere,
     }

@@ -29,8 +29,8 @@ DEEDS = {
     Action.DELETE: Deed.DELETE,
     Action.CHECK_DELIVERY: Deed.CHECK_DELIVERY,
 }
-_HARMLESS = frozenset({Action.VERIFY, Action.ADOPT, Action.CHECK_DELIVERY})
-"""What only reads: an answer that is lost leaves nothing behind."""
+_DELETES = frozenset({Action.REPLACE, Action.DELETE})
+"""What may have deleted when it is given up: whether anything is left is asked before all else."""
 
 
 class Acting:
@@ -63,10 +63,16 @@ class Acting:
             result = Result(DEEDS[action], current_held(job.resource), verdict=verdict, looked_up=job.adopts)
         except TimeoutError:
             verdict = waiting("GraphUnavailable", f"Graph did not answer within {GIVE_UP.seconds} seconds")
-            held = current_held(job.resource)
-            result = Result(DEEDS[action], held, verdict=verdict, unknown=action not in _HARMLESS)
+            unknown = job.creates.sent or action in _DELETES
+            result = Result(DEEDS[action], current_held(job.resource), verdict=verdict, unknown=unknown)
         observed = job.access.credential.fingerprint
-        result = replace(result, tokens=caller.tokens, signed_in=caller.signed_in, observed_credential=observed)
+        result = replace(
+            result,
+            tokens=caller.tokens,
+            signed_in=caller.signed_in,
+            observed_credential=observed,
+            settled=not result.unknown and not job.creates.unanswered,
+        )
         return self._weighed(job, result), caller
 
     async def _do(self, job: Job, caller: SignedIn, action: Action, *, delete_first: bool) -> Result:

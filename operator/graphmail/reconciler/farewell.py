@@ -12,9 +12,10 @@ from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Metrics
 from graphmail.provider import ProviderState
 from graphmail.reconciler.journal import Announcer, Journal
+from graphmail.reconciler.later import Later
 from graphmail.reconciler.result import Verdict
 from graphmail.reconciler.verdicts import awaiting_credentials
-from graphmail.reconciler.work import Later, Reconciler
+from graphmail.reconciler.work import Reconciler
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.conditions import ConditionType
 

@@ -23,6 +23,7 @@ from graphmail.graph import (
 )
 from graphmail.provider import CredentialKind
 from graphmail.reconciler.held import current_held, edited, held_of, known_grant, known_state, marks_another, replacing
+from graphmail.reconciler.later import Later
 from graphmail.reconciler.listings import Listings
 from graphmail.reconciler.result import Checked, Deed, Result
 from graphmail.reconciler.signed_in import How, Job, SignedIn
@@ -78,12 +79,11 @@ class Hands:
         Args:
             instead_of: the subscription that the new one replaces; it is never taken for the new one.
         """
-        if job.unknown_since is not None:
-            found = [one for one in await self._marked(job, caller) if one.id != instead_of]
-            if found:
-                newest, *others = found
-                leftovers = tuple(spare.id for spare in others)
-                return Result(Deed.CREATE, held_of(newest), leftovers=leftovers, note="found after a lost answer")
+        found = await self._left(job, caller, beside=instead_of)
+        if found:
+            newest, *others = found
+            leftovers = tuple(spare.id for spare in others)
+            return Result(Deed.CREATE, held_of(newest), leftovers=leftovers, note="found after a lost answer")
         if not await job.may_create():
             verdict = waiting("StoreAway", "a create waits until Postgres and the API server are back")
             return Result(Deed.CREATE, None, verdict=verdict)
@@ -139,17 +139,20 @@ class Hands:
             raise
 
     async def verify(self, job: Job, caller: SignedIn) -> Result:
-        """Ask Graph whether the subscription lives; a lost one is created anew at once (design, rule 4)."""
+        """Ask Graph whether the subscription lives; a lost one is created anew at once (design, rule 4).
+
+        Beside one that lives, what a lost create has made is a twin.
+        """
         status = job.resource.status
         if status.subscription_id is None:
             return await self.create(job, caller)
         found = await self._get(caller, status.subscription_id)
         if found is None or _is_anothers(found, job.resource):
             return await self._recreate(job, caller)
-        known = current_held(job.resource)
-        return Result(
-            Deed.VERIFY, held_of(found, granted_at=known_grant(known, found), client_state=known_state(known))
-        )
+        known, begun = current_held(job.resource), status.pending_create_time is not None
+        twins = await self._left(job, caller, beside=found.id) if begun else []
+        held = held_of(found, granted_at=known_grant(known, found), client_state=known_state(known))
+        return Result(Deed.VERIFY, held, leftovers=tuple(twin.id for twin in twins))
 
     async def check_delivery(self, job: Job, caller: SignedIn) -> Result:
         """Ask for the newest message. What Graph does not say is no failure of the subscription: it is asked again another time."""
@@ -180,12 +183,12 @@ class Hands:
     async def delete(self, job: Job, caller: SignedIn) -> Result:
         """Delete the subscription, and any that an unanswered create may have left."""
         named = job.resource.status.subscription_id
-        doomed = set() if named is None or await self._misnamed(job, caller) else {named}
-        if job.unknown_since is not None:
-            doomed |= {found.id for found in await self._marked(job, caller)}
-        for subscription_id in sorted(found for found in doomed if not job.others(found)):
+        spared = named is None or job.others(named) or await self._misnamed(job, caller)
+        doomed = set() if named is None or spared else {named}
+        doomed |= {found.id for found in await self._left(job, caller, beside=named)}
+        for subscription_id in sorted(doomed):
             await self.discard(caller, subscription_id)
-        return Result(Deed.DELETE, None)
+        return Result(Deed.DELETE, None, open_elsewhere=job.creates.elsewhere)
 
     async def discard(self, caller: SignedIn, subscription_id: str) -> None:
         """Delete one subscription; one that is gone already is as good."""
@@ -222,16 +225,11 @@ class Hands:
 
     def _not_ours(self, job: Job, found: Subscription) -> str:
         """Why a subscription is not this mailbox's; empty when it is (design: application, resource and URL are checked)."""
-        credential = job.access.credential
-        if holder := job.others(found.id):
-            return f"resource {holder} holds it"
         marker = read_marker(found.notification_url)
         if marker is not None and marker != self.marker(job.resource):
             return "its marker is another one's"
-        if found.application_id and found.application_id.lower() != credential.client_id.lower():
-            return "it belongs to another application"
-        if not _watches(found.resource, job.resource):
-            return f"it watches {found.resource}"
+        if refusal := _serves_another(job, found):
+            return refusal
         if without_marker(found.notification_url) not in self._served_urls(job.resource):
             return "it delivers to another URL"
         return ""
@@ -240,8 +238,30 @@ class Hands:
         also = self._product_url if resource.mirrored else None
         return {resource.spec.notification_url, also}
 
+    async def _left(self, job: Job, caller: SignedIn, *, beside: str | None) -> list[Subscription]:
+        """What unanswered creates have left for this mailbox, newest expiry first.
+
+        The marker names provider and folder. A provider may have had another mailbox, whose subscription carries the same one, and lives
+        until its own resource lets go of it. To which URL it delivers does not matter: that may have changed since, and PATCH moves it.
+
+        Args:
+            beside: a subscription that is known.
+
+        Raises:
+            Later: nothing is there yet, and what was sent may still arrive.
+        """
+        if job.unknown_since is None:
+            return []
+        marked = await self._marked(job, caller)
+        found = [one for one in marked if one.id != beside and not _serves_another(job, one)]
+        if not found and job.unknown_until is not None and job.now < job.unknown_until:
+            raise Later(job.unknown_until)
+        job.creates.answered()
+        job.creates.elsewhere = any(one not in found and one.id != beside and not job.others(one.id) for one in marked)
+        return found
+
     async def _marked(self, job: Job, caller: SignedIn) -> list[Subscription]:
-        """The subscriptions that carry this mailbox's marker, newest expiry first. Absence from a list proves nothing."""
+        """The subscriptions that carry this provider's and folder's marker, newest expiry first. Absence from a list proves nothing."""
 
         async def collect(graph: GraphClient, how: How) -> list[Subscription]:
             return [found async for found in graph.list_all(token=how["token"], spender=how["spender"])]
@@ -275,7 +295,19 @@ class Hands:
             lifecycle_notification_url=spec.lifecycle_notification_url,
             client_state=job.access.client_state,
         )
-        return await caller.call(lambda graph, how: graph.create(request, **how))
+
+        async def post(graph: GraphClient, how: How) -> Subscription:
+            job.creates.begins()
+            try:
+                made = await graph.create(request, **how)
+            except GraphError as error:
+                if error.meaning is not Meaning.OUTCOME_UNKNOWN:
+                    job.creates.answered()
+                raise
+            job.creates.answered()
+            return made
+
+        return await caller.call(post)
 
     async def _patch(self, job: Job, caller: SignedIn, subscription_id: str) -> Result:
         """Extend it, and move it to the wanted URL. An endpoint that does not answer must not cost the subscription its life."""
@@ -322,6 +354,17 @@ def _is_anothers(found: Subscription, ours: GraphMailSubscription) -> bool:
     """What the status names serves another provider, or, where somebody has edited the status, another mailbox or folder."""
     elsewhere = bool(found.resource) and edited(ours) and not _watches(found.resource, ours)
     return elsewhere or marks_another(ours, found.notification_url)
+
+
+def _serves_another(job: Job, found: Subscription) -> str:
+    """Why a subscription is another mailbox's, whatever its URL says; empty when it is this one's."""
+    if holder := job.others(found.id):
+        return f"resource {holder} holds it"
+    if found.application_id and found.application_id.lower() != job.access.credential.client_id.lower():
+        return "it belongs to another application"
+    if not _watches(found.resource, job.resource):
+        return f"it watches {found.resource}"
+    return ""
 
 
 def _watches(resource: str, ours: GraphMailSubscription) -> bool:

@@ -99,6 +99,10 @@ class Result:
     """Subscriptions to be deleted at Graph once the new one is on record: create before delete (design, rule 2)."""
     unknown: bool = False
     """A create may have been committed, and its answer is lost: it is looked up before another one (design, rule 3)."""
+    settled: bool = False
+    """Of no create, in this work or before it, is it unknown any more what came of it."""
+    open_elsewhere: bool = False
+    """What a lost create has made is left to another resource of the same provider, which is to look for it as well."""
     looked_up: str | None = None
     """The subscription that the row names, and that was asked for at Graph."""
     refused: str = ""

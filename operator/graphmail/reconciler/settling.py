@@ -178,7 +178,8 @@ class Settling:
         if awaiting or not done.result.attempted or not self._journal.has_row(done.resource):
             return True
         outcome = self._journal.outcome(done.resource, after, done.result, several=self._policy.several_folders)
-        return await self._journal.record(entry, done.claim, outcome, settled=not done.result.unknown)
+        settled = (done.result.settled or done.result.success) and not done.result.open_elsewhere
+        return await self._journal.record(entry, done.claim, outcome, settled=settled)
 
     async def _undo(self, done: Done) -> None:
         """Another holder took the claim over: what was created here must not stay (design, rule 1)."""

@@ -1,7 +1,7 @@
 """One piece of work at Graph, and Graph as it is called for it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypedDict, TypeVar
 
@@ -15,6 +15,26 @@ T = TypeVar("T")
 
 async def _always() -> bool:
     return True
+
+
+@dataclass(slots=True)
+class Creates:
+    """What is known of the creates for a mailbox while work on it goes on. It stands whatever ends the work."""
+
+    unanswered: bool = False
+    """One may have been committed of which nobody knows: begun before this work, or in it."""
+    sent: bool = False
+    """One may have been sent in this work, and its answer is not known."""
+    elsewhere: bool = False
+    """There is one that nobody holds, and it serves another mailbox of the same provider."""
+
+    def begins(self) -> None:
+        """One is about to be sent."""
+        self.unanswered = self.sent = True
+
+    def answered(self) -> None:
+        """What became of it is known, as of all before it."""
+        self.unanswered = self.sent = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +55,9 @@ class Job:
     """Asked right before a create: False while a store is away: a new subscription could not be written down."""
     unknown_since: datetime | None = None
     """An earlier create, begun before this, may have been committed: look for its subscription before making another one."""
+    unknown_until: datetime | None = None
+    """Until then what that create has sent may still arrive: absence proves nothing."""
+    creates: Creates = field(default_factory=Creates)
     others: Callable[[str], str | None] = lambda _: None
     """The name of another resource that holds a subscription, if there is one."""
     adopts: str | None = None

@@ -115,9 +115,16 @@ def _attempt(seen: GraphMailSubscription, result: Result, around: Surroundings) 
     return {
         "next_attempt_time": around.retry_at,
         "consecutive_failures": 0 if result.success else before.consecutive_failures + int(counted),
-        "pending_create_time": min(before.pending_create_time or around.now, around.now) if result.unknown else None,
+        "pending_create_time": _pending(before, result, around),
         "last_handled_renewal": answered or before.last_handled_renewal,
     }
+
+
+def _pending(before: Status, result: Result, around: Surroundings) -> datetime | None:
+    """A create that got no answer is waited for from now on. Of an earlier one nothing is known until it was looked for."""
+    if result.unknown:
+        return around.now
+    return None if result.settled else before.pending_create_time
 
 
 def _looked_up(result: Result) -> bool:

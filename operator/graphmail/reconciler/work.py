@@ -23,9 +23,11 @@ from graphmail.reconciler.access import AccessDesk, NoAccess
 from graphmail.reconciler.acting import DEEDS, GIVE_UP, Acting
 from graphmail.reconciler.held import current_held
 from graphmail.reconciler.journal import Announcer, Journal
+from graphmail.reconciler.later import Later
+from graphmail.reconciler.lost_creates import unknown_creates
 from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.settling import Done, Settling
-from graphmail.reconciler.signed_in import Job, SignedIn
+from graphmail.reconciler.signed_in import Creates, Job, SignedIn
 from graphmail.reconciler.turns import Hurried, Turns, told_to_wait
 from graphmail.reconciler.urgency import covered_until, urgency
 from graphmail.reconciler.verdicts import verdict_of
@@ -43,14 +45,6 @@ CHECKS_A_TICK = 30
 _CARRIES_ON = "the work on a mailbox; what exists is kept alive meanwhile, and the rest waits"
 _MAY_CREATE = frozenset({Action.CREATE, Action.RENEW, Action.VERIFY, Action.REPLACE})
 """All but the first make a new subscription where they find the old one lost."""
-
-
-class Later(Exception):
-    """The work cannot be done now, through no fault of the mailbox: look again soon, or then, and change nothing."""
-
-    def __init__(self, again_at: datetime | None = None) -> None:
-        super().__init__()
-        self.again_at = again_at
 
 
 class Reconciler:
@@ -273,25 +267,36 @@ class Reconciler:
             spender = replace(spender, app=access.credential.client_id)
             turn.give_back(used=False)
         step = self._named_by_row(entry, step, access)
+        now = self._now()
+        unknown = unknown_creates(step.resource, claim, now)
         job = Job(
             resource=step.resource,
             access=access,
-            now=self._now(),
+            now=now,
             spender=spender,
             turn=turn,
             learn=self._turns.learn,
             others=partial(self._other, entry),
             adopts=_adopts(step, access),
             may_create=partial(self._may_create, entry, step, claim),
-            unknown_since=_unknown_since(step, claim, self._now()),
+            unknown_since=unknown.since,
+            unknown_until=unknown.until,
+            creates=Creates(unanswered=unknown.since is not None),
         )
         try:
             result, signed_in = await self._act(entry, step, job, until)
         except BaseException:
-            await self._settling.give_back(claim, unfinished=True)
+            await self._abandon(entry, step, claim, job)
             raise
         entry.begun_here = entry.begun_here and result.unknown
         return Done(step, resource, result, claim, signed_in)
+
+    async def _abandon(self, entry: Entry, step: Step, claim: Claim | None, job: Job) -> None:
+        """Word of a create that got no answer is left for whoever comes next. Where it cannot be, the claim stands until what was sent has
+        arrived, and ends by itself."""
+        if job.creates.sent and not await self._settling.intend(entry, step):
+            return
+        await self._settling.give_back(claim, unfinished=True)
 
     async def _act(self, entry: Entry, step: Step, job: Job, until: float) -> tuple[Result, SignedIn]:
         """What must delete first begins with enough time left to create: else it is begun anew, under another claim."""
@@ -317,7 +322,7 @@ class Reconciler:
         begun = view(entry.resource, step.folder).status.pending_create_time
         # What is further in the future was written by nobody who creates.
         if not entry.begun_here and begun is not None and abs(self._now() - begun) < GIVE_UP:
-            raise Later
+            raise Later(begun + GIVE_UP)
         if not await self._settling.begin(entry, step):
             raise Later(entry.status_pause.lasts_until(self._now()))
         return True
@@ -466,15 +471,6 @@ class Reconciler:
         standing = self._stores.standing
         if standing is not Standing.HOLDS and not (standing is Standing.STOOD_IN_FOR and claim is not None):
             raise Later
-
-
-def _unknown_since(step: Step, claim: Claim | None, now: datetime) -> datetime | None:
-    """After this, nothing of what was begun and never answered can be sent any more; None: nothing was."""
-    pending = step.resource.status.pending_create_time
-    moments = [min(pending, now) + timedelta(seconds=1)] if pending is not None else []
-    if claim is not None and claim.unfinished:
-        moments.append((claim.unfinished_since or claim.until) + GIVE_UP)
-    return max(moments, default=None)
 
 
 def _as_claimed(access: Access, claim: Claim | None) -> Access:

@@ -1,10 +1,12 @@
 """Graph's list of subscriptions proves nothing by what it leaves out: after a lost answer nothing is doubled and nothing is lost."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from graphmail.reconciler import lost_creates
 from graphsim.client import SimulatorControl
 from support.stage import Row, Stage, condition_reason
 from support.waiting import eventually
@@ -52,7 +54,10 @@ async def test_what_a_lost_answer_made_is_found_behind_empty_pages(stage: Stage,
 
 
 @pytest.mark.usefixtures("no_retry")
-async def test_what_the_list_leaves_out_is_found_by_the_refusal_of_its_twin(stage: Stage) -> None:
+async def test_what_the_list_leaves_out_is_found_by_the_refusal_of_its_twin(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lost_creates, "ARRIVES", timedelta(seconds=1))
     await steer(stage, "change_settings", list_omits_share=1.0, duplicates="refuse")
     row = await lose_the_answer(stage, LOST["a gateway that gave up"])
     async with stage.operator():

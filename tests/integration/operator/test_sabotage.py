@@ -1,6 +1,6 @@
-"""What the campaigns look at can be seen to fail: the operator broken on purpose, in three places, and the simulator's account of it.
+"""What the campaigns look at can be seen to fail: the operator broken on purpose, in four places, and the simulator's account of it.
 
-An account that shows nothing of these three would show nothing of a true defect either. Each sabotage has its twin beside it, which finds
+An account that shows nothing of these would show nothing of a true defect either. Each sabotage has its twin beside it, which finds
 the same account clean.
 """
 
@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from chaos.ending import read_end
+from chaos.scenarios import facts
 from graphmail.reconciler import hands
 from graphmail.reconciler.hands import Hands
+from graphmail.reconciler.signed_in import Job
 from graphmail.reconciler.work import Reconciler
 from graphsim.coverage import Ledger
 from support.stage import Row, Stage
@@ -97,6 +100,30 @@ async def test_taking_what_the_list_leaves_out_for_lost_is_seen_by_the_twin(
             asked = stage.calls(row, "get")
             await eventually(lambda: stage.calls(row, "get") >= asked + 3, "asked three times more whether it lives")
     assert bool(doubled(stage, row)) is broken
+
+
+@BROKEN
+async def test_a_look_up_that_finds_nothing_is_seen_by_what_the_crash_campaign_compares(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, *, broken: bool
+) -> None:
+    """The sweep takes the twin away before long: only that there was one is left to see."""
+
+    async def blind(_: Hands, job: Job, *__: Any, **___: Any) -> list[Any]:
+        job.creates.answered()
+        return []
+
+    if broken:
+        monkeypatch.setattr(Hands, "_left", blind)
+    row = stage.add_app_only()
+    stage.simulator.world.watch(row.mailbox)
+    stage.fault("create", drop_connection=True, after_commit=True, count=1)
+    async with stage.operator():
+        await stage.status_of(row, lambda status: status["pendingCreateTime"], "the outcome is unknown")
+        stage.request_renewal(row, "now")
+        status = await stage.ready(row)
+        for spare in [found for found in stage.live(row) if found.id != status["subscriptionID"]]:
+            stage.simulator.world.end_subscription(spare, "deleted")
+    assert bool(facts(read_end(stage, row), None, lost=True)["doubled"]) is broken
 
 
 async def _all(graph: Any, how: dict[str, Any]) -> list[Any]:

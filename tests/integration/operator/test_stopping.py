@@ -2,10 +2,12 @@
 
 import asyncio
 import time
+from datetime import timedelta
 
 import pytest
 
 from graphmail import operating
+from graphmail.reconciler import lost_creates
 from support.stage import Stage
 from support.waiting import eventually
 
@@ -81,3 +83,28 @@ async def test_work_that_is_abandoned_while_it_is_written_down_keeps_nobody_out(
     async with stage.operator():
         await stage.covered_once(row)
     assert stage.calls(row, "create") == 1
+
+
+async def test_a_create_that_is_abandoned_without_an_answer_is_waited_for_by_who_comes_next(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Graph commits it after the next process has looked for it."""
+    monkeypatch.setattr(operating, "STOP_SECONDS", 0.1)
+    monkeypatch.setattr(lost_creates, "ARRIVES", timedelta(hours=1))
+    row = stage.add_delegated()
+    stage.endpoint.validating.clear()
+    stop = asyncio.Event()
+    operator = stage.start(stop, GRAPHMAIL_INSTALLATION="here")
+    await eventually(lambda: stage.endpoint.handshakes, "the create is under way")
+    stop.set()
+    await operator
+    assert stage.product.claimed() == 0
+    assert "pendingCreateTime" in (stage.resource(row) or {})["status"]
+    async with stage.operator(GRAPHMAIL_INSTALLATION="here"):
+        await eventually(lambda: stage.calls(row, "list"), "it is looked for")
+        url = f"{stage.endpoint.url}{stage.endpoint.path}?gms=here.{row.id}.inbox"
+        stage.subscribe(row, url=url)
+        stage.product.set_config(row.id, webhook_subscription_id=None, webhook_expires_at=None)
+        stage.request_renewal(row, "now")
+        await stage.covered_once(row)
+    assert len(stage.endpoint.handshakes) == 1

@@ -13,7 +13,12 @@ from support.reconciling import HELD, HOOK, Microsoft, Play, Reply
 Run = Callable[[Any], Any]
 PAGES = 100
 """Of 10,000 subscriptions. Graph allows 25 pages in 20 seconds, so that reading them takes 80."""
-LOST = {"id": HELD, "expirationDateTime": "2026-11-27T10:00:00Z", "notificationUrl": f"{HOOK}?gms=here.p1.inbox"}
+LOST = {
+    "id": HELD,
+    "resource": "/users/ann@example.com/mailFolders('inbox')/messages",
+    "expirationDateTime": "2026-11-27T10:00:00Z",
+    "notificationUrl": f"{HOOK}?gms=here.p1.inbox",
+}
 
 
 class LargeTenant(Microsoft):
