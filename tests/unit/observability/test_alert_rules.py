@@ -109,6 +109,12 @@ def test_every_stall_that_lasts_is_told_by_exactly_one_alert() -> None:
     assert words(left_out) == {word for value in told for word in words(value)}
 
 
+def test_a_credential_that_is_refused_pages_once_and_not_for_each_mailbox_that_it_uncovers() -> None:
+    (left_out,) = set(re.findall(r'reason!~"([^"]*)"', EXPRESSIONS["GraphMailUncovered"]))
+    (told,) = [value for _, label, value in matchers(EXPRESSIONS["GraphMailCredentialRefused"]) if label == "reason"]
+    assert words(left_out) == words(told)
+
+
 @pytest.mark.parametrize("alert", alerts(), ids=ids)
 def test_an_alert_says_what_it_is_and_where_to_read_on(alert: Alert) -> None:
     assert alert.name.startswith("GraphMail")
