@@ -167,6 +167,12 @@ def test_a_command_that_a_tired_person_is_told_to_run_exists_with_its_options(wo
     assert given <= options
 
 
+@pytest.mark.parametrize("alert", [alert for alert in alerts() if alert.labels["scope"] == "mailbox"], ids=ids)
+def test_an_alert_of_a_mailbox_names_no_check_which_knows_only_the_settings(alert: Alert) -> None:
+    """The URL of a resource that was written by hand is its own, and it has no row: `probe` knows both."""
+    assert "check" not in {words[0] for words in own_commands(filled(alert.annotations["description"]))}
+
+
 def test_settings_that_the_texts_name_exist() -> None:
     known = {variable.name for variable in read_variables(Settings)}
     texts = [RUNBOOK.read_text(encoding="utf-8"), *(alert.annotations["description"] for alert in alerts())]
