@@ -80,6 +80,15 @@ dnsConfig:
 {{- end }}
 {{- end }}
 
+{{/* Where a pod beside the operator runs, from the root and what it has of its own: the same nodes. What `affinity` says of other pods is meant
+for the operator: two nodes with one each would leave none to the job. */}}
+{{- define "graphmail.affinity" -}}
+{{- with default (pick ((index . 0).Values.affinity | default dict) "nodeAffinity") (index . 1) }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{/* The container that works as the operator does, without its arguments, ports and probes. */}}
 {{- define "graphmail.container" -}}
 {{ include "graphmail.program" . }}

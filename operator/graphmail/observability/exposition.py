@@ -12,7 +12,7 @@ from functools import cache
 
 from graphmail.observability import families
 from graphmail.observability.families import Family
-from graphmail.observability.standing import Standing, State, standing_of, unheard_since
+from graphmail.observability.standing import Standing, State, standing_of, uncovered_since, unheard_since
 from graphmail.observability.tenants import Tenant
 from graphmail.resource import GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType
@@ -47,12 +47,15 @@ def fleet_text(resources: Iterable[GraphMailSubscription], *, per_mailbox: bool 
     for resource in resources:
         status, standing = resource.status, standing_of(resource)
         (expiration, failures), unheard = _worst(status), unheard_since(resource, standing)
+        uncovered = uncovered_since(resource, standing)
         states[standing.state] += 1
         tenant = tenants[resource.metadata.namespace, resource.spec.tenant]
-        tenant.add(standing, status, expiration=expiration, unheard=unheard, failures=failures)
+        tenant.add(standing, status, expiration=expiration, uncovered=uncovered, unheard=unheard, failures=failures)
         if per_mailbox:
             labels = _tell(text, resource, standing, expiration, failures)
             text.add(families.UNHEARD, labels, _seconds(unheard))
+            if uncovered is not None:
+                text.add(families.UNCOVERED, f'{labels},reason="{standing.reason}"', _seconds(uncovered))
     for state in State:
         text.add(families.SUBSCRIPTIONS, f'state="{state.value}"', states[state])
     for (namespace, name), tenant in tenants.items():

@@ -30,6 +30,13 @@ UNREADY = Family(
     "Since when the mailbox is not ready, by its state and the reason; absent while it is ready.",
     (*MAILBOX, "state", "reason"),
 )
+UNCOVERED = Family(
+    "graphmail_subscription_uncovered_timestamp_seconds",
+    "gauge",
+    "Since when the mailbox is not ready, by the reason, where it is to be covered, has lost its subscription, and an attempt to make a "
+    "new one has failed; absent for any other.",
+    (*MAILBOX, "reason"),
+)
 NOTIFICATION = Family(
     "graphmail_subscription_notification_timestamp_seconds",
     "gauge",
@@ -109,11 +116,18 @@ TENANT_SILENT = Family(
     "Mailboxes of the tenant to which messages have come without a notification, by the reason of the condition Delivering.",
     (*TENANT, "reason"),
 )
-OF_MAILBOXES = (EXPIRATION, RENEWAL_DUE, READY, UNREADY, NOTIFICATION, UNHEARD, FAILURES, SILENT)
+TENANT_UNCOVERED = Family(
+    "graphmail_tenant_uncovered_timestamp_seconds",
+    "gauge",
+    "Since when a mailbox of the tenant is not ready that has lost its subscription, the longest of each reason; absent where none has.",
+    (*TENANT, "reason"),
+)
+OF_MAILBOXES = (EXPIRATION, RENEWAL_DUE, READY, UNREADY, UNCOVERED, NOTIFICATION, UNHEARD, FAILURES, SILENT)
 """What is told of each mailbox, unless GRAPHMAIL_METRICS_PER_MAILBOX is false."""
 OF_TENANTS = (
     TENANT_SUBSCRIPTIONS,
     TENANT_UNREADY,
+    TENANT_UNCOVERED,
     TENANT_EXPIRATION,
     TENANT_RENEWAL,
     TENANT_NOTIFICATION,

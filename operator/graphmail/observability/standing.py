@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from graphmail.decision import Reason
-from graphmail.resource import GraphMailSubscription
+from graphmail.resource import FolderState, GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.model import Condition
 
@@ -29,6 +29,8 @@ DELETING = "Deleting"
 """The reason of a mailbox whose resource is deleted, and is being let go."""
 OTHERS_MUST_ACT = frozenset({"ReauthorizationRequired", "MailboxNotEnabled"})
 """Stalled for these reasons, a mailbox waits for its owner or its administrator: nobody on call can bring its cover back."""
+_UNTRIED = frozenset({PENDING, Reason.NOT_SUBSCRIBED.value, Reason.SUSPENDED.value})
+"""Without cover for these reasons, a mailbox waits for its first attempt, mostly for a turn in Graph's quota, and none has failed."""
 _LEFT_ALONE = frozenset({State.DELETING, State.SUSPENDED, State.AWAITING_CREDENTIALS, State.OBSERVED})
 
 
@@ -56,6 +58,26 @@ def unheard_since(resource: GraphMailSubscription, standing: Standing) -> dateti
         return None
     ready = status.condition(ConditionType.READY)
     return ready.last_transition_time if ready is not None else None
+
+
+def uncovered_since(resource: GraphMailSubscription, standing: Standing) -> datetime | None:
+    """Since when it is not ready, where it has lost its cover and an attempt to bring that back has failed; None for any other.
+
+    One that has never had a subscription, and whose row never named one, has lost nothing: whoever connects it sees that it fails.
+    """
+    status = resource.status
+    if standing.state is State.READY or not standing.expects_cover or standing.reason in _UNTRIED:
+        return None
+    had = status.last_renewal_time is not None or status.last_handled_adoption is not None
+    return standing.since if had and _bare(status) else None
+
+
+def _bare(status: Status) -> bool:
+    """A folder that is to be watched has no subscription."""
+    if len(status.subscriptions) < 2:
+        return status.expiration_time is None
+    watched = (row for row in status.subscriptions if row.state is not FolderState.NOT_DELIVERABLE)
+    return any(row.expiration_time is None for row in watched)
 
 
 def standing_of(resource: GraphMailSubscription) -> Standing:

@@ -21,6 +21,7 @@ class Tenant:
 
     counts: Counter[tuple[State, str]] = field(default_factory=Counter)
     unready: dict[tuple[State, str], datetime] = field(default_factory=dict)
+    uncovered: dict[str, datetime] = field(default_factory=dict)
     expiration: datetime | None = None
     renewal: datetime | None = None
     notification: datetime | None = None
@@ -34,6 +35,7 @@ class Tenant:
         status: Status,
         *,
         expiration: datetime | None,
+        uncovered: datetime | None,
         unheard: datetime | None,
         failures: int,
     ) -> None:
@@ -47,6 +49,8 @@ class Tenant:
         delivering = status.condition(ConditionType.DELIVERING)
         if delivering is not None and delivering.status == "False":
             self.silent[delivering.reason] += 1
+        if uncovered is not None:
+            self.uncovered[standing.reason] = _earlier(self.uncovered.get(standing.reason), uncovered)
         if expiration is not None:
             self.expiration = _earlier(self.expiration, expiration)
         if status.next_renewal_time is not None:
@@ -65,6 +69,8 @@ class Tenant:
             yield families.TENANT_SUBSCRIPTIONS, (*labels, state.value, reason), number
         for (state, reason), since in self.unready.items():
             yield families.TENANT_UNREADY, (*labels, state.value, reason), int(since.timestamp())
+        for reason, since in self.uncovered.items():
+            yield families.TENANT_UNCOVERED, (*labels, reason), int(since.timestamp())
         for family, moment in (
             (families.TENANT_EXPIRATION, self.expiration),
             (families.TENANT_RENEWAL, self.renewal),

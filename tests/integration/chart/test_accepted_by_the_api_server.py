@@ -76,6 +76,22 @@ def test_the_pods_are_found_by_what_looks_for_them(helm: Helm) -> None:
         assert spread["labelSelector"]["matchLabels"].items() <= labels.items()
 
 
+def test_where_pods_run_is_said_for_every_pod(helm: Helm) -> None:
+    receiver = "receiver.enabled=true,receiver.url=https://mail.example.com"
+    specs = dict(pod_specs(helm.template("-f", VALUE_FILES[0].with_name("everything-values.yaml"), "--set", receiver)))
+    assert len(specs) == 4
+    for field in ("affinity", "nodeSelector", "tolerations", "priorityClassName"):
+        assert len({str(spec[field]) for spec in specs.values()}) == 1, field
+
+
+def test_what_is_said_of_other_pods_places_the_operator_alone(helm: Helm) -> None:
+    """Two nodes with an operator each would leave none to the job of the migrations."""
+    apart = '{"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": []}}'
+    arguments = ("-f", VALUE_FILES[0].with_name("postgres-values.yaml"), "--set-json", f"affinity={apart}")
+    placed = [spec["containers"][0]["name"] for _, spec in pod_specs(helm.template(*arguments)) if "affinity" in spec]
+    assert placed == ["operator"]
+
+
 def test_more_fields_of_a_pod_s_spec_reach_every_pod(helm: Helm) -> None:
     arguments = ("-f", VALUE_FILES[0].with_name("postgres-values.yaml"), "--set", "extraPodSpec.hostUsers=false")
     specs = dict(pod_specs(helm.template(*arguments)))
@@ -115,7 +131,7 @@ def test_the_job_knows_the_owner_s_database_alone_and_has_no_token(helm: Helm) -
     rendered = helm.template("-f", VALUE_FILES[0].with_name("everything-values.yaml"))
     job = named(rendered, "Job")["spec"]["template"]["spec"]
     migrate = job["containers"][0]
-    granted = ["--grant-to=graphmail_operator", "--grant-pages-to=desk_pages"]
+    granted = ["--grant-to=graphmail_operator", "--grant-pages-to=desk_pages", "--grant-receiver-to=graphmail_receiver"]
     assert migrate["args"] == ["migrate", "--standalone", "--notify-trigger", *granted]
     assert [item["name"] for item in migrate["env"]] == ["GRAPHMAIL_DATABASE_URL", "PGSSLROOTCERT"]
     assert migrate["env"][0]["valueFrom"]["secretKeyRef"]["name"] == "graphmail-database-owner"

@@ -55,6 +55,14 @@ def test_migrations_are_asked_for_where_no_job_runs_them(helm: Helm) -> None:
     assert "graphmail migrate" not in helm.notes("-f", CI / "postgres-values.yaml")
 
 
+def test_a_role_of_the_receiver_that_nobody_lets_write_is_told(helm: Helm) -> None:
+    receiver = ("-f", CI / "receiver-values.yaml")
+    assert "--grant-receiver-to" not in helm.notes(*receiver)
+    assert "--grant-receiver-to ROLE" in helm.notes(*receiver, "--set", "migrations.grantReceiverTo=")
+    without = helm.notes(*receiver, "--set", "migrations.grantReceiverTo=,receiver.database.existingSecret=")
+    assert "--grant-receiver-to" not in without
+
+
 def test_a_lone_pod_and_an_open_network_are_told(helm: Helm) -> None:
     notes = helm.notes("-f", CI / "one-pod-values.yaml")
     assert "A standby (replicas: 1)" in notes

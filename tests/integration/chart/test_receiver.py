@@ -58,6 +58,23 @@ def test_it_is_given_no_credential_of_graph(rendered: list[Resource]) -> None:
     assert "envFrom" not in container(rendered, "receiver")
 
 
+def test_its_pods_may_be_placed_in_a_way_of_their_own(helm: Helm, rendered: list[Resource]) -> None:
+    spec = named(rendered, "Deployment", "receiver")["spec"]["template"]["spec"]
+    operator = named(rendered, "Deployment", "operator")["spec"]["template"]["spec"]
+    assert list(spec["affinity"]) == ["podAntiAffinity"]
+    assert [spread["whenUnsatisfiable"] for spread in spec["topologySpreadConstraints"]] == ["DoNotSchedule"]
+    assert "affinity" not in operator
+    assert len(operator["topologySpreadConstraints"]) == 2
+    default = named(helm.template("--set", SHORT), "Deployment", "receiver")["spec"]["template"]
+    for spread in default["spec"]["topologySpreadConstraints"]:
+        assert spread["labelSelector"]["matchLabels"].items() <= default["metadata"]["labels"].items()
+
+
+def test_the_job_of_the_migrations_lets_its_role_write(rendered: list[Resource]) -> None:
+    [migrate] = named(rendered, "Job")["spec"]["template"]["spec"]["containers"]
+    assert migrate["args"] == ["migrate", "--grant-to=graphmail_operator", "--grant-receiver-to=graphmail_receiver"]
+
+
 def test_what_looks_for_its_pods_finds_no_others(rendered: list[Resource]) -> None:
     own = named(rendered, "Deployment", "receiver")["spec"]["template"]["metadata"]["labels"]
     operator = named(rendered, "Deployment", "operator")["spec"]["template"]["metadata"]["labels"]

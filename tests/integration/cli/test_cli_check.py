@@ -169,6 +169,23 @@ async def test_a_token_that_was_asked_for_is_kept_in_the_row_and_used_from_then_
     assert not any(secret in one.out + one.err for secret in secrets for one in (ran, again))
 
 
+async def test_microsoft_is_tried_as_the_app_that_was_asked_for(stage: Stage, graphmail: Graphmail) -> None:
+    theirs, other = "0a0a0a0a-0000-4000-8000-00000000000a", "0b0b0b0b-0000-4000-8000-00000000000b"
+    rows = [stage.add_app_only(config={"client_id": theirs}), stage.add_app_only()]
+    hand = Hand(stage)
+    hand.secret("own", directory_id=stage.entra.id, client_id=other, client_secret="of another app")
+    hand.write("own")
+    ours, by_row, by_secret, by_nobody = [
+        await graphmail("check", "-o", "json", "--client-id", client_id)
+        for client_id in (stage.app.client_id.upper(), theirs, other, "nobodys")
+    ]
+    assert findings(ours)["sign-in"]["found"] == f"app {stage.app.client_id} got a token for {rows[1].address}"
+    assert findings(by_row)["sign-in"]["found"].startswith(f"{rows[0].address}: ")
+    assert findings(by_secret)["sign-in"]["found"].startswith(f"own@{stage.entra.domain}: ")
+    assert [verdicts(ran)["sign-in"] for ran in (by_row, by_secret, by_nobody)] == ["failed"] * 3
+    assert "no mailbox has a credential of app nobodys" in findings(by_nobody)["sign-in"]["found"]
+
+
 async def test_a_revoked_consent_fails_and_says_who_must_act(stage: Stage, graphmail: Graphmail) -> None:
     row = stage.add_delegated()
     stage.simulator.world.grants.revoke(row.grant, "revoked", stage.simulator.world.clock.now())

@@ -1,8 +1,13 @@
 """What docs/upgrade.md says of versions, of moving and of removing holds, by its own commands."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
+from localstack.cache import Cache
+from localstack.toolchain import HELM, Toolchain
+from support.hand import Hand
+from support.helm import CHART, Helm
 from support.shell import Shell, open_shell, story
 from support.stage import Stage
 from support.waiting import eventually
@@ -60,13 +65,48 @@ async def test_an_installation_that_moves_takes_every_subscription_along(
     assert [stage.calls(row, "create", "delete") for row in rows] == [1, 1]
 
 
-async def test_what_is_removed_leaves_the_subscriptions_alone(stage: Stage, shell: Shell) -> None:
-    row = stage.add_app_only()
+def removal() -> str:
+    """All that is typed; but for the CRD, which is the whole API server's and other tests share, what the page names in its place."""
+    [steps] = story("upgrade.md", "remove")
+    kept, crd, rest = steps.typed.partition("kubectl delete crd graphmailsubscriptions.graphmail.dev")
+    assert (bool(crd), rest.strip()) == (True, "")
+    return f"{kept}kubectl delete gms --all --timeout=5m"
+
+
+def installed(stage: Stage, tmp_path: Path) -> Shell:
+    """The chart's release is there, without pods, as there is no kubelet; and a shell that has Helm."""
+    helm = Helm(tmp_path / "helm", stage.control_plane)
+    values = "crds.enabled=false,rbac.aggregateToView=false"
+    helm.run("install", "graphmail-operator", CHART, "--namespace", stage.namespace, "--no-hooks", "--set", values)
+    program = Toolchain(Cache.default(), os.environ).program(HELM, "helm")
+    return open_shell(tmp_path / "remover", stage.control_plane, stage.namespace, stage.environment, helm=program)
+
+
+async def test_what_is_removed_leaves_the_subscriptions_alone(stage: Stage, tmp_path: Path) -> None:
+    row, hand, shell = stage.add_app_only(), Hand(stage), installed(stage, tmp_path)
+    hand.app_only_secret("own")
+    hand.write("own")
     async with stage.operator():
         before = await stage.covered_once(row)
-    [steps] = story("upgrade.md", "remove")
-    release = steps.commands()[0]  # the CRD is the whole API server's, which other tests share
-    (await shell.type(release)).check()
-    stage.kubectl("delete", "gms", "--all", "--timeout=5m")
+        await eventually(lambda: len(hand.live("own")) == 1, "the one that was written by hand is covered")
+    own = hand.live("own")
+    (await shell.type(removal())).check()
     await eventually(lambda: stage.resources() == [], "the resources are gone")
     assert [subscription.id for subscription in stage.live(row)] == [before]
+    assert hand.live("own") == own
+    left = stage.kubectl("get", "deployments", "--output=name")
+    assert left.strip() == ""
+
+
+async def test_nothing_is_deleted_while_an_operator_has_not_ended(stage: Stage, tmp_path: Path) -> None:
+    """A terminal goes on after a command that fails, unless the commands are joined."""
+    hand, shell = Hand(stage), installed(stage, tmp_path)
+    hand.app_only_secret("own")
+    hand.write("own")
+    async with stage.operator():
+        await eventually(lambda: len(hand.live("own")) == 1, "it is covered")
+        own = hand.live("own")
+        typed = await shell.type(f"set +e\n{removal()}")
+        assert "an operator is running" in typed.err
+        assert len(stage.resources()) == 1
+        assert hand.live("own") == own

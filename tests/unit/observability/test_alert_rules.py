@@ -109,6 +109,12 @@ def test_every_stall_that_lasts_is_told_by_exactly_one_alert() -> None:
     assert words(left_out) == {word for value in told for word in words(value)}
 
 
+def test_a_credential_that_is_refused_pages_once_and_not_for_each_mailbox_that_it_uncovers() -> None:
+    (left_out,) = set(re.findall(r'reason!~"([^"]*)"', EXPRESSIONS["GraphMailUncovered"]))
+    (told,) = [value for _, label, value in matchers(EXPRESSIONS["GraphMailCredentialRefused"]) if label == "reason"]
+    assert words(left_out) == words(told)
+
+
 @pytest.mark.parametrize("alert", alerts(), ids=ids)
 def test_an_alert_says_what_it_is_and_where_to_read_on(alert: Alert) -> None:
     assert alert.name.startswith("GraphMail")
@@ -159,6 +165,12 @@ def test_a_command_that_a_tired_person_is_told_to_run_exists_with_its_options(wo
     options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     given = {word.partition("=")[0] for word in words[1:] if word.startswith("-")}
     assert given <= options
+
+
+@pytest.mark.parametrize("alert", [alert for alert in alerts() if alert.labels["scope"] == "mailbox"], ids=ids)
+def test_an_alert_of_a_mailbox_names_no_check_which_knows_only_the_settings(alert: Alert) -> None:
+    """The URL of a resource that was written by hand is its own, and it has no row: `probe` knows both."""
+    assert "check" not in {words[0] for words in own_commands(filled(alert.annotations["description"]))}
 
 
 def test_settings_that_the_texts_name_exist() -> None:

@@ -277,7 +277,8 @@ def exercised() -> Metrics:
         "lastNotificationTime": "2026-11-29T00:00:00Z",
         "conditions": [condition("Ready", "False"), condition("Delivering", "False", "StillSilent")],
     }
-    metrics = metrics_of([resource(status=status), unheard()])
+    lost = {"lastRenewalTime": "2026-11-28T00:00:00Z", "conditions": [condition("Ready", "False")]}
+    metrics = metrics_of([resource(status=status), resource(name="cleo-1", status=lost), unheard()])
     metrics.heartbeat(lambda: 0.5)
     metrics.ticked()
     metrics.tick_interval(timedelta(minutes=15))

@@ -15,6 +15,7 @@ from graphmail.resource.names import LABEL_MANAGED_BY, MIRROR
 
 BEGAN = datetime(2026, 11, 24, tzinfo=UTC)
 UNREADY = "graphmail_subscription_unready_timestamp_seconds"
+UNCOVERED = "graphmail_subscription_uncovered_timestamp_seconds"
 UNHEARD = "graphmail_subscription_unheard_timestamp_seconds"
 
 
@@ -164,6 +165,63 @@ def test_a_covered_mailbox_that_never_had_a_notification_tells_since_when_it_is_
 )
 def test_no_other_mailbox_is_expected_to_have_had_a_notification(other: GraphMailSubscription) -> None:
     assert not {UNHEARD, "graphmail_tenant_unheard_timestamp_seconds"} & series(other).keys()
+
+
+REFUSED = [condition("Ready", "False", "PermissionMissing", 5)]
+FOLDERS = [
+    {"folder": "inbox", "state": "Active", "expirationTime": moment(60)},
+    {"folder": "archive", "state": "Pending", "reason": "FolderNotFound"},
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "since"),
+    [
+        ({"lastRenewalTime": moment(2)}, 5),
+        ({"lastHandledAdoption": "the id that the row named"}, 5),
+        ({"lastRenewalTime": moment(2), "expirationTime": moment(60), "subscriptions": FOLDERS}, 5),
+    ],
+    ids=["it was renewed once", "its row named one", "one of its folders"],
+)
+def test_a_mailbox_that_has_lost_its_subscription_tells_since_when_it_is_not_ready(
+    status: dict[str, Any], since: float
+) -> None:
+    found = series(resource("anna", REFUSED, **status))
+    assert found[UNCOVERED] == {("anna", "acme", "PermissionMissing"): at(since)}
+    assert found["graphmail_tenant_uncovered_timestamp_seconds"] == {("acme", "PermissionMissing"): at(since)}
+
+
+def test_a_tenant_tells_of_the_mailbox_that_has_been_without_its_subscription_longest() -> None:
+    earlier = [condition("Ready", "False", "PermissionMissing", 3)]
+    had = {"lastRenewalTime": moment(2)}
+    found = series(resource("anna", REFUSED, **had), resource("bert", earlier, **had), resource("cleo", READY, **had))
+    assert found["graphmail_tenant_uncovered_timestamp_seconds"] == {("acme", "PermissionMissing"): at(3)}
+
+
+NOT_DELIVERABLE = [FOLDERS[0], {"folder": "archive", "state": "NotDeliverable"}]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        resource("anna", REFUSED),
+        resource("anna", REFUSED, lastRenewalTime=moment(2), expirationTime=moment(60)),
+        resource("anna", REFUSED, lastRenewalTime=moment(2), expirationTime=moment(60), subscriptions=NOT_DELIVERABLE),
+        resource("anna", REVOKED, lastRenewalTime=moment(2)),
+        resource("anna", REFUSED, suspend=True, lastRenewalTime=moment(2)),
+        resource("anna", [condition("Ready", "False", "Suspended", 5)], lastRenewalTime=moment(2)),
+    ],
+    ids=[
+        "never had one",
+        "has one",
+        "needs no other",
+        "waits for its owner",
+        "suspended",
+        "resumed, waits for its turn",
+    ],
+)
+def test_no_other_mailbox_tells_of_a_loss(other: GraphMailSubscription) -> None:
+    assert not {UNCOVERED, "graphmail_tenant_uncovered_timestamp_seconds"} & series(other).keys()
 
 
 @pytest.mark.parametrize(

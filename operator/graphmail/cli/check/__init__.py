@@ -35,6 +35,7 @@ PAGE = Page(
         "graphmail check": "before the first run, and when something is wrong",
         "graphmail check --provider 7b1d...": "with the credential of this provider",
         "graphmail check --provider 7b1d... --sign-in": "and fetch a new token",
+        "graphmail check --client-id 94d0... --sign-in": "as this app, after its certificate was replaced",
         "graphmail check -o json": "for programs",
     },
     settings=None,
@@ -62,6 +63,12 @@ def check(
     tenant: Annotated[
         str | None, typer.Option("--tenant", "-t", metavar="ID", help="Tenant of that provider, or any provider of it.")
     ] = None,
+    client_id: Annotated[
+        str | None,
+        typer.Option(
+            "--client-id", metavar="ID", help="Try Microsoft as this app, with the credential of any mailbox of it."
+        ),
+    ] = None,
     sign_in: Annotated[
         bool, typer.Option("--sign-in", help="Fetch a new token, and keep it in the provider's row.")
     ] = False,
@@ -71,7 +78,7 @@ def check(
     context: ContextOption = None,
 ) -> None:
     """Try everything that the operator needs."""
-    conduct(_check(Wish(provider, tenant, sign_in, Place(namespace, kubeconfig, context)), output))
+    conduct(_check(Wish(provider, tenant, client_id, sign_in, Place(namespace, kubeconfig, context)), output))
 
 
 async def _check(wish: Wish, output: OutputFormat) -> int:

@@ -53,13 +53,25 @@ async def choose(ground: Ground) -> Account | None:
         CommandFailed: the provider that was asked for is not there.
         DatabaseError, ClusterError: a store cannot be asked, or refuses.
     """
-    if ground.database is None:
+    found = await _from_rows(ground, ground.database) if ground.database is not None else None
+    if found is None and (ground.database is None or ground.wish.client_id is not None):
         return await _from_secret(ground)
+    return found
+
+
+async def _from_rows(ground: Ground, database: Database) -> Account | None:
     asked = _asked(ground)
     candidates = asked if asked is not None else [row for row in ground.providers if row.active and row.credential]
+    candidates = [row for row in candidates if not row.app or _of_app(ground, row.app)]
     files = CredentialFiles(*_given(ground))
-    accounts = [account for row in candidates[:LOOKED_AT] if (account := await _from_row(ground.database, files, row))]
+    read = [await _from_row(database, files, row) for row in candidates[:LOOKED_AT]]
+    accounts = [account for account in read if account is not None and _of_app(ground, account.credential.client_id)]
     return next((account for account in accounts if account.free), accounts[0] if accounts else None)
+
+
+def _of_app(ground: Ground, client_id: str) -> bool:
+    """That app is the one that the command line names, or it names none."""
+    return ground.wish.client_id is None or ground.wish.client_id.lower() == client_id.lower()
 
 
 def _asked(ground: Ground) -> list[Provider] | None:
@@ -107,5 +119,6 @@ async def _from_secret(ground: Ground) -> Account | None:
                 access = await desk.of(resource)
             except NoAccess:
                 continue
-            return Account(resource.spec.mailbox, access.credential, resource.status.subscription_id)
+            if _of_app(ground, access.credential.client_id):
+                return Account(resource.spec.mailbox, access.credential, resource.status.subscription_id)
     return None

@@ -18,11 +18,13 @@ from graphmail.settings import Settings
 class Wish:
     """What a person wants to be checked beside the rest.
 
+    `client_id`: an app; Microsoft is tried with a credential of it.
     `sign_in`: fetch a new token even where the row's own is valid, or has expired.
     """
 
     provider: str | None = None
     tenant: str | None = None
+    client_id: str | None = None
     sign_in: bool = False
     place: Place = field(default_factory=Place)
 

@@ -30,7 +30,7 @@ async def check_microsoft(ground: Ground) -> Findings:
         yield failed("sign-in", str(error))
         return
     if account is None:
-        yield skipped("sign-in", _why_nobody(ground, settings))
+        yield _nobody(ground, settings)
         return
     async with SignIn(settings.login_base_url, settings.graph_base_url) as signin:
         token, finding = await sign_in(signin, account, ground.database, force=ground.wish.sign_in)
@@ -41,13 +41,15 @@ async def check_microsoft(ground: Ground) -> Findings:
                 yield finding
 
 
-def _why_nobody(ground: Ground, settings: Settings) -> str:
-    """Why there is no account to try with."""
+def _nobody(ground: Ground, settings: Settings) -> Finding:
+    """There is no account to try with, and why."""
     if settings.database_url is not None and ground.database is None:
-        return "needs Postgres"
+        return skipped("sign-in", "needs Postgres")
     if settings.database_url is None and ground.cluster is None:
-        return "needs the API server"
-    return "nobody has a credential yet, or it cannot be read"
+        return skipped("sign-in", "needs the API server")
+    if ground.wish.client_id is not None:
+        return failed("sign-in", f"no mailbox has a credential of app {ground.wish.client_id}, or it cannot be read")
+    return skipped("sign-in", "nobody has a credential yet, or it cannot be read")
 
 
 async def sign_in(
