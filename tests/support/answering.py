@@ -14,6 +14,9 @@ from support.stage import Row, Stage, condition_reason, condition_status
 LEAST_PAUSE = 10.0 - 1.5
 """Seconds between a failure and the next try, less what times in whole seconds cost: no tighter loop than this, ever."""
 SLOW_PAUSE = 15 * 60.0 - 1.5
+TOLD_SECONDS = 60
+"""More than any pause that the operator would make of its own accord after a first failure."""
+TOLD_PAUSE = TOLD_SECONDS - 1.5
 
 
 class Start(Enum):
@@ -38,6 +41,7 @@ class Pace(Enum):
 
     DONE = "it worked: none is planned"
     QUICK = "soon, and never at once"
+    TOLD = "no sooner than Microsoft says"
     SLOW = "in a quarter of an hour at the earliest"
     NEVER = "never by itself: a person must act"
 
@@ -53,6 +57,22 @@ class Fault:
 def answers(route: str, answer: str, **how: Any) -> Fault:
     """A known answer, to every call of that route."""
     return Fault(route, {"answer": answer} | how)
+
+
+def tells_to_wait(route: str, answer: str) -> Fault:
+    """A known answer that says how long to wait."""
+    return answers(route, answer, headers={"Retry-After": str(TOLD_SECONDS)})
+
+
+def refuses(route: str, status: int, code: str, message: str) -> Fault:
+    """An error of Graph, in words that no known answer has."""
+    return sends(route, status, {"error": {"code": code, "message": message}})
+
+
+def denies(status: int, error: str, number: int) -> Fault:
+    """An error of sign-in that no known answer has."""
+    content = {"error": error, "error_description": f"AADSTS{number}: words.", "error_codes": [number]}
+    return sends("token", status, content)
 
 
 def sends(route: str, status: int, body: Any, **how: Any) -> Fault:
@@ -151,26 +171,29 @@ def outcome(mailbox: Mailbox, status: dict[str, Any]) -> Outcome:
         authorized=condition_status(status, "Authorized"),
         calls=_calls(mailbox),
         fate=_fate(mailbox, status),
-        pace=_pace(status),
+        pace=_pace(mailbox.case, status),
         missing=tuple(words for words in mailbox.case.tells if words not in message),
     )
 
 
-def _pace(status: dict[str, Any]) -> Pace | str:
+def _pace(case: Case, status: dict[str, Any]) -> Pace | str:
     again = status.get("nextAttemptTime")
     if again is None:
         return Pace.NEVER if condition_status(status, "Stalled") == "True" else Pace.DONE
     pause = (datetime.fromisoformat(again) - datetime.fromisoformat(status["lastAttemptTime"])).total_seconds()
     if pause >= SLOW_PAUSE:
         return Pace.SLOW
+    if case.pace is Pace.TOLD and pause >= TOLD_PAUSE:
+        return Pace.TOLD
     return Pace.QUICK if pause >= LEAST_PAUSE else f"after {pause:.0f} s"
 
 
 def _calls(mailbox: Mailbox) -> str:
     calls, wanted = mailbox.calls, mailbox.case.calls.split()
-    routes, first = [call.route for call in calls], len(wanted)
-    distant = len(calls) <= first or calls[first].at - calls[first - 1].at >= LEAST_PAUSE
-    again = mailbox.case.pace is Pace.QUICK or len(calls) <= first
+    routes, first, pace = [call.route for call in calls], len(wanted), mailbox.case.pace
+    apart = TOLD_PAUSE if pace is Pace.TOLD else LEAST_PAUSE
+    distant = len(calls) <= first or calls[first].at - calls[first - 1].at >= apart
+    again = pace in {Pace.QUICK, Pace.TOLD} or len(calls) <= first
     return mailbox.case.calls if routes[:first] == wanted and distant and again else " ".join(routes)
 
 

@@ -11,9 +11,11 @@
 cause, and its text is private.
 """
 
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 
 from graphmail.graph.meaning import Meaning
+from graphmail.provider import Credential
 
 
 @dataclass(eq=False, repr=False)
@@ -96,10 +98,13 @@ class SignInError(MicrosoftError):
     Attributes:
         aadsts: the number of Microsoft's error (7000222 for AADSTS7000222); None if it gave none.
         correlation_id: Microsoft's id of the request, for its support.
+        told_to: the same refusal for somebody else who shares the app: whose credential stands elsewhere must look elsewhere. None: it
+            names no place.
     """
 
     aadsts: int | None = None
     correlation_id: str | None = None
+    told_to: Callable[[Credential], "SignInError"] | None = None
 
     @property
     def ids(self) -> str:

@@ -131,8 +131,13 @@ class SignIn:
         kept = self._apps.get(key)
         if kept is not None and self._good(kept, refused):
             return kept.token
-        self._raise_recent_refusal(key, forced=forced)
-        kept = await self._flights.join(key, partial(self._fetch_app_token, key, credential))
+        try:
+            self._raise_recent_refusal(key, forced=forced)
+            kept = await self._flights.join(key, partial(self._fetch_app_token, key, credential))
+        except SignInError as error:
+            if error.told_to is None:
+                raise
+            raise error.told_to(credential) from error.__cause__
         return kept.token
 
     async def _fetch_app_token(self, key: _AppKey, credential: Credential) -> _Kept:

@@ -6,7 +6,7 @@ unmask what passes by itself.
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -213,6 +213,7 @@ def sign_in_refusal(answer: SignInAnswer) -> SignInError:
         remedy=_fill(row.remedy, answer) if row and row.remedy else None,
         aadsts=numbers[0] if numbers else None,
         correlation_id=short_id(content.get("correlation_id"), answer.secrets),
+        told_to=lambda credential: sign_in_refusal(replace(answer, credential=credential)),
     )
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from support.command import Graphmail, start
-from support.stage import Stage
+from support.stage import Stage, condition_reason
 from support.waiting import eventually
 
 BIN = Path(sys.executable).parent
@@ -83,6 +83,29 @@ async def test_kubectl_finds_the_plugin_and_completes_it(stage: Stage, graphmail
     await offered(stage, {row.tenant}, "status", "--tenant", "")
     _, out, _ = await kubectl(stage, "__complete", "graphmail", "describe", "", KUBECONFIG="/nowhere")
     assert out.split() == [":0"], "a cluster that does not answer offers nothing, and no error"
+
+
+async def test_what_kubectl_is_told_to_do_is_done_and_told_of(stage: Stage) -> None:
+    row = stage.add_delegated()
+
+    async def told(*arguments: str) -> str:
+        code, out, err = await kubectl(stage, "graphmail", *arguments)
+        assert (code, err) == (0, "")
+        return out
+
+    async with stage.operator():
+        before = await stage.ready(row)
+        assert (await told("renew", row.name)).startswith(f"{row.address}  renewed: expires in 6d22h")
+        assert await told("suspend", row.name) == f"{row.address}  suspended\n"
+        await stage.status_of(row, lambda status: condition_reason(status, "Ready") == "Suspended", "suspended")
+        assert await told("resume", row.name) == f"{row.address}  resumed\n"
+        after = await stage.ready(row)
+        wanted = {"Created", "Renewed", "Suspended", "Resumed"}
+        await eventually(lambda: stage.event_reasons(row) >= wanted, "events tell of it")
+        shown = await told("events", row.name)
+    assert wanted <= set(shown.split())
+    assert after["subscriptionID"] == before["subscriptionID"]
+    assert (stage.calls(row, "create"), stage.calls(row, "patch")) == (1, 1)
 
 
 async def test_a_pipe_gets_a_line_for_each_change_of_a_mailbox_and_each_event(

@@ -9,13 +9,33 @@ from collections.abc import Sequence
 
 import pytest
 
+from graphmail.graph.answers import inner_status
+from graphmail.graph.signin_table import TABLE as SIGN_IN_TABLE
+from graphmail.graph.table import TABLE, Facts, Operation, row_for
 from graphsim.client import SimulatorControl
 from graphsim.graph_answers import GRAPH_ANSWERS
 from graphsim.signin_answers import SIGNIN_ANSWERS
-from support.answering import Case, Fate, Mailbox, Pace, Start, answers, cuts, expected, outcome, sends, set_up
+from support.answering import (
+    Case,
+    Fate,
+    Fault,
+    Mailbox,
+    Pace,
+    Start,
+    answers,
+    cuts,
+    denies,
+    expected,
+    outcome,
+    refuses,
+    sends,
+    set_up,
+    tells_to_wait,
+)
 from support.stage import Row, Stage
 from support.waiting import eventually
 
+OPERATIONS = {"get": Operation.GET, "patch": Operation.RENEW, "create": Operation.CREATE}
 HOOK = "/api/email/webhooks/microsoft"
 ENDPOINT_ANSWERS = (
     "endpoint-validation-failed",
@@ -24,6 +44,12 @@ ENDPOINT_ANSWERS = (
     "endpoint-unresolved",
 )
 MISSING = ("user-not-found", "folder-not-found")
+
+
+def inside(status: str) -> str:
+    """What Graph says when it quotes the service behind it."""
+    return f"Operation: Update; Exception: [Status Code: {status}; Reason: none is given]"
+
 
 RENEWALS = [
     Case("not found: made anew", [answers("patch", "subscription-not-found")],
@@ -56,13 +82,23 @@ RENEWALS = [
          "token get patch create", "GraphUnavailable", Fate.NAMED, Pace.QUICK, authorized="True", tells=["limit of '1'"]),
     *(Case(f"{answer}: later", [answers("patch", answer)],
            "token get patch", "GraphUnavailable", Fate.KEPT, Pace.QUICK, authorized="True", tells=["50", "request-id"])
-      for answer in ("internal-error", "bad-gateway", "service-unavailable", "gateway-timeout")),
+      for answer in ("internal-error", "bad-gateway", "gateway-timeout")),
+    Case("a fault that says how long it lasts", [tells_to_wait("patch", "service-unavailable")],
+         "token get patch", "GraphUnavailable", Fate.KEPT, Pace.TOLD, authorized="True", tells=["503", "request-id"]),
+    Case("a refusal that says in words that the service is away", [refuses("patch", 403, "ErrorX", "ServiceUnavailable")],
+         "token get patch", "GraphUnavailable", Fate.KEPT, Pace.QUICK, authorized="True", tells=["403"]),
+    Case("a conflict that passes", [refuses("patch", 409, "Conflict", "Another change is under way.")],
+         "token get patch", "GraphUnavailable", Fate.KEPT, Pace.QUICK, authorized="True", tells=["409"]),
+    Case("a permission that is missing behind Graph", [refuses("patch", 400, "ExtensionError", inside("Forbidden"))],
+         "token get patch", "PermissionMissing", Fate.KEPT, Pace.SLOW, authorized="False", tells=["400", "Mail.Read"]),
     Case("a connection that breaks off: later", [cuts("patch")],
          "token get patch", "GraphUnavailable", Fate.KEPT, Pace.QUICK, authorized="True"),
-    Case("too many calls: as Graph says", [answers("patch", "throttled")],
-         "token get patch", "Throttled", Fate.KEPT, Pace.QUICK, elsewhere=True, authorized="True", tells=["429"]),
+    Case("too many calls: as Graph says", [tells_to_wait("patch", "throttled")],
+         "token get patch", "Throttled", Fate.KEPT, Pace.TOLD, elsewhere=True, authorized="True", tells=["429"]),
     Case("too many calls of one mailbox", [answers("patch", "mailbox-throttled")],
          "token get patch", "Throttled", Fate.KEPT, Pace.QUICK, authorized="True", tells=["MailboxConcurrency"]),
+    Case("too many calls behind Graph", [refuses("patch", 403, "ExtensionError", inside("TooManyRequests"))],
+         "token get patch", "Throttled", Fate.KEPT, Pace.QUICK, elsewhere=True, authorized="True", tells=["403"]),
 ]  # fmt: skip
 CREATIONS = [
     *(Case(f"{answer}: tried slowly", [answers("create", answer)],
@@ -83,11 +119,22 @@ CREATIONS = [
     Case("a mailbox that is full", [answers("create", "subscription-count-reached")],
          "token create", "SubscriptionQuotaFull", Fate.NONE, Pace.NEVER, Start.NOTHING, authorized="True",
          tells=["remove one that nobody needs"]),
-    Case("too many calls", [answers("create", "throttled")],
-         "token create", "Throttled", Fate.NONE, Pace.QUICK, Start.NOTHING, authorized="True", elsewhere=True),
-    *(Case(f"{answer} of a create: later", [answers("create", answer)],
-           "token create", "GraphUnavailable", Fate.NONE, Pace.QUICK, Start.NOTHING, authorized="True")
-      for answer in ("internal-error", "service-unavailable")),
+    Case("too many calls", [tells_to_wait("create", "throttled")],
+         "token create", "Throttled", Fate.NONE, Pace.TOLD, Start.NOTHING, authorized="True", elsewhere=True),
+    Case("a folder that is missing behind Graph", [refuses("create", 400, "ExtensionError", inside("NotFound"))],
+         "token create", "FolderNotFound", Fate.NONE, Pace.SLOW, Start.NOTHING, authorized="True", tells=["400"]),
+    Case("a twin that Graph does not name", [refuses("create", 400, "X", "It already exists for the requested combination")],
+         "token create", "DuplicateRefused", Fate.NONE, Pace.QUICK, Start.NOTHING, authorized="True", tells=["400"]),
+    Case("a mailbox that is full, by the code", [refuses("create", 403, "SubscriptionCountReached", "Too many.")],
+         "token create", "SubscriptionQuotaFull", Fate.NONE, Pace.NEVER, Start.NOTHING, authorized="True",
+         tells=["remove one that nobody needs"]),
+    Case("a fault at a create: later", [answers("create", "internal-error")],
+         "token create", "GraphUnavailable", Fate.NONE, Pace.QUICK, Start.NOTHING, authorized="True"),
+    Case("a fault at a create that says how long it lasts", [tells_to_wait("create", "service-unavailable")],
+         "token create", "GraphUnavailable", Fate.NONE, Pace.TOLD, Start.NOTHING, authorized="True"),
+    *(Case(f"{answer}: it may have been made", [answers("create", answer)],
+           "token create", "OutcomeUnknown", Fate.NONE, Pace.QUICK, Start.NOTHING, authorized="True", tells=["50"])
+      for answer in ("bad-gateway", "gateway-timeout")),
 ]  # fmt: skip
 SURPRISES = [
     Case("an error that nobody knows", [sends("patch", 418, {"error": {"code": "Teapot", "message": "I am a teapot"}})],
@@ -106,10 +153,12 @@ SURPRISES = [
 ]  # fmt: skip
 
 
-def sign_ins(answered: Sequence[str], reason: str, pace: Pace, authorized: str | None, *tells: str) -> list[Case]:
+def sign_ins(
+    answered: Sequence[str | Fault], reason: str, pace: Pace, authorized: str | None, *tells: str
+) -> list[Case]:
     return [
-        Case(f"{answer} at sign-in", [answers("token", answer)], "token", reason, Fate.KEPT, pace,
-             authorized=authorized, tells=tells)
+        Case(f"{answer} at sign-in", [answers("token", answer) if isinstance(answer, str) else answer],
+             "token", reason, Fate.KEPT, pace, authorized=authorized, tells=tells)
         for answer in answered
     ]  # fmt: skip
 
@@ -123,17 +172,24 @@ SIGN_INS = [
     *sign_ins(
         ("invalid-client", "secret-expired", "secret-missing", "client-public", "certificate-refused", "certificate-expired",
          "assertion-signature-refused", "assertion-malformed", "assertion-client-refused", "assertion-audience-refused",
-         "federation-refused", "federation-issuer-refused", "federation-audience-refused", "tenant-not-found"),
+         "federation-refused", "federation-issuer-refused", "federation-audience-refused", "tenant-not-found",
+         denies(400, "invalid_request", 90002), denies(401, "invalid_client", 7000229)),
         "CredentialInvalid", Pace.NEVER, "False", "AADSTS",
     ),
-    *sign_ins(("app-not-found", "app-disabled"), "AppDisabled", Pace.NEVER, "False", "enable it"),
+    *sign_ins(("app-not-found", "app-disabled", denies(401, "invalid_client", 7000112)),
+              "AppDisabled", Pace.NEVER, "False", "enable it"),
+    *sign_ins(("bad-scope", "unknown-resource"), "AppDisabled", Pace.NEVER, "False", "grant it Mail.Read"),
     *sign_ins(("signin-throttled",), "Throttled", Pace.QUICK, None, "429"),
-    *sign_ins(("signin-transient", "signin-busy", "assertion-out-of-time"), "GraphUnavailable", Pace.QUICK, None),
+    *sign_ins((tells_to_wait("token", "signin-throttled"),), "Throttled", Pace.TOLD, None, "429"),
+    *sign_ins((denies(400, "slow_down", 90033), denies(400, "invalid_request", 50196)), "Throttled", Pace.QUICK, None),
+    *sign_ins(("signin-transient", "signin-busy", "assertion-out-of-time",
+               denies(400, "temporarily_unavailable", 90055), denies(400, "invalid_request", 90055)),
+              "GraphUnavailable", Pace.QUICK, None),
 ]  # fmt: skip
 
 
 EVERY = [*RENEWALS, *CREATIONS, *SURPRISES, *SIGN_INS]
-OF_WRONG_REQUESTS = {"no-tenant", "bad-scope", "unknown-resource", "bad-grant-type", "missing-parameter"}
+OF_WRONG_REQUESTS = {"no-tenant", "bad-grant-type", "missing-parameter"}
 """Answers of sign-in that only a defect of ours could bring about."""
 
 
@@ -181,3 +237,38 @@ def test_no_known_answer_is_left_out() -> None:
     played = {fault.how.get("answer") for case in EVERY for fault in case.faults} - {None}
 
     assert played == {*GRAPH_ANSWERS, *SIGNIN_ANSWERS} - OF_WRONG_REQUESTS
+
+
+def row_of_graph(fault: Fault) -> str | None:
+    """The row of Graph's table that this answer meets."""
+    named, body = fault.how.get("answer"), fault.how.get("body")
+    if named is not None:
+        error = GRAPH_ANSWERS[named].error()
+        status, code, message = error.status, error.code, error.message
+    else:
+        told = body["error"] if isinstance(body, dict) and "error" in body else {"code": "", "message": ""}
+        status, code, message = fault.how.get("status", 0), told["code"], told["message"]
+    foreign = isinstance(body, str) and bool(body)
+    row = row_for(Facts(OPERATIONS[fault.route], status, code, message, inner_status(message), foreign))
+    return row.case if row else None
+
+
+def row_of_sign_in(fault: Fault) -> str | None:
+    """The row of sign-in's table that this answer meets."""
+    if "answer" in fault.how:
+        known = SIGNIN_ANSWERS[fault.how["answer"]]
+        status, error, number = known.status, known.error_code, known.number
+    else:
+        content = fault.how["body"]
+        status, error, [number] = fault.how["status"], content["error"], content["error_codes"]
+    return next((row.case for row in SIGN_IN_TABLE if row.fits(error, [number], status)), None)
+
+
+def test_no_row_of_the_tables_is_left_out() -> None:
+    """An answer may mean one thing to a create and another to a renewal, so what is played says less than which rows it meets."""
+    faults = [fault for case in EVERY for fault in case.faults]
+    at_sign_in = {row_of_sign_in(fault) for fault in faults if fault.route == "token"}
+    at_graph = {row_of_graph(fault) for fault in faults if fault.route != "token"}
+
+    assert {row.case for row in TABLE} - at_graph == set()
+    assert {row.case for row in SIGN_IN_TABLE} - at_sign_in == set()

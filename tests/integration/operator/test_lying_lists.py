@@ -44,13 +44,31 @@ async def test_what_a_lost_answer_made_is_found_behind_empty_pages(stage: Stage,
     await steer(stage, "change_settings", empty_pages=3)
     rows = {says: await lose_the_answer(stage, how) for says, how in LOST.items()}
     async with stage.operator():
+        for row in rows.values():
+            await unknown(stage, row)
         for says, row in rows.items():
             with subtests.test(says):
-                await unknown(stage, row)
                 stage.request_renewal(row, "now")
                 status = await stage.ready(row)
                 assert [found.id for found in stage.live(row)] == [status["subscriptionID"]]
                 assert (stage.calls(row, "create"), stage.calls(row, "list")) == (1, 4)
+
+
+async def test_what_an_unknown_answer_did_not_make_is_looked_for_and_then_made_once(
+    stage: Stage, subtests: pytest.Subtests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lost_creates, "ARRIVES", timedelta(seconds=1))
+    rows = {answer: stage.add_delegated() for answer in ("bad-gateway", "gateway-timeout")}
+    for answer, row in rows.items():
+        stage.fault("create", answer=answer, mailbox=row.address, count=1)
+    async with stage.operator():
+        for says, row in rows.items():
+            with subtests.test(says):
+                await eventually(lambda row=row: stage.calls(row, "create"), "it is answered")
+                stage.request_renewal(row, "now")
+                await stage.covered_once(row)
+                first, *looks, last = (call.route for call in stage.log(row, "create", "list"))
+                assert (first, set(looks), last) == ("create", {"list"}, "create")
 
 
 @pytest.mark.usefixtures("no_retry")

@@ -15,6 +15,7 @@ from support.waiting import eventually
 HOLD_SECONDS = 3
 LONG_HOLD_SECONDS = 40
 """Every mailbox has asked for its turn by then, also on a slow machine."""
+TICKED = "graphmail_last_tick_timestamp_seconds"
 CALM = {"GRAPHMAIL_VERIFICATION_INTERVAL_MINUTES": "0"}
 
 
@@ -130,3 +131,31 @@ async def test_while_our_own_url_is_down_what_lives_is_kept_and_renewed_and_what
         await eventually(lambda: [one.id for one in stage.live(changed)] not in ([before[1]], []), "it is replaced")
         await eventually(lambda: len(stage.live(changed)) == 1, "the old one has gone")
         assert await stage.covered_once(changed) != before[1]
+
+
+async def test_a_restart_ends_nobodys_wait(stage: Stage) -> None:
+    told, slow, other = stage.add_app_only(), stage.add_delegated(), stage.add_app_only()
+    for row in (told, slow):
+        stage.subscribe(row, hours=5)
+    stage.fault("patch", answer="service-unavailable", headers={"Retry-After": "900"}, mailbox=told.address)
+    stage.fault("patch", answer="access-denied", mailbox=slow.address)
+    async with stage.operator(**CALM):
+        await stage.ready(other)
+        waits = [
+            await stage.status_of(row, lambda status: status["nextAttemptTime"], "it waits") for row in (told, slow)
+        ]
+    made = stage.simulator.log.total
+    async with stage.operator(**CALM, GRAPHMAIL_TICK_SECONDS="1") as again:
+        stage.request_renewal(other, "now")
+        await stage.status_of(other, lambda status: status["lastHandledRenewal"] == "now", "renewed")
+        first = await eventually(lambda: again.metric(TICKED), "all were looked at")
+
+        async def looked_again() -> bool:
+            return (await again.metric(TICKED) or 0.0) > first + 1
+
+        await eventually(looked_again, "all were looked at once more")
+        since = [call.mailbox for call in stage.simulator.log.newest_first() if call.number > made]
+        statuses = [(stage.resource(row) or {})["status"] for row in (told, slow)]
+    assert other.address in since
+    assert not {told.address, slow.address} & set(since)
+    assert [status["nextAttemptTime"] for status in statuses] == [status["nextAttemptTime"] for status in waits]

@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from graphsim.subscriptions import Subscription
+from support.hand import Hand
 from support.stage import Row, Stage
 
-DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
 
 def planned_before_expiry(status: dict[str, Any]) -> timedelta:
@@ -13,7 +15,7 @@ def planned_before_expiry(status: dict[str, Any]) -> timedelta:
     return expires - planned
 
 
-async def renewed(stage: Stage, row: Row, value: str) -> None:
+async def renewed(stage: Stage, row: Row | str, value: str) -> None:
     stage.request_renewal(row, value)
     await stage.status_of(row, lambda status: status["lastHandledRenewal"] == value, "renewed")
 
@@ -53,6 +55,28 @@ async def test_a_lifetime_that_graph_refuses_is_asked_for_as_graph_allows_it(sta
         statuses = [await stage.ready(row) for row in rows]
     limit = datetime.now(UTC) + 4230 * MINUTE
     assert all(limit - 5 * MINUTE < datetime.fromisoformat(status["expirationTime"]) <= limit for status in statuses)
+
+
+def granted_since(began: float, subscription: Subscription) -> timedelta:
+    """Counted from a moment of the simulator's clock. It grants what it is asked for."""
+    return timedelta(seconds=subscription.expires_at - began)
+
+
+async def test_the_longest_life_is_asked_for_unless_the_resource_says_another(stage: Stage) -> None:
+    row, hand = stage.add_app_only(), Hand(stage)
+    hand.app_only_secret("own")
+    hand.write("own", lookAhead="2h", lifetime="72h")
+    began = stage.simulator.clock.now()
+    async with stage.operator(GRAPHMAIL_TICK_SECONDS="600"):
+        await stage.ready(row)
+        assert planned_before_expiry(await stage.ready("own")) <= 2 * HOUR + 10 * MINUTE + 0.1 * 72 * HOUR + MINUTE
+        [longest], [own] = stage.live(row), hand.live("own")
+        assert 10_000 * MINUTE <= granted_since(began, longest) < 10_010 * MINUTE
+        assert 72 * HOUR <= granted_since(began, own) < 72 * HOUR + 10 * MINUTE
+        later = stage.simulator.clock.now()
+        await renewed(stage, "own", "now")
+        [own] = hand.live("own")
+        assert 72 * HOUR <= granted_since(later, own) < 72 * HOUR + 10 * MINUTE
 
 
 async def test_remaining_time_is_judged_by_graphs_clock(stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 import json
 
+from graphsim.directory import custom_folders
 from support.stage import Row, Stage, condition_reason, condition_status
 from support.waiting import eventually
 
@@ -71,6 +72,22 @@ async def test_a_folder_in_place_of_another_leaves_no_gap(stage: Stage) -> None:
     assert stage.product.config(row.id)["webhook_subscription_id"] == subscription.id
     old = next(one for one in stage.simulator.world.subscriptions.ended if one.id == before["subscriptionID"])
     assert old.ended_at > subscription.created_at
+
+
+async def test_a_folder_of_the_users_own_is_watched_by_its_id(stage: Stage) -> None:
+    row = stage.add_app_only()
+    row.mailbox.custom_folders |= custom_folders(row.mailbox.user_id, ["Tickets"])
+    [tickets] = row.mailbox.custom_folders
+    stage.product.set_config(row.id, **folders("inbox", tickets))
+    async with stage.operator(**SEVERAL):
+        status = await stage.status_of(row, lambda status: len(list(filter(None, ids(status).values()))) == 2, "both")
+        await stage.ready(row)
+        [subscription] = [found for found in stage.live(row) if found.folder == tickets]
+        await stage.order("/messages", {"mailbox": row.address, "folder": tickets})
+        [notification] = await eventually(lambda: stage.endpoint.notifications, "a notification")
+    assert subscription.resource == f"/users/{row.address}/mailFolders/{tickets}/messages"
+    assert notification["subscriptionId"] == subscription.id == ids(status)[tickets]
+    assert recorded(stage, row)[tickets] == subscription.id
 
 
 async def test_a_folder_that_does_not_exist_is_named_and_the_others_are_kept(stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,7 @@ from graphmail.resource.model import write_time
 from graphmail.resource.names import ANNOTATION_LAST_NOTIFICATION, PLURAL
 from graphsim.directory import Mailbox
 from support.hand import Hand
+from support.happened import Listener, listening
 from support.product import ago
 from support.stage import Row, Running, Stage, condition_reason, condition_status
 from support.waiting import eventually
@@ -89,12 +91,38 @@ async def looked_again(operator: Running) -> None:
     await eventually(later, "it was looked at again")
 
 
+class Automation:
+    """A part of the product that acts upon what happens to providers."""
+
+    def __init__(self, stage: Stage, listener: Listener) -> None:
+        self._stage = stage
+        self._listener = listener
+        self._heard: list[dict[str, str]] = []
+
+    async def hears(self, row: Row, *kinds: str) -> None:
+        """Return once these were told of the provider and no others, on the channel and in the table alike."""
+        await eventually(lambda: len(self._told(row)) >= len(kinds), f"{row}: {kinds}")
+        statement = "SELECT kind FROM graphmail.provider_events WHERE provider_id = %s ORDER BY position"
+        recorded = [found["kind"] for found in self._stage.product.run(statement, row.id)]
+        assert self._told(row) == recorded == list(kinds)
+
+    def _told(self, row: Row) -> list[str]:
+        self._heard += map(json.loads, self._listener.heard())
+        return [told["kind"] for told in self._heard if told["provider_id"] == row.id]
+
+
+@pytest.fixture
+def automation(stage: Stage) -> Iterator[Automation]:
+    with listening(stage.product.url) as listener:
+        yield Automation(stage, listener)
+
+
 def events(stage: Stage, row: Row, reason: str) -> list[str]:
     return [event["message"] for event in stage.events(row) if event["reason"] == reason]
 
 
 async def test_a_subscription_that_delivers_nothing_is_replaced_and_told_of_until_a_notification_arrives(
-    stage: Stage,
+    stage: Stage, automation: Automation
 ) -> None:
     dead, healthy = stage.add_app_only(), stage.add_delegated()
     [before, kept] = await subscribed(stage, dead, healthy)
@@ -121,9 +149,12 @@ async def test_a_subscription_that_delivers_nothing_is_replaced_and_told_of_unti
         await operator.metric_is(1, "graphmail_silent_subscriptions", tenant=dead.tenant, reason="SilentSubscription")
         await eventually(lambda: events(stage, dead, "SilentSubscription"), "it is told")
         assert events(stage, dead, "SilentSubscription") == [condition["message"]]
+        await automation.hears(dead, "silent")
         notified(stage, dead, seconds=0)
         await stage.status_of(dead, lambda status: condition_status(status, "Delivering") == "True", "heard again")
         await eventually(lambda: events(stage, dead, "Delivering"), "that is told too")
+        await automation.hears(dead, "silent", "recovered")
+        await automation.hears(healthy)
     assert await stage.covered_once(dead) == after
 
 

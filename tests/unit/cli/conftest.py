@@ -1,5 +1,6 @@
 """Mailboxes as the API server holds them, for the commands that show them."""
 
+import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +13,14 @@ from graphmail.resource.model import write_time
 NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
 
 Mailbox = Callable[..., GraphMailSubscription]
+
+
+class Terminal(io.StringIO):
+    """A terminal that remembers what it was sent."""
+
+    def isatty(self) -> bool:
+        """Somebody sits before it."""
+        return True
 
 
 @pytest.fixture

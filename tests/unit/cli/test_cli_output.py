@@ -6,6 +6,7 @@ import json
 import pytest
 
 from graphmail.cli.output import Column, Screen, count
+from unit.cli.conftest import Terminal
 
 ID = "9f86d081-884c-4d63-a1b2-0c0d6e15b0f0"
 WHY = "consent was withdrawn; somebody must sign in again as the mailbox's user"
@@ -91,13 +92,6 @@ def test_in_a_pipe_progress_says_nothing() -> None:
     with printer.progress("waiting") as show:
         show("still waiting")
     assert out.getvalue() + err.getvalue() == ""
-
-
-class Terminal(io.StringIO):
-    """A terminal that remembers what it was sent."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 def test_on_a_terminal_lines_go_above_the_one_that_says_what_is_waited_for() -> None:

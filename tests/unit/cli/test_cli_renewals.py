@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -10,14 +11,14 @@ import pytest
 
 from graphmail.cli import renewals as room
 from graphmail.cli.bulk import Run
-from graphmail.cli.output import Screen
+from graphmail.cli.output import CLEAR_LINE, Screen, bar
 from graphmail.cli.renewals import Renewals, Wish
 from graphmail.cli.selection import Selection
 from graphmail.cluster import Cluster
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.names import ANNOTATION_RENEW
 from support.waiting import eventually
-from unit.cli.conftest import Mailbox, at
+from unit.cli.conftest import Mailbox, Terminal, at
 
 
 class Fleet:
@@ -27,8 +28,7 @@ class Fleet:
         self.bodies = {
             one.metadata.name: one.model_dump(mode="json", by_alias=True, exclude_none=True) for one in resources
         }
-        self.status: dict[str, Any] = {}
-        self.ready: dict[str, Any] = {}
+        self.throttled: set[str] = set()
         self.answering = True
         self.asked: list[str] = []
         self.unanswered = self.most_unanswered = 0
@@ -45,8 +45,10 @@ class Fleet:
         value, status = body["metadata"].get("annotations", {}).get(ANNOTATION_RENEW), body["status"]
         if self.answering and status.get("lastHandledRenewal") != value:
             self.unanswered -= 1
-            status |= {"lastHandledRenewal": value} | self.status
-            status["conditions"][0] |= self.ready
+            status["lastHandledRenewal"] = value
+            if name in self.throttled:
+                status |= {"nextAttemptTime": at(days=36_500)}
+                status["conditions"][0] |= {"reason": "Throttled", "message": "Graph said to wait"}
         return body
 
 
@@ -74,11 +76,11 @@ class Ticking:
 
 
 async def renew(
-    fleet: Fleet, resources: list[GraphMailSubscription], run: Run | None = None, *, again: bool = False
+    fleet: Fleet, resources: list[GraphMailSubscription], run: Run | None = None, *, terminal: bool = False
 ) -> tuple[int, str, str]:
-    out, err = io.StringIO(), io.StringIO()
-    wish = Wish(Selection(), again, True, timedelta(seconds=60))
-    screen = Screen(out, err, terminal=False, width=80, asks=False)
+    out, err = io.StringIO(), Terminal() if terminal else io.StringIO()
+    wish = Wish(Selection(), False, True, timedelta(seconds=60))
+    screen = Screen(out, err, terminal=terminal, width=120, asks=False)
     run = run or Run.of(Selection(), datetime.now(UTC))
     code = await Renewals(cast("Cluster", fleet), screen, wish, run, clock=Ticking()).carry_out(resources)
     return code, out.getvalue(), err.getvalue()
@@ -113,12 +115,28 @@ async def test_what_waits_for_quota_is_no_failure_and_makes_room_for_others(
     monkeypatch.setattr(room, "WINDOW", 8)
     resources = mailboxes(mailbox, 24)
     fleet = Fleet(resources)
-    fleet.status = {"nextAttemptTime": at(days=36_500)}
-    fleet.ready = {"reason": "Throttled", "message": "Graph said to wait"}
+    fleet.throttled = {one.metadata.name for one in resources}
     code, out, err = await renew(fleet, resources)
     assert (code, err) == (0, "24 mailboxes: 24 waits for quota\n")
     assert len(fleet.asked) == 24
     assert "the operator tries again by itself in" in out
+
+
+async def test_a_terminal_shows_how_far_it_is_what_waits_for_quota_and_how_long_it_goes_on(
+    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "WINDOW", 8)
+    resources = mailboxes(mailbox, 48)
+    fleet = Fleet(resources)
+    fleet.throttled = {"m0", "m47"}
+    code, out, err = await renew(fleet, resources, terminal=True)
+    *shown, end = [line for line in err.split(CLEAR_LINE) if line]
+    assert (code, end) == (0, "48 mailboxes: 46 renewed, 2 waits for quota\n")
+    assert shown[0] == f"{bar(0, 48)} 0/48"
+    assert f"{bar(7, 48)} 7/48, 1 waiting for quota" in shown
+    assert any(re.fullmatch(r"\[#+\.+\] 31/48, 1 waiting for quota, about \d+s left", line) for line in shown), shown
+    assert shown[-1].startswith(f"{bar(46, 48)} 46/48, 2 waiting for quota, about ")
+    assert [line.split()[0] for line in out.splitlines()] == ["m47@x.example", "m0@x.example"], "what needs a look"
 
 
 async def test_where_nobody_answers_no_more_than_the_window_is_asked_for(

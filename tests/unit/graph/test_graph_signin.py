@@ -14,6 +14,7 @@ import pytest_asyncio
 from graphmail.graph import GraphRefused, Meaning, SignIn, SignInError, Token, with_fresh_token
 from graphmail.graph.login import Grant, Login
 from graphmail.graph.signin import graph_resource
+from graphmail.graph.signin_table import SignInAnswer, sign_in_refusal
 from graphmail.graph.tokens import describe, read_claims
 from graphmail.provider import ClientCertificate, Credential
 
@@ -185,6 +186,24 @@ async def test_a_refused_app_is_not_asked_for_by_each_of_its_mailboxes(sign_in: 
         with pytest.raises(SignInError, match="wrong secret"):
             await sign_in.token(replace(APP, owner=f"contoso/p{number}"))
 
+    assert len(login.asked) == 1
+
+
+async def test_whoever_shares_a_refused_app_is_told_where_their_own_secret_stands(
+    sign_in: SignIn, login: FakeLogin
+) -> None:
+    body = json.dumps({"error": "invalid_client", "error_codes": [7000222]}).encode()
+    login.refuses = sign_in_refusal(SignInAnswer(401, {}, body, START, APP))
+
+    async def told(place: str) -> bool:
+        with pytest.raises(SignInError) as caught:
+            await sign_in.token(replace(APP, place=place))
+        return f"and store its value in {place}." in (caught.value.remedy or "")
+
+    assert await asyncio.gather(told("Secret one"), told("Secret two")) == [True, True], (
+        "who waited for the same answer"
+    )
+    assert await told("Secret three"), "who came a moment later"
     assert len(login.asked) == 1
 
 
