@@ -5,6 +5,7 @@ and trusts public authorities alone (Microsoft Graph, change notifications deliv
 """
 
 import asyncio
+import contextlib
 import secrets
 import socket
 import ssl
@@ -22,6 +23,8 @@ from graphmail.graph.trust import ca_bundle, tls_context
 
 LONGEST = 4_096
 """Bytes of an answer that are read; the token is far shorter."""
+_LOOK_SECONDS = 10.0
+"""What asking the public authorities may take, besides the attempt itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,13 @@ class Line:
     subject: str
     issuer: str
     ends: datetime
+    bundle: str | None = None
+    """The bundle of ours that vouches for it; None: a public authority does, which is what Graph asks for."""
+
+    @property
+    def caveat(self) -> str:
+        """The end of a sentence about it; empty where Graph would see it as we do."""
+        return f"; {self.bundle} vouches for it: for Microsoft a public authority must" if self.bundle else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +118,12 @@ async def knock(url: str, *, limits: Limits | None = None, clock: Callable[[], f
         clock: seconds.
     """
     limits = limits or Limits()
+    bundle = await _needed_bundle(url)
     found = Knock(f"Validation: Testing client application reachability. Request-Id: {secrets.token_hex(16)}")
     began = clock()
     try:
         async with asyncio.timeout(limits.answer):
-            found.answer = await _post(url, found)
+            found.answer = await _post(url, found, bundle)
     except (TimeoutError, httpx.TimeoutException):
         found.trouble = _too_late(found, limits)
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -123,13 +134,38 @@ async def knock(url: str, *, limits: Limits | None = None, clock: Callable[[], f
     return found
 
 
-async def _post(url: str, found: Knock) -> Answer:
+async def _needed_bundle(url: str) -> str | None:
+    """The bundle that the environment names; None: the public authorities vouch for that endpoint without it.
+
+    Such a bundle stands for Graph and sign-in as this network shows them. The endpoint is judged by Graph, which knows no bundle of ours.
+    """
+    bundle, parts = ca_bundle(), urlsplit(url)
+    if bundle is None or parts.scheme != "https" or proxied(parts.hostname or ""):
+        return bundle
+    try:
+        async with asyncio.timeout(_LOOK_SECONDS):
+            _, writer = await asyncio.open_connection(parts.hostname, parts.port or 443, ssl=_public())
+    except ssl.SSLCertVerificationError as error:
+        return None if error.verify_code in _WHOEVER_SIGNED else bundle
+    except (OSError, ValueError):
+        return bundle
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return None
+
+
+def _public() -> ssl.SSLContext:
+    """Trusts the public authorities alone, whatever the environment says."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+async def _post(url: str, found: Knock, bundle: str | None) -> Answer:
     async def trace(event: str, info: dict[str, Any]) -> None:
         if event.endswith("start_tls.complete"):  # the last one is the endpoint's: a proxy's comes before
-            found.line = _line(info["return_value"].get_extra_info("ssl_object"))
+            found.line = _line(info["return_value"].get_extra_info("ssl_object"), bundle)
 
-    bundle = ca_bundle()
-    verify = True if bundle is None else tls_context(bundle)
+    verify = _public() if bundle is None else tls_context(bundle)
     target = f"{url}{'&' if '?' in url else '?'}validationToken={quote_plus(found.token)}"
     headers = {"content-type": "text/plain; charset=utf-8"}
     async with (
@@ -150,7 +186,7 @@ async def _beginning(response: httpx.Response) -> str:
     return body[:LONGEST].decode(errors="replace")
 
 
-def _line(secured: ssl.SSLObject | None) -> Line | None:
+def _line(secured: ssl.SSLObject | None, bundle: str | None) -> Line | None:
     certificate = secured.getpeercert() if secured is not None else None
     if secured is None or not certificate:
         return None
@@ -159,6 +195,7 @@ def _line(secured: ssl.SSLObject | None) -> Line | None:
         _name(certificate.get("subject"), "commonName") or _alternative(certificate) or "?",
         _name(certificate.get("issuer"), "organizationName") or _name(certificate.get("issuer"), "commonName") or "?",
         datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC),
+        bundle,
     )
 
 
@@ -249,6 +286,8 @@ _CERTIFICATES = {
     64: ("whose certificate is for another address", "name the host in the URL as the certificate does"),
 }
 """By OpenSSL's number (x509_vfy.h)."""
+_WHOEVER_SIGNED = frozenset({10, 62, 64})
+"""Those of them that say nothing of the authority."""
 
 
 def _unreached(url: str, error: BaseException) -> Trouble:

@@ -101,3 +101,8 @@ def test_every_step_of_a_probe_is_documented() -> None:
     url_steps = {ADDRESS, CONNECTION, HANDSHAKE}
     told = {READY, SUBSCRIPTION, SIGN_IN, GRAPH, NOTIFICATION, DELIVERING}
     assert documented == url_steps | {f"lifecycle {step}" for step in url_steps} | told
+
+
+def test_the_first_migration_that_is_shown_applies_all_of_them() -> None:
+    shown = re.findall(r"^applied migration (\w+)$", section("graphmail migrate"), re.MULTILINE)
+    assert shown == [file.stem.partition("_")[2] for file in sorted(MIGRATIONS.glob("0*.sql"))]

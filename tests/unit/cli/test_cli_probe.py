@@ -63,6 +63,7 @@ async def test_an_endpoint_that_does_as_graph_wants_passes_every_step(endpoint: 
     )
     assert found["address"].found.startswith("localhost resolves to 127.0.0.1")
     assert "certificate of Public Trust for localhost, which ends in " in found["connection"].found
+    assert found["connection"].found.endswith("ca.pem vouches for it: for Microsoft a public authority must")
     assert found["handshake"].found.startswith(f"{endpoint.url}{endpoint.path} answers as Graph wants it, in ")
 
 
@@ -154,6 +155,22 @@ async def test_a_certificate_for_another_name_fails_and_nothing_is_posted(
     assert found["connection"].verdict is Verdict.FAILED
     assert "is localhost, whose certificate is for another name" in found["connection"].found
     assert found["connection"].remedy == "serve a certificate for localhost"
+
+
+async def test_a_public_certificate_is_believed_where_a_bundle_stands_in_for_the_usual_authorities(
+    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Graph knows no bundle of ours: what the network has in place of Microsoft's certificates says nothing of the endpoint's."""
+    public = trustme.CA(organization_name="Public Trust")
+    public.cert_pem.write_to_path(tmp_path / "public.pem")
+    monkeypatch.setattr("certifi.where", lambda: str(tmp_path / "public.pem"))
+    async with at_disk(public.issue_cert("localhost"), tmp_path) as serving:
+        found = await tried(serving.url + serving.path)
+    assert {one.verdict for one in found.values()} == {Verdict.OK}
+    assert "vouches" not in found["connection"].found
+    async with at_disk(public.issue_cert("other.example"), tmp_path) as serving:
+        found = await tried(serving.url + serving.path)
+    assert "whose certificate is for another name" in found["connection"].found
 
 
 async def test_an_authority_that_nobody_trusts_fails(authority: trustme.CA, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ async def _tried(url: str, setting: str) -> Finding:
     host = host_of(url)
     if not await resolve(host):
         return warning(NAME, f"{host} does not resolve from here", f"see {setting}")
-    trouble = (await knock(url)).trouble
-    return (
-        warning(NAME, f"{url} {trouble.told}", trouble.remedy) if trouble else ok(NAME, f"{url} answers the handshake")
-    )
+    found = await knock(url)
+    if found.trouble is not None:
+        return warning(NAME, f"{url} {found.trouble.told}", found.trouble.remedy)
+    return ok(NAME, f"{url} answers the handshake{found.line.caveat if found.line else ''}")

@@ -57,7 +57,7 @@ def _line(line: Line, step: str) -> Finding:
     told = f"{line.version}, certificate of {line.issuer} for {line.subject}, which ends {when(line.ends, now)}"
     if line.ends - now <= SOON:
         return warning(step, told, f"renew it: {human(line.ends - now)} are left, and Graph trusts no expired one")
-    return ok(step, told)
+    return ok(step, told + line.caveat)
 
 
 def _handshake(found: Knock, place: str, step: str, limits: Limits) -> Finding:
