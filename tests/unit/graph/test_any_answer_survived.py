@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 import structlog
 from hypothesis import HealthCheck, given, settings
@@ -91,7 +92,7 @@ headers = st.lists(
     ),
     max_size=3,
 )
-statuses = st.sampled_from([200, 201, 204, 400, 401, 403, 404, 404, 409, 410, 429, 500, 503, 504]) | st.integers(
+statuses = st.sampled_from([200, 201, 204, 400, 401, 403, 404, 404, 409, 410, 429, 500, 502, 503, 504]) | st.integers(
     100, 999
 )
 grants = st.fixed_dictionaries({"id": st.sampled_from([HELD, HELD, OTHER]), "expirationDateTime": moments})
@@ -129,6 +130,11 @@ def meanings(microsoft: Microsoft, subscription_id: str) -> set[Meaning]:
             kind = operation(asked.method, asked.path)
             found.add(refusal(Answer(kind, reply.status_code, reply.headers, reply.content, NOW)).meaning)
     return found
+
+
+def perhaps_made(answer: httpx.Response | None) -> bool:
+    """Whether Graph may have made a subscription, by what it answered, if it did: a gateway gives up on what goes on behind it."""
+    return answer is None or answer.is_success or answer.status_code in {502, 504}
 
 
 def check_pace(attempts: list[tuple[datetime, int]]) -> None:
@@ -217,7 +223,23 @@ def test_any_answer_to_a_verification_is_survived(played: Played, answers: list[
 def test_any_answer_to_a_create_is_survived(
     played: Played, status: dict[str, Any], answers: list[Reply], sign_ins: Any
 ) -> None:
-    played(Microsoft(answers, sign_ins), status)
+    """Whatever Graph may have made is held, or is looked for before another one is made."""
+    play = played(Microsoft(answers, sign_ins), status)
+
+    after = play.entry.resource.status
+    held = after.subscription_id or after.pending_create_time
+    creates = [asked.answered for asked in play.microsoft.asked if asked.method == "POST"]
+    assert held or not (perhaps_made(creates[-1]) if creates else status is UNSETTLED)
+
+
+@pytest.mark.parametrize("refusal", [Reply(503), Reply(429), Reply(401), Reply(None)], ids=str)
+def test_a_look_up_that_fails_does_not_make_an_unanswered_create_forgotten(played: Played, refusal: Reply) -> None:
+    microsoft = Microsoft([Reply(504), refusal])
+    play = played(microsoft, NOTHING, looks=3)
+
+    assert [asked.method for asked in microsoft.asked][:2] == ["POST", "GET"]
+    assert sum(asked.method == "POST" for asked in microsoft.asked) == 1
+    assert play.entry.resource.status.pending_create_time == NOW
 
 
 @examples
