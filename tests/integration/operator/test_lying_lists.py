@@ -75,7 +75,7 @@ async def test_what_an_unknown_answer_did_not_make_is_looked_for_and_then_made_o
 async def test_what_the_list_leaves_out_is_found_by_the_refusal_of_its_twin(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lost_creates, "ARRIVES", timedelta(seconds=1))
+    monkeypatch.setattr(lost_creates, "ARRIVES", timedelta())
     await steer(stage, "change_settings", list_omits_share=1.0, duplicates="refuse")
     row = await lose_the_answer(stage, LOST["a gateway that gave up"])
     async with stage.operator():
