@@ -49,9 +49,14 @@ class Provider:
     """The product's `client_secret_ref`: where the app's secret or certificate stands instead of the row."""
 
 
+CLIENT_STATE_DIGITS = 32
+"""Hexadecimal. The receiver believes whoever knows a text with this fingerprint, and everybody who may read resources knows that: of twelve
+digits, some text could be found offline."""
+
+
 def client_state_fingerprint(client_state: str) -> str:
     """Tells one clientState from another, and never what it is. Postgres computes the same (`graphmail.database.credentials`)."""
-    return hashlib.sha256(f"client-state\x1f{client_state}".encode()).hexdigest()[:12]
+    return hashlib.sha256(f"client-state\x1f{client_state}".encode()).hexdigest()[:CLIENT_STATE_DIGITS]
 
 
 class CredentialKind(StrEnum):

@@ -6,7 +6,7 @@ from graphmail.database.keys import parameters
 from graphmail.database.pool import Row
 from graphmail.database.schema import CONFIG, Schema
 from graphmail.database.session import Session
-from graphmail.provider import Credential, ProviderKey, ProviderState
+from graphmail.provider import CLIENT_STATE_DIGITS, Credential, ProviderKey, ProviderState
 
 # A provider cannot sign in while it has neither a user's token nor a directory of its own; the same rule as `Credential.kind`.
 # Postgres cannot know what stands in the file that a reference names: it counts as a secret here.
@@ -59,7 +59,7 @@ def fingerprint(schema: Schema) -> sql.Composed:
 def client_state_fingerprint() -> sql.Composed:
     """SQL: the same as `graphmail.provider.client_state_fingerprint`; '' for none."""
     marked = sql.SQL("'client-state' || chr(31) || c.webhook_verification_token")
-    return sql.SQL(_CLIENT_STATE_MARK).format(digest=_short_hash(marked, 12))
+    return sql.SQL(_CLIENT_STATE_MARK).format(digest=_short_hash(marked, CLIENT_STATE_DIGITS))
 
 
 def secret_reference(schema: Schema) -> sql.Composable:
