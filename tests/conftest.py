@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from localstack.controlplane import ControlPlane
@@ -23,6 +25,21 @@ FIXTURES = Path(__file__).parent / "fixtures"
 # How long an example takes is the machine's affair: by default one of more than a fifth of a second fails its test.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+@pytest.fixture(autouse=True)
+def _untouched_logging() -> Iterator[None]:
+    """Logging is the process's: what a test, or a command that it runs, configures is undone after it."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name in ("aiohttp.access", "asyncio", "httpcore", "httpx", "msal", "psycopg", "urllib3", "kopf.objects"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    logging.disable(logging.NOTSET)
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

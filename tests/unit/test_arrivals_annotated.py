@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from graphmail.arrivals import TOLD_LATE, Arrivals
+from graphmail.arrivals import TOLD_IN_BATCHES, TOLD_LATE, Arrivals
 from graphmail.cluster import Cluster
 from graphmail.database import Database, Discovery, KeptRhythm
 from graphmail.decision import minute_of
@@ -98,7 +98,7 @@ async def test_what_only_an_annotation_tells_of_has_arrived_and_is_an_hour_late_
     assert entry.arrived_at == NOW - HOUR
     heard = world.arrivals.of(entry)
     assert heard is not None
-    assert (heard.until, heard.delay) == (NOW, TOLD_LATE)
+    assert (heard.until, heard.delay) == (NOW - TOLD_IN_BATCHES, TOLD_LATE)
     assert minute_of(NOW - HOUR) in heard.taken
     assert (world.heard, world.noticed[-1:]) == ([NOW - HOUR], [entry])
 

@@ -15,7 +15,6 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
-import structlog
 
 from graphmail.resource.names import PLURAL
 from graphsim.app_keys import AppCertificate, Federation
@@ -312,7 +311,6 @@ async def test_no_secret_reaches_a_log_before_anything_is_masked(
     scene: Scene, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Masking is the last line of defence (docs/observability.md); here nothing masks."""
-    structlog.reset_defaults()  # an earlier test may have configured it
     caplog.set_level(logging.INFO)
     async with scene.stage.operator(**scene.environment):
         await scene.play()

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from graphmail import operating
-from graphmail.reconciler import lost_creates
+from graphmail.reconciler import listings, lost_creates
 from support.stage import Stage
 from support.waiting import eventually
 
@@ -91,6 +91,7 @@ async def test_a_create_that_is_abandoned_without_an_answer_is_waited_for_by_who
     """Graph commits it after the next process has looked for it."""
     monkeypatch.setattr(operating, "STOP_SECONDS", 0.1)
     monkeypatch.setattr(lost_creates, "ARRIVES", timedelta(hours=1))
+    monkeypatch.setattr(listings, "KEPT", timedelta())
     row = stage.add_delegated()
     stage.endpoint.validating.clear()
     stop = asyncio.Event()

@@ -5,7 +5,7 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,20 +20,6 @@ Lines = Callable[[], list[dict[str, Any]]]
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
-
-
-@pytest.fixture(autouse=True)
-def _untouched_logging() -> Iterator[None]:
-    """Logging is the process's: what a test configures is undone after it."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name in ("aiohttp.access", "asyncio", "httpcore", "httpx", "msal", "psycopg", "urllib3", "kopf.objects"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
-    logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
 
 
 def fail(text: str) -> None:
