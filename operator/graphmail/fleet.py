@@ -17,7 +17,7 @@ from graphmail.backoff import Pause
 from graphmail.decision import Rhythm, adoption_pending
 from graphmail.provider import Credential, Outcome, ProviderKey
 from graphmail.resource import CredentialSource, GraphMailSubscription, Status
-from graphmail.resource.model import read_moment
+from graphmail.resource.moments import read_moment
 from graphmail.resource.names import (
     ANNOTATION_ADOPT,
     ANNOTATION_CLIENT_STATE,

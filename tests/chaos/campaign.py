@@ -21,7 +21,7 @@ from chaos.ending import End, read_end, secrets_shown
 from chaos.points import Blow, Order, Phase, Point, read_trace
 from chaos.scenarios import Scenario, facts
 from graphmail.database import migrate
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from graphsim.server import Simulator
 from graphsim.settings import SimulatorSettings
 from localstack.controlplane import ControlPlane

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphmail.decision import Action, Heard, Known, Policy, Reason, Rhythm, decide
 from graphmail.resource import GraphMailSubscription
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 """A Monday."""

@@ -19,7 +19,7 @@ from graphmail.observability.metrics import Metrics, Store
 from graphmail.provider import Credential
 from graphmail.reconciler import AccessDesk, Hands, Journal, Reconciler, Threshold, put_together
 from graphmail.resource import GraphMailSubscription
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from graphmail.resource.names import ANNOTATION_LAST_NOTIFICATION
 from graphmail.stores import Stores
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import httpx
 
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from graphmail.resource.names import (
     ANNOTATION_ADOPT,
     ANNOTATION_CLIENT_STATE,

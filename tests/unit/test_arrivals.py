@@ -9,7 +9,7 @@ import pytest
 from graphmail.arrivals import MANY, MOST, MOST_MINUTES, REMEMBERED, TOLD_IN_BATCHES, WRITE_SECONDS, Arrivals
 from graphmail.database import Database, DatabaseUnavailable, KeptRhythm
 from graphmail.fleet import Entry, Fleet
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from graphmail.resource.names import resource_name
 from graphmail.settings import Settings, SettingsError
 

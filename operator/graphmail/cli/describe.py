@@ -25,7 +25,7 @@ from graphmail.decision import adoption_pending
 from graphmail.resource import CredentialSource, FolderSubscription, GraphMailSubscription
 from graphmail.resource.answers import THROTTLED
 from graphmail.resource.conditions import ConditionType
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from graphmail.resource.names import ANNOTATION_RENEW
 from graphmail.watching import listed
 

@@ -18,7 +18,7 @@ from graphmail.cli.page import Page
 from graphmail.cli.selection import Selection, is_address, selected
 from graphmail.cli.spans import when
 from graphmail.cluster import Cluster
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from graphmail.watching import changes, listed
 
 PAGE = Page(

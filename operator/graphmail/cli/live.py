@@ -12,7 +12,7 @@ from graphmail.cli.output import Screen
 from graphmail.cli.situation import Situation, situation, sorted_situations
 from graphmail.cluster import Cluster
 from graphmail.resource import GraphMailSubscription
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from graphmail.watching import SUBSCRIPTIONS, Change, changes
 
 GATHER_SECONDS = 0.5

@@ -23,7 +23,7 @@ from graphmail.cli.renewals import Renewals, Wish
 from graphmail.cli.selection import Selection, selected
 from graphmail.cli.spans import read_span
 from graphmail.resource import GraphMailSubscription
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 
 PAGE = Page(
     "Renew subscriptions now, and wait for what comes of it.",

@@ -22,7 +22,7 @@ from graphmail.cli.selection import Selection, selected
 from graphmail.cli.situation import Ready, Situation, sorted_situations
 from graphmail.cli.spans import read_moment, when
 from graphmail.cli.typed import advised
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 
 PAGE = Page(
     "Show how the mailboxes stand, and what to do about it.",

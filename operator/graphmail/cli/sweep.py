@@ -22,7 +22,7 @@ from graphmail.graph import Budget, GraphClient, SignIn
 from graphmail.observability.metrics import Metrics
 from graphmail.provider import CredentialKind
 from graphmail.reconciler import AccessDesk, CredentialFiles
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from graphmail.settings import Settings
 from graphmail.settings.limits import limits
 from graphmail.stores import Stores

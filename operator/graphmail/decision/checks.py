@@ -16,7 +16,7 @@ from graphmail.decision.words import NEEDS_STORES, Action, Decision, Known, Mode
 from graphmail.resource import CredentialSource, DeletionPolicy, GraphMailSubscription, SuspendPolicy
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.lifecycle import LifecycleEvent, Told
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from graphmail.resource.names import (
     ANNOTATION_ADOPT,
 )

@@ -6,7 +6,7 @@ from graphmail.decision.times import planned_renewal
 from graphmail.decision.words import Action, Decision, Known, Policy, Reason
 from graphmail.resource import FolderState, FolderSubscription, GraphMailSubscription
 from graphmail.resource.conditions import ConditionType
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 
 _AT_GRAPH = frozenset({Action.CREATE, Action.RENEW, Action.REPLACE, Action.DELETE, Action.ADOPT})
 _STANDS = frozenset({Reason.SUSPENDED, Reason.NOT_SERVED, Reason.STALLED, Reason.AWAITING_CREDENTIALS})

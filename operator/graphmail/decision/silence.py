@@ -11,7 +11,7 @@ from graphmail.decision.stillness import tried_again
 from graphmail.decision.words import Action, Known, Policy, Reason
 from graphmail.resource import GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 
 APART = timedelta(hours=6)
 """Between two checks of one mailbox: four a day at most, also of a process that is restarted all the time, since the status tells of the

@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 from graphmail.observability.redaction import redact
 from graphmail.resource import GraphMailSubscription
-from graphmail.resource.model import Metadata, write_time
+from graphmail.resource.model import Metadata
+from graphmail.resource.moments import write_time
 from graphmail.resource.names import API_VERSION, KIND, OPERATOR
 
 WINDOW = timedelta(hours=1)

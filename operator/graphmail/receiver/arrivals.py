@@ -11,7 +11,7 @@ from graphmail.database import Database, DatabaseError
 from graphmail.receiver.counting import ANNOTATION, POSTGRES, ReceiverMetrics
 from graphmail.receiver.reading import write_moment
 from graphmail.receiver.roster import Known, Roster
-from graphmail.resource.model import read_moment
+from graphmail.resource.moments import read_moment
 from graphmail.resource.names import ANNOTATION_LAST_NOTIFICATION
 
 _log = structlog.get_logger("graphmail.receiver")

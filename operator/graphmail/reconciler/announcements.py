@@ -6,7 +6,7 @@ from graphmail.observability.events import EventReason
 from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.verdicts import REASONS
 from graphmail.resource.lifecycle import LifecycleEvent
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 
 _GOOD = {
     Deed.CREATE: EventReason.CREATED,

@@ -8,7 +8,8 @@ from graphmail.decision.silence import ends_silence, look_refused
 from graphmail.reconciler.result import Checked, Result
 from graphmail.resource import GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType, Wanted
-from graphmail.resource.model import Condition, write_time
+from graphmail.resource.model import Condition
+from graphmail.resource.moments import write_time
 
 FOUND_SILENT = frozenset({Reason.SILENT_SUBSCRIPTION, Reason.STILL_SILENT, Reason.NOTHING_ARRIVES})
 """Why a mailbox counts as silent."""

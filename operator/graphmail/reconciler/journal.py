@@ -21,7 +21,7 @@ from graphmail.reconciler.result import Deed, Result
 from graphmail.reconciler.status import status_body
 from graphmail.resource import CredentialSource, FolderSubscription, GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from graphmail.resource.names import ANNOTATION_DELETION, OPERATOR
 from graphmail.stores import Stores
 

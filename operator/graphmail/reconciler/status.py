@@ -11,7 +11,7 @@ from graphmail.reconciler.result import Checked, Deed, Result
 from graphmail.resource import FolderState, FolderSubscription, GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType, Wanted, set_conditions
 from graphmail.resource.folders import arranged, is_first, view, wanted_folders
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from graphmail.resource.names import ANNOTATION_CREDENTIAL, ANNOTATION_RENEW, API_VERSION, KIND
 
 

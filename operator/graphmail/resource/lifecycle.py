@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from graphmail.resource.model import LifecycleTimes, read_moment
+from graphmail.resource.model import LifecycleTimes
+from graphmail.resource.moments import read_moment
 from graphmail.resource.names import ANNOTATION_LIFECYCLE
 
 LONGEST = 16_384

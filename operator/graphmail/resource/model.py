@@ -2,25 +2,22 @@
 
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     ConfigDict,
     Field,
-    PlainSerializer,
     ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
 )
 from pydantic.alias_generators import to_camel
 from pydantic.dataclasses import dataclass
 from pydantic_core import to_jsonable_python
 
 from graphmail.resource import duration
+from graphmail.resource.moments import Time, TransitionTime
 from graphmail.resource.names import LABEL_MANAGED_BY, MIRROR
 
 IDENTIFIER = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
@@ -43,44 +40,6 @@ def _camel(name: str) -> str:
         if camel.endswith(suffix):
             return camel[: -len(suffix)] + suffix.upper()
     return camel
-
-
-def write_time(moment: datetime) -> str:
-    """A moment as Kubernetes writes it: UTC, truncated to seconds, and with four digits for every year, which `strftime` does not have."""
-    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
-
-
-def read_moment(text: str | None) -> datetime | None:
-    """The moment that an annotation tells, in UTC; anybody may have written the text.
-
-    None: it tells none, or one that UTC does not have, as an offset makes of the first and the last hours of all.
-    """
-    try:
-        moment = datetime.fromisoformat(text or "")
-        return None if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _read_time(value: Any, parse: ValidatorFunctionWrapHandler) -> datetime | None:
-    """A moment of the status, in whole seconds; None where it is none that can be told in UTC.
-
-    The API server looks at its form alone, and takes the year 0, an offset of 99 hours, and what such an offset makes of the first and the
-    last hours of all. That must not cost the rest of the status: who forgets a subscription makes another one.
-
-    It is in the UTC of the standard library: pydantic makes a zone for each, and to compare these costs 20 times as much.
-    """
-    try:
-        moment: datetime = parse(value)
-        return moment.astimezone(UTC).replace(microsecond=0)
-    except (ValueError, OverflowError):
-        return None
-
-
-Time = Annotated[AwareDatetime, WrapValidator(_read_time), PlainSerializer(write_time, return_type=str)]
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-TransitionTime = Annotated[Time, AfterValidator(lambda moment: moment or _LONG_AGO)]
-"""A condition has one. Where nobody can tell it, it was long ago: a condition of somebody else's stays as long as they want."""
 
 
 def _kept_once(text: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from support.due import shorten
 from support.gate import ClusterGate, PostgresGate
 from support.stage import Stage, condition_reason, condition_status

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from support.stage import Stage, condition_reason, condition_status
 from support.waiting import eventually
 

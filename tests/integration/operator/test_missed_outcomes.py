@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from support.gate import PostgresGate
 from support.stage import Stage, condition_status
 from support.waiting import eventually

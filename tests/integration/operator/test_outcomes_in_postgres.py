@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from support.stage import Row, Stage, condition_status
 
 

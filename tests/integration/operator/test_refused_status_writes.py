@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from support.apiproxy import ApiProxy, Refusal
 from support.due import BY_TICKS, renewed_again
 from support.stage import Row, Stage

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from graphmail.resource.names import ANNOTATION_LAST_NOTIFICATION, PLURAL
 from graphsim.directory import Mailbox
 from support.hand import Hand

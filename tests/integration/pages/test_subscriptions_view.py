@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from support.pages import Pages
 from support.stage import Stage
 from support.waiting import eventually

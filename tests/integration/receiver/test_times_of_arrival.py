@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from graphmail.receiver.reading import write_moment
-from graphmail.resource.model import read_moment
+from graphmail.resource.moments import read_moment
 from graphmail.resource.names import ANNOTATION_LAST_NOTIFICATION
 from integration.receiver.conftest import Ground
 from support.gate import ClusterGate, PostgresGate

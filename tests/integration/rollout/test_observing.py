@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from support.stage import Row, Stage, condition_reason
 from support.waiting import eventually
 

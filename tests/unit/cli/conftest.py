@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from graphmail.resource import GraphMailSubscription
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 
 NOW = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
 

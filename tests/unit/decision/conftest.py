@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from graphmail.resource import GraphMailSubscription
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from graphmail.resource.names import LABEL_MANAGED_BY, MIRROR
 from support.deciding import NOW
 

@@ -9,7 +9,7 @@ import pytest
 from graphmail.decision import Action, Known, Mode, Policy, Reason, Step, next_step
 from graphmail.decision.words import CALLS_GRAPH
 from graphmail.resource import GraphMailSubscription
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from support.deciding import ENDING, NONE_YET, RENEW_NOW
 from unit.decision.test_decision_table import EVERY
 

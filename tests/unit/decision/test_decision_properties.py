@@ -26,7 +26,7 @@ from graphmail.reconciler.result import Deed, Result, Verdict
 from graphmail.reconciler.status import Surroundings, status_after
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.duration import format_duration, parse_duration
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from graphmail.resource.names import ANNOTATION_LIFECYCLE
 from support import moments
 

@@ -14,7 +14,7 @@ from graphmail.pages import telling as telling_module
 from graphmail.pages.happenings import MOST_KEPT
 from graphmail.pages.telling import Telling
 from graphmail.provider import ProviderKey
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from graphmail.stores import Stores
 
 TENANT, PROVIDER = "2f1f9d5a-0f5b-4c58-9d7e-0a6f6c2a4b11", "7b1d0a52-6d36-4b0a-8f0c-5a8f4c1f2e22"

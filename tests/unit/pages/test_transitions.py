@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from graphmail.pages.transitions import Kind, Standing, Trouble, transitions
 from graphmail.resource import GraphMailSubscription
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 FAILURES = 3

@@ -19,7 +19,7 @@ from graphmail.receiver.reading import (
     write_moment,
 )
 from graphmail.resource.lifecycle import LifecycleEvent
-from graphmail.resource.model import read_moment
+from graphmail.resource.moments import read_moment
 from support.receiving import AT, change, lifecycle, posted
 
 

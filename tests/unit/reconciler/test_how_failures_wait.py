@@ -12,7 +12,7 @@ import pytest
 
 from graphmail.graph import Limits
 from graphmail.observability.metrics import Metrics
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from support.reconciling import HELD, NOW, Microsoft, Play, Reply, holding
 
 THROTTLED = b'{"error": {"code": "ApplicationThrottled", "message": "slow down"}}'

@@ -8,7 +8,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from graphmail.observability.metrics import Metrics
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from support.reconciling import NOW, Asked, Microsoft, Play, holding
 
 HOURS = 2

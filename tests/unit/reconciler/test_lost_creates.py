@@ -14,7 +14,7 @@ import pytest
 from graphmail.graph import Meaning, SignInError
 from graphmail.observability.metrics import Metrics
 from graphmail.reconciler import work
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from support.reconciling import APP, HELD, HOOK, NOW, Microsoft, Play, Reply, holding
 
 LOST = {

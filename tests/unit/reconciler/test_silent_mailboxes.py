@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Metrics
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from graphmail.resource.names import ANNOTATION_LAST_NOTIFICATION
 from support.reconciling import CREDENTIAL, HELD, HOOK, NOW, Asked, Microsoft, Play, holding
 

@@ -8,7 +8,7 @@ from graphmail.decision import Action, Decision, Policy, Reason, decide
 from graphmail.graph import Priority
 from graphmail.reconciler.urgency import covered_until, urgency
 from graphmail.resource import GraphMailSubscription
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from graphmail.resource.names import ANNOTATION_RENEW
 from support.reconciling import NOW, resource_body
 

@@ -11,7 +11,7 @@ from graphmail.cluster import ClusterUnavailable
 from graphmail.observability.metrics import Metrics
 from graphmail.reconciler.secret_marks import SecretMarks
 from graphmail.resource.conditions import ConditionType
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from support.loose_ends import no_loose_ends
 from support.reconciling import CREDENTIAL, NOW, Microsoft, Play, Reply, holding
 

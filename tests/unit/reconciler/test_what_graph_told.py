@@ -12,7 +12,7 @@ from graphmail.decision import Action
 from graphmail.observability.events import EventReason
 from graphmail.observability.metrics import Metrics
 from graphmail.resource.lifecycle import LifecycleEvent
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from graphmail.resource.names import ANNOTATION_LIFECYCLE
 from support.reconciling import HELD, HOOK, NOW, Microsoft, Play, Reply, holding
 

@@ -9,7 +9,7 @@ import pytest
 
 from graphmail.observability.metrics import Metrics
 from graphmail.resource import GraphMailSubscription
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from graphmail.resource.names import ANNOTATION_ADOPT
 from support.reconciling import HELD, HOOK, NOW, SPEC, Microsoft, Play, Reply, resource_body
 

@@ -8,7 +8,7 @@ import pytest
 
 from graphmail.election import Standing
 from graphmail.observability.metrics import Metrics
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from support.reconciling import NOW, Microsoft, Play, Reply, holding
 
 EMPTY_LIST = Reply(200, body=b'{"value": []}')

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from graphmail.resource import Condition, FolderState, FolderSubscription, GraphMailSubscription, Status
-from graphmail.resource.model import read_moment, write_time
+from graphmail.resource.moments import read_moment, write_time
 from support import moments
 
 EXPIRY = datetime(2026, 3, 7, 15, 16, 17, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from graphmail.database import Holdings
 from graphmail.graph import Marker, Subscription, add_marker
 from graphmail.resource import GraphMailSubscription
-from graphmail.resource.model import write_time
+from graphmail.resource.moments import write_time
 from graphmail.sweep import Judgement, Owners, judge
 
 NOW = datetime(2026, 3, 2, 9, 17, 11, tzinfo=UTC)
