@@ -26,6 +26,7 @@ from graphmail.resource.names import (
     ANNOTATION_LIFECYCLE,
     ANNOTATION_RENEW,
 )
+from graphmail.resource.versions import version_number
 
 _WATCHED_ANNOTATIONS = (
     ANNOTATION_RENEW,
@@ -265,17 +266,12 @@ def _read(body: Mapping[str, Any]) -> GraphMailSubscription:
 
 
 def _version(resource: GraphMailSubscription) -> int:
-    return _number(resource.metadata.resource_version)
-
-
-def _number(version: str) -> int:
-    """Resource versions of one server are ordered numbers (Kubernetes API concepts, since 1.35 guaranteed)."""
-    return int(version) if version.isdigit() else 0
+    return version_number(resource.metadata.resource_version)
 
 
 def _is_echo(metadata: Mapping[str, Any], known: GraphMailSubscription) -> bool:
     """What the watch shows is known already, mostly from the answer to a write of ours: it need not be read again."""
-    version = _number(metadata.get("resourceVersion", ""))
+    version = version_number(metadata.get("resourceVersion", ""))
     return metadata["uid"] == known.metadata.uid and 0 < version <= _version(known)
 
 

@@ -12,6 +12,7 @@ from graphmail.cluster import Cluster, ClusterError
 from graphmail.provider import ProviderKey
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.names import ANNOTATION_CLIENT_STATE, ANNOTATION_LAST_NOTIFICATION, ANNOTATION_LIFECYCLE
+from graphmail.resource.versions import version_number
 from graphmail.watching import SUBSCRIPTIONS, Change, list_all, watch
 
 _log = structlog.get_logger("graphmail.receiver")
@@ -130,8 +131,8 @@ class Roster:
 
 
 def _older(version: str, than: str) -> bool:
-    """Resource versions of one server are ordered numbers (Kubernetes API concepts); of what is none, nothing can be said."""
-    return version.isdigit() and than.isdigit() and int(version) < int(than)
+    """Of what is no version, nothing can be said."""
+    return 0 < version_number(version) < version_number(than)
 
 
 async def follow(
