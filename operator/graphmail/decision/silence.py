@@ -4,14 +4,14 @@ A suspicion is checked: Graph is asked for the newest message of the folder. Of 
 must arrive within the time that Graph takes. If it does not, the subscription delivers nothing, whatever Graph says of it.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from graphmail.decision.rhythm import UNLEARNED
 from graphmail.decision.stillness import tried_again
 from graphmail.decision.words import Action, Known, Policy, Reason
 from graphmail.resource import GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType
-from graphmail.resource.moments import write_time
+from graphmail.resource.moments import EARLIEST, LATEST, write_time
 
 APART = timedelta(hours=6)
 """Between two checks of one mailbox: four a day at most, also of a process that is restarted all the time, since the status tells of the
@@ -19,9 +19,6 @@ last one."""
 LONGEST_APART = timedelta(hours=96)
 _TOLD_WITHIN = timedelta(minutes=1)
 """So often the mirror's comparison tells of notifications, unless it is set otherwise."""
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = datetime(9000, 1, 1, tzinfo=UTC)
-"""What somebody has written into a status or an annotation may be any moment, and there is an end to what can be added to it."""
 
 
 Found = tuple[Action, Reason, str]
@@ -80,7 +77,7 @@ def suspicion_time(resource: GraphMailSubscription, policy: Policy, known: Known
     if quiet is None:
         return None
     checked = _checked(resource)
-    begin = min(max(quiet, checked), _LATEST)
+    begin = min(max(quiet, checked), LATEST)
     suspected = begin + (heard.rhythm.patience(begin) if heard.rhythm is not None else UNLEARNED) + heard.delay
     return max(suspected, checked + _apart(status.silent_replacements or 0))
 
@@ -125,14 +122,14 @@ def proof_time(resource: GraphMailSubscription, policy: Policy, known: Known) ->
         return None
     quiet = quiet_since(resource, known.notified_at)
     late = (policy.delivery_allowance or timedelta()) + heard.delay
-    if quiet is None or not _LATEST > message > min(quiet, _LATEST) + late:
+    if quiet is None or not LATEST > message > min(quiet, LATEST) + late:
         return None
     tried = tried_again(heard, message)
     return None if tried is None else max(message + tried, _checked(resource)) + late
 
 
 def _checked(resource: GraphMailSubscription) -> datetime:
-    return min(resource.status.last_delivery_check_time or _EARLIEST, _LATEST)
+    return min(resource.status.last_delivery_check_time or EARLIEST, LATEST)
 
 
 def _apart(replacements: int) -> timedelta:

@@ -6,13 +6,10 @@ from datetime import UTC, datetime, timedelta
 from graphmail.decision.words import Known, Policy
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.folders import view, wanted_folders
+from graphmail.resource.moments import EARLIEST, LATEST
 
 JITTER_SHARE = 0.1
 """The largest part of a granted lifetime by which jitter makes a renewal earlier."""
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-"""An expiry before this (`0001-01-01` is how .NET writes none) is past anyway, and nothing can be subtracted from it."""
-_LATEST = datetime(9000, 1, 1, tzinfo=UTC)
-"""What somebody has written into a status may be any moment, and there is an end to what can be added to it."""
 
 
 def renewal_time(resource: GraphMailSubscription, policy: Policy) -> datetime | None:
@@ -32,7 +29,7 @@ def renewal_time(resource: GraphMailSubscription, policy: Policy) -> datetime | 
         margin = min(margin, granted / 2)
         tick = min(tick, granted / 10)
         jitter = min(jitter, granted * JITTER_SHARE)
-    due = max(status.expiration_time, _EARLIEST) - margin - tick - jitter * _fraction(resource)
+    due = max(status.expiration_time, EARLIEST) - margin - tick - jitter * _fraction(resource)
     due = min(due, interval_end(resource, policy) or due)
     return due.replace(microsecond=0)
 
@@ -57,7 +54,7 @@ def verification_time(resource: GraphMailSubscription, policy: Policy, known: Kn
     if interval is None or resource.status.subscription_id is None:
         return None
     between = interval / 2
-    turn = _EARLIEST + between * _fraction(resource)
+    turn = EARLIEST + between * _fraction(resource)
     if known.verified_at is not None:
         latest = known.verified_at + interval
         return latest - (latest - turn) % between
@@ -70,7 +67,7 @@ def interval_end(resource: GraphMailSubscription, policy: Policy) -> datetime | 
     interval, last = policy.renewal_interval, resource.status.last_renewal_time
     if interval is None or last is None:
         return None
-    return min(last, _LATEST) + interval * (1 - JITTER_SHARE * _fraction(resource))
+    return min(last, LATEST) + interval * (1 - JITTER_SHARE * _fraction(resource))
 
 
 def _granted(resource: GraphMailSubscription) -> timedelta | None:

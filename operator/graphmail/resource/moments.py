@@ -5,6 +5,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, PlainSerializer, ValidatorFunctionWrapHandler, WrapValidator
 
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""What is told to be before this (`0001-01-01` is how .NET writes none) is past anyway, and nothing can be subtracted from it."""
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+"""What somebody has written into a status or an annotation may be any moment, and there is an end to what can be added to it."""
+
 
 def write_time(moment: datetime) -> str:
     """A moment as Kubernetes writes it: UTC, truncated to seconds, and with four digits for every year, which `strftime` does not have."""
@@ -39,6 +44,5 @@ def _read_time(value: Any, parse: ValidatorFunctionWrapHandler) -> datetime | No
 
 
 Time = Annotated[AwareDatetime, WrapValidator(_read_time), PlainSerializer(write_time, return_type=str)]
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-TransitionTime = Annotated[Time, AfterValidator(lambda moment: moment or _LONG_AGO)]
+TransitionTime = Annotated[Time, AfterValidator(lambda moment: moment or EARLIEST)]
 """A condition has one. Where nobody can tell it, it was long ago: a condition of somebody else's stays as long as they want."""
