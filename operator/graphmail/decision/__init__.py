@@ -4,6 +4,7 @@ Only this package decides what is due (design, rule 14): SQL feeds the mirror, a
 """
 
 from graphmail.decision.arrivals import arrived_since, notification_is_news
+from graphmail.decision.case import awaits_credentials, blocked_reason
 from graphmail.decision.checks import adoption_pending, decide, suspended_before
 from graphmail.decision.lifecycle import lifecycle_news, taken_up
 from graphmail.decision.observing import as_the_row_says
@@ -40,6 +41,8 @@ __all__ = [
     "adoption_pending",
     "arrived_since",
     "as_the_row_says",
+    "awaits_credentials",
+    "blocked_reason",
     "decide",
     "lifecycle_news",
     "minute_of",

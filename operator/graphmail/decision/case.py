@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from graphmail.decision.words import Action, Decision, Known, Policy, Reason
-from graphmail.resource import CredentialSource, GraphMailSubscription
+from graphmail.resource import CredentialSource, GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.names import ANNOTATION_CREDENTIAL, ANNOTATION_RENEW
 
@@ -77,3 +77,16 @@ class Case:
         """Graph holds a subscription of ours, or may hold one."""
         status = self.resource.status
         return status.subscription_id is not None or status.pending_create_time is not None
+
+
+def awaits_credentials(status: Status) -> bool:
+    """Nobody has given a credential yet."""
+    authorized = status.condition(ConditionType.AUTHORIZED)
+    return authorized is not None and authorized.reason == Reason.AWAITING_CREDENTIALS.value
+
+
+def blocked_reason(status: Status) -> Reason | None:
+    """Why nothing is tried until a person acts; None: nothing waits for one."""
+    if status.says(ConditionType.STALLED, "True"):
+        return Reason.STALLED
+    return Reason.AWAITING_CREDENTIALS if awaits_credentials(status) else None

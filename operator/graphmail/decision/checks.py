@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from graphmail.decision.arrivals import notification_is_news
-from graphmail.decision.case import Case
+from graphmail.decision.case import Case, blocked_reason
 from graphmail.decision.differences import can_wait, differences
 from graphmail.decision.lifecycle import lifecycle_news, renewal_asked, told_by_graph
 from graphmail.decision.silence import next_look, silent, suspected
@@ -165,7 +165,7 @@ def _observed_before(case: Case) -> Decision | None:
 
 def _unblocked(case: Case) -> Decision | None:
     """A stall, or a credential that is not there yet, ends by a changed credential or spec (or by force): never by time."""
-    reason = _unblocked_by(case) if _blocked_reason(case) else None
+    reason = _unblocked_by(case) if blocked_reason(case.resource.status) else None
     if reason is None:
         return None
     if reason is Reason.CREDENTIAL_CHANGED and case.known.stores_away:
@@ -182,27 +182,18 @@ def _unblocked_by(case: Case) -> Reason | None:
 
 def _missed_at_a_standstill(case: Case) -> Decision | None:
     """That Graph has dropped some is told also while nothing can be done: it needs no credential, and no call."""
-    if _blocked_reason(case) is None or case.policy.mode is Mode.OBSERVE:
+    if blocked_reason(case.resource.status) is None or case.policy.mode is Mode.OBSERVE:
         return None
     return _missed(case) if LifecycleEvent.MISSED in lifecycle_news(case.resource, case.now) else None
 
 
 def _blocked(case: Case) -> Decision | None:
-    reason = _blocked_reason(case)
+    reason = blocked_reason(case.resource.status)
     if reason is None:
         return None
     if case.in_secret and not case.credential_changed:
         return case.decision(Action.CHECK_CREDENTIAL, reason, "waiting for the Secret to change")
     return case.decision(Action.NOTHING, reason, "waiting for a person: see the conditions")
-
-
-def _blocked_reason(case: Case) -> Reason | None:
-    status = case.resource.status
-    if status.says(ConditionType.STALLED, "True"):
-        return Reason.STALLED
-    authorized = status.condition(ConditionType.AUTHORIZED)
-    awaiting = authorized is not None and authorized.reason == Reason.AWAITING_CREDENTIALS.value
-    return Reason.AWAITING_CREDENTIALS if awaiting else None
 
 
 def _attempt(case: Case, reason: Reason, message: str) -> Decision:
@@ -371,7 +362,7 @@ def _unwritten(case: Case) -> Decision | None:
 
 def _pressing(case: Case) -> bool:
     """A renewal that could be made now. A store that refuses what it is told must not cost a mailbox its cover."""
-    waits = case.resource.spec.suspend or case.backing_off or _blocked_reason(case) is not None
+    waits = case.resource.spec.suspend or case.backing_off or blocked_reason(case.resource.status) is not None
     held = case.resource.status.subscription_id is not None
     return held and not waits and (_unknown_expiry(case) or _due(case)) is not None
 

@@ -4,7 +4,7 @@ import uuid
 from enum import StrEnum
 
 from graphmail.database import MailboxState
-from graphmail.decision import Reason
+from graphmail.decision import Reason, awaits_credentials
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.names import ANNOTATION_PAUSED
@@ -74,12 +74,12 @@ def account(resource: GraphMailSubscription) -> MailboxState | None:
 def state_of(resource: GraphMailSubscription) -> State:
     """The first that holds."""
     status = resource.status
-    ready, authorized = status.condition(ConditionType.READY), status.condition(ConditionType.AUTHORIZED)
+    ready = status.condition(ConditionType.READY)
     checks = {
         State.SUSPENDED: resource.spec.suspend,
         State.OBSERVED: ready is not None and ready.reason == Reason.OBSERVING.value,
         State.ACTION_REQUIRED: status.condition(ConditionType.STALLED) is not None,
-        State.WAITING: authorized is not None and authorized.reason == Reason.AWAITING_CREDENTIALS.value,
+        State.WAITING: awaits_credentials(status),
         State.UNCOVERED: ready is None or ready.status != "True",
         State.FAILING: status.next_attempt_time is not None,
     }

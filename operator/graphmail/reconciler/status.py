@@ -5,7 +5,15 @@ from datetime import datetime
 from typing import Any
 
 from graphmail.backoff import Pace
-from graphmail.decision import Decision, Policy, Reason, planned_renewal, taken_up
+from graphmail.decision import (
+    Decision,
+    Policy,
+    Reason,
+    awaits_credentials,
+    blocked_reason,
+    planned_renewal,
+    taken_up,
+)
 from graphmail.reconciler.delivering import delivering, delivers, unchecked
 from graphmail.reconciler.result import Checked, Deed, Result
 from graphmail.resource import FolderState, FolderSubscription, GraphMailSubscription, Status
@@ -146,7 +154,10 @@ def status_intending(resource: GraphMailSubscription, folder: str, around: Surro
 
 
 def status_reported(resource: GraphMailSubscription, around: Surroundings) -> Status:
-    """The status brought up to date without any work: a changed spec, a suspension, a written outcome."""
+    """The status brought up to date without any work: a changed spec, a suspension, a written outcome.
+
+    A changed spec ends every wait, by the next attempt: where one is waited for, a mere report does not count the change as seen.
+    """
     rows = [
         row.model_copy(update={"lifecycle": taken_up(view(resource, row.folder), row.subscription_id, around.now)})
         for row in arranged(resource, resource.status.subscriptions, several=around.policy.several_folders)
@@ -154,6 +165,7 @@ def status_reported(resource: GraphMailSubscription, around: Surroundings) -> St
     status = resource.status.model_copy(update={"subscriptions": rows})
     if around.finding is not None:
         status = status.model_copy(update={"newest_message_time": None})
+    seen = status.observed_generation if _waits(resource) else resource.metadata.generation
     wanted = [_synced(around.synced)]
     if resource.spec.suspend:
         resume = f"`graphmail resume {resource.metadata.name}` (spec.suspend: false)"
@@ -161,7 +173,16 @@ def status_reported(resource: GraphMailSubscription, around: Surroundings) -> St
         wanted.append(Wanted(ConditionType.READY, False, Reason.SUSPENDED.value, message))
     elif status.condition(ConditionType.READY) is None:
         wanted.append(Wanted(ConditionType.READY, False, Reason.NOT_SUBSCRIBED.value, "there is no subscription yet"))
-    return _finish(resource, status, wanted, around)
+    return _finish(resource, status, wanted, around).model_copy(update={"observed_generation": seen})
+
+
+def _waits(resource: GraphMailSubscription) -> bool:
+    """An attempt has failed, and the next one waits: for its time, or for a person. A suspended resource waits for neither."""
+    status = resource.status
+    if resource.spec.suspend:
+        return False
+    times = [status.next_attempt_time, *(row.next_attempt_time for row in status.subscriptions)]
+    return blocked_reason(status) is not None or any(moment is not None for moment in times)
 
 
 def status_observed(
@@ -229,7 +250,7 @@ def _work_conditions(
     verdict = result.verdict
     return [
         _ready(resource, folder, status, result, around),
-        *_authorized(result),
+        *_authorized(resource.status, result),
         _synced(around.synced),
         Wanted(ConditionType.STALLED, True, verdict.reason, verdict.in_full)
         if verdict is not None and verdict.terminal
@@ -269,7 +290,8 @@ def _named(folder: str, rows: list[FolderSubscription], message: str) -> str:
     return message if len(rows) == 1 else f"folder {folder}: {message}"
 
 
-def _authorized(result: Result) -> list[Wanted]:
+def _authorized(before: Status, result: Result) -> list[Wanted]:
+    """Where nothing is known of a credential, what was known stays; but what was waited for has come, or nobody would have tried."""
     verdict = result.verdict
     if verdict is not None and verdict.awaits_credentials:
         return [Wanted(ConditionType.AUTHORIZED, "Unknown", verdict.reason, verdict.in_full)]
@@ -277,6 +299,8 @@ def _authorized(result: Result) -> list[Wanted]:
         return [Wanted(ConditionType.AUTHORIZED, False, verdict.reason, verdict.in_full)]
     if verdict is None or result.signed_in:
         return [Wanted(ConditionType.AUTHORIZED, True, "SignedIn", "signed in, and Graph accepts the token")]
+    if awaits_credentials(before):
+        return [Wanted(ConditionType.AUTHORIZED, "Unknown", verdict.reason, verdict.in_full)]
     return []
 
 

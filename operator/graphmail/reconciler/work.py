@@ -240,16 +240,20 @@ class Reconciler:
         until = covered_until(step.resource, step.decision)
         return self._turns.spender(step.resource, entry.spends_as, priority, until)
 
-    async def _without_access(self, entry: Entry, step: Step, missing: NoAccess) -> Result:
+    async def _without_access(self, entry: Entry, step: Step, missing: NoAccess) -> Result | None:
+        if _changed_since(entry, step):
+            return None
         held = current_held(step.resource)
         result = Result(
             DEEDS[step.decision.action], held, verdict=missing.verdict, observed_credential=missing.observed
         )
         return await self._settle(entry, Done(step, entry.resource, result))
 
-    async def _without_turn(self, entry: Entry, step: Step, error: NoTurn) -> Result:
+    async def _without_turn(self, entry: Entry, step: Step, error: NoTurn) -> Result | None:
         if not told_to_wait(error):
             raise Later from error
+        if _changed_since(entry, step):
+            return None
         verdict = verdict_of(error, step.resource.status.consecutive_failures)
         result = Result(DEEDS[step.decision.action], current_held(step.resource), verdict=verdict, attempted=False)
         return await self._settle(entry, Done(step, entry.resource, result))
@@ -471,6 +475,11 @@ class Reconciler:
         standing = self._stores.standing
         if standing is not Standing.HOLDS and not (standing is Standing.STOOD_IN_FOR and claim is not None):
             raise Later
+
+
+def _changed_since(entry: Entry, step: Step) -> bool:
+    """Somebody has changed the spec since the decision: what stood in its way may not stand in the way of the next one."""
+    return entry.resource.metadata.generation != step.resource.metadata.generation
 
 
 def _as_claimed(access: Access, claim: Claim | None) -> Access:

@@ -8,7 +8,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +64,10 @@ class Process(Running):
     def lines(self) -> list[dict[str, Any]]:
         """Its log; every line of it is JSON, as none from a crash of the interpreter is."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def told_of(self, names: Container[str]) -> str:
+        """The newest lines of its log about these resources."""
+        return "\n".join([json.dumps(line) for line in self.lines() if line.get("resource") in names][-100:])
 
 
 @asynccontextmanager
@@ -198,7 +202,7 @@ async def mend(world: World) -> None:
             await world.mutator.send(Transition("mend", "PATCH", name, changes))
 
 
-async def settled(world: World, *, alone: bool) -> None:
+async def settled(world: World, operator: Process, *, alone: bool) -> None:
     """Return once nothing is left to complain of."""
     told: dict[str, Any] = {}
 
@@ -213,7 +217,7 @@ async def settled(world: World, *, alone: bool) -> None:
         await eventually(nothing, "every valid resource is covered")
     except AssertionError as error:
         shown = [one for one in await world.mutator.resources() if one["metadata"]["name"] in told]
-        raise AssertionError(f"{told}\n{json.dumps(shown, indent=1)}") from error
+        raise AssertionError(f"{told}\n{json.dumps(shown)}\n{operator.told_of(told)}") from error
 
 
 async def swept(world: World, leftovers: Leftovers) -> None:
@@ -238,9 +242,9 @@ async def test_whatever_is_done_to_resources_is_refused_or_handled(world: World,
             with contextlib.suppress(AssertionError):
                 await eventually(lambda: seen(world), "the operator has seen it", limit=2)
         await mend(world)
-        await settled(world, alone=False)
+        await settled(world, operator, alone=False)
         await swept(world, Leftovers(stage))
-        await settled(world, alone=True)
+        await settled(world, operator, alone=True)
 
         assert await operator.answers_its_probes()
         assert await operator.metric("graphmail_reconcile_errors_total", reason="Defect") == 0
