@@ -29,6 +29,7 @@ REMOVED = told(subscriptionRemoved=-0.1)
 ASKED = told(reauthorizationRequired=-0.1)
 MISSED = told(missed=-0.1)
 HAVING_FAILED = {"nextAttemptTime": timedelta(seconds=-1), "consecutiveFailures": 1}
+HOOK = "https://app.example.com/hook"
 LIFE = "https://app.example.com/life"
 BEFORE_THE_URL = {
     "mirrored": True,
@@ -267,7 +268,22 @@ LIFECYCLES: Rows = {
     "then it is replaced in place of the renewal": (
         given(**BEFORE_THE_URL, status=ENDING),
         Action.REPLACE,
-        Reason.SUBSCRIPTION_OUTDATED,
+        Reason.WITHIN_LOOK_AHEAD,
+    ),
+    "and in place of one that a person asks for": (
+        given(**BEFORE_THE_URL, annotations=RENEW_NOW),
+        Action.REPLACE,
+        Reason.RENEWAL_REQUESTED,
+    ),
+    "a changed notification URL, which a fleet takes up at once, is a renewal": (
+        given(**BEFORE_THE_URL, url="https://old.example.com/hook", known={"notification_url": HOOK}),
+        Action.RENEW,
+        Reason.NOTIFICATION_URL_CHANGED,
+    ),
+    "one of which the expiry is not known is renewed": (
+        given(**BEFORE_THE_URL, status={"expirationTime": None}),
+        Action.RENEW,
+        Reason.EXPIRY_UNKNOWN,
     ),
     "one that could not be replaced is renewed": (
         given(**BEFORE_THE_URL, status={**ENDING, **HAVING_FAILED}),

@@ -47,7 +47,7 @@ def _first_answer(checks: "Checks", case: Case) -> Decision:
     for check in checks:
         decision = check(case)
         if decision is not None:
-            return _without_stores(case, decision)
+            return _without_stores(case, _taking_up(case, decision))
     raise AssertionError("the last check always answers")
 
 
@@ -66,6 +66,23 @@ def _without_stores(case: Case, decision: Decision) -> Decision:
 
 def _wait_for_stores(case: Case, message: str) -> Decision:
     return case.decision(Action.NOTHING, Reason.STORE_AWAY, message, case.now + min(_STORE_PAUSE, case.policy.tick))
+
+
+def _taking_up(case: Case, decision: Decision) -> Decision:
+    """Of what was made with another lifecycle URL, a renewal is a replacement: one that is not puts the new URL off by a lifetime.
+
+    Not where the notification URL has changed, for a fleet changes that at once. After a failure, and while it could not be written down,
+    what is there is renewed as well.
+    """
+    expires_at, different = case.resource.status.expiration_time, differences(case.resource)
+    renews_what_lives = decision.action is Action.RENEW and expires_at is not None and expires_at > case.now
+    moves, failed = (
+        decision.reason is Reason.NOTIFICATION_URL_CHANGED,
+        case.resource.status.next_attempt_time is not None,
+    )
+    if not renews_what_lives or not can_wait(case.resource, different) or moves or failed or case.known.stores_away:
+        return decision
+    return decision._replace(action=Action.REPLACE, message=f"{decision.message}; {_outdated_by(different)}")
 
 
 def _not_served(case: Case) -> Decision | None:
@@ -318,21 +335,13 @@ def _interrupted(case: Case) -> Decision | None:
 def _outdated(case: Case) -> Decision | None:
     """What PATCH cannot change needs a replacement (Graph's contract): it changes expiry and notification URL only."""
     different = differences(case.resource)
-    return _replacement(case, different) if different and not can_wait(case.resource, different) else None
-
-
-def _outdated_when_due(case: Case) -> Decision | None:
-    """In place of a planned renewal. After a failure, and while it could not be written down, what is there is renewed instead."""
-    expires_at, different = case.resource.status.expiration_time, differences(case.resource)
-    if not can_wait(case.resource, different) or expires_at is None or expires_at <= case.now or _due(case) is None:
+    if not different or can_wait(case.resource, different):
         return None
-    failed = case.resource.status.next_attempt_time is not None
-    return None if failed or case.known.stores_away else _replacement(case, different)
+    return case.decision(Action.REPLACE, Reason.SUBSCRIPTION_OUTDATED, _outdated_by(different))
 
 
-def _replacement(case: Case, different: list[str]) -> Decision:
-    message = f"the subscription was made with another {' and '.join(different)}"
-    return case.decision(Action.REPLACE, Reason.SUBSCRIPTION_OUTDATED, message)
+def _outdated_by(different: list[str]) -> str:
+    return f"the subscription was made with another {' and '.join(different)}"
 
 
 def _removed(case: Case) -> Decision:
@@ -429,7 +438,6 @@ CHECKS: Checks = (
     _missing,
     _interrupted,
     _unknown_expiry,
-    _outdated_when_due,
     _due,
     _outdated,
     _changed_url,
