@@ -24,6 +24,11 @@ from graphmail.resource.names import (
 _SOON = timedelta(seconds=1)
 _STORE_PAUSE = timedelta(seconds=30)
 _MARKER = "gms="
+_UNBLOCKED = {
+    Reason.CREDENTIAL_CHANGED: "the credential has changed",
+    Reason.SPEC_CHANGED: "the resource has changed",
+    Reason.ATTEMPT_FAILED: "the last attempt failed, and is made again",
+}
 
 
 def decide(resource: GraphMailSubscription, *, now: datetime, policy: Policy, known: Known | None = None) -> Decision:
@@ -181,20 +186,22 @@ def _observed_before(case: Case) -> Decision | None:
 
 
 def _unblocked(case: Case) -> Decision | None:
-    """A stall, or a credential that is not there yet, ends by a changed credential or spec (or by force): never by time."""
+    """A stall, or a credential that is not there yet, ends by a changed credential or spec (or by force). By time only where the last
+    attempt said so: what refused it may have changed unseen."""
     reason = _unblocked_by(case) if blocked_reason(case.resource.status) else None
     if reason is None:
         return None
     if reason is Reason.CREDENTIAL_CHANGED and case.known.stores_away:
         return _wait_for_stores(case, "the changed credential is read once Postgres and the API server are back")
-    changed = "credential" if reason is Reason.CREDENTIAL_CHANGED else "resource"
-    return _attempt(case, reason, f"the {changed} has changed")
+    return _attempt(case, reason, _UNBLOCKED[reason])
 
 
 def _unblocked_by(case: Case) -> Reason | None:
     if case.credential_changed:
         return Reason.CREDENTIAL_CHANGED
-    return Reason.SPEC_CHANGED if case.changed else None
+    if case.changed:
+        return Reason.SPEC_CHANGED
+    return Reason.ATTEMPT_FAILED if case.resource.status.next_attempt_time and not case.backing_off else None
 
 
 def _missed_at_a_standstill(case: Case) -> Decision | None:

@@ -19,7 +19,7 @@ from graphmail.reconciler.credential_files import CredentialFiles, UnusableRefer
 from graphmail.reconciler.credential_secret import Contents, credential_of
 from graphmail.reconciler.result import Verdict
 from graphmail.reconciler.secret_marks import SecretMarks
-from graphmail.reconciler.verdicts import awaiting_credentials
+from graphmail.reconciler.verdicts import awaiting_credentials, not_its_own
 from graphmail.resource import CredentialSource, GraphMailSubscription
 from graphmail.resource.names import resource_name
 
@@ -123,7 +123,7 @@ class AccessDesk:
         return replace(credential, fingerprint=mark), state, self._database
 
     def _check_owner(self, resource: GraphMailSubscription, state: ProviderState, mark: str) -> None:
-        """A refusal observes the row's credential: it is the resource that must change, and it is not tried again at each tick."""
+        """A refusal observes the row's credential: another one would be refused as well."""
         spec = resource.spec
         leaving = resource.metadata.deletion_timestamp is not None and resource.status.subscription_id is not None
         mailbox = (
@@ -139,7 +139,7 @@ class AccessDesk:
         )
         if not mirrored:
             raise NoAccess(
-                awaiting_credentials(
+                not_its_own(
                     "a provider row's credential serves only the resource that the mirror makes for it "
                     f"({name}, with the row's mailbox and the operator's URL). Use credentials.source: Secret for a resource of your own"
                 ),

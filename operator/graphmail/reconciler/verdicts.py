@@ -1,5 +1,6 @@
 """From what Microsoft said to what it means for a mailbox: how soon again, who must act, and what the condition says."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from graphmail.backoff import Pace
@@ -73,6 +74,12 @@ def _pace(meaning: Meaning, failures: int) -> Pace | None:
 def awaiting_credentials(message: str) -> Verdict:
     """Nobody has consented yet: no failure."""
     return Verdict(Reason.AWAITING_CREDENTIALS.value, message, pace=None, counted=False, awaits_credentials=True)
+
+
+def not_its_own(message: str) -> Verdict:
+    """A row's credential is refused to a resource that is not what the mirror would write. That may end without a change of either: by a
+    row that has its old mailbox back, or an operator that has its old URL back. So it is looked at again, seldom."""
+    return replace(awaiting_credentials(message), pace=Pace.SLOW)
 
 
 def waiting(reason: str, message: str, *, told: timedelta | None = None) -> Verdict:

@@ -16,7 +16,7 @@ from graphmail.resource.names import ANNOTATION_CLIENT_STATE
 from support.happened import Listener, listening
 from support.receiving import Ingress
 from support.reception import receiver, switched_on
-from support.stage import Row, Running, Stage, condition_reason, condition_status
+from support.stage import LIVE_HOURS, Row, Running, Stage, condition_reason, condition_status
 from support.waiting import eventually
 
 UNASKED = {
@@ -26,6 +26,8 @@ UNASKED = {
 }
 SOON = {"GRAPHMAIL_MIRROR_COMPARE_SECONDS": "5", "GRAPHMAIL_MIRROR_POLL_SECONDS": "4"}
 """The mirror looks soon: when notifications arrived, and which clientState the row of an adopted subscription has."""
+GRAPH_RESTS = timedelta(minutes=10)
+"""After a subscription was made, the simulator asks nothing of it for so long."""
 NOTIFICATIONS = "graphmail_receiver_notifications_total"
 COUNTED = "graphmail_lifecycle_notifications_total"
 
@@ -99,6 +101,25 @@ async def test_a_renewal_that_graph_asks_for_is_one_patch(stage: Stage, ingress:
     assert (stage.calls(row, "patch"), stage.calls(row, "reauthorize", "create", "delete")) == (1, 0)
 
 
+async def test_by_its_own_rules_graph_asks_once_and_gets_one_patch(stage: Stage, ingress: Ingress) -> None:
+    row = stage.add_delegated({"webhook_verification_token": "state"})
+    urls = {"url": f"{ingress.url}/notifications", "lifecycle_url": f"{ingress.url}/lifecycle"}
+    subscription = stage.subscribe(row, client_state="state", **urls)
+    simulated = stage.simulator.world
+    async with at_work(stage, ingress, **SOON) as world:
+        await stage.ready(row)
+        await world.posts_until_believed(row, "missed")
+        simulated.settings.reauthorize_before_minutes = LIVE_HOURS * 60 - 1
+        simulated.reauthorizations.plan_anew([subscription])
+        stage.simulator.clock.advance(GRAPH_RESTS.total_seconds())
+        await stage.status_of(row, lambda status: status.get("lastRenewalTime"), "renewed")
+        await world.taken_up("reauthorizationRequired")
+    [asked] = simulated.reauthorizations.requests
+    assert (asked.subscription_id, asked.times, asked.by) == (subscription.id, 1, "patch")
+    assert (stage.calls(row, "patch"), stage.calls(row, "reauthorize", "create", "delete")) == (1, 0)
+    assert not simulated.reauthorizations.doubled
+
+
 async def test_what_graph_has_removed_is_made_anew_and_the_next_message_arrives(stage: Stage, ingress: Ingress) -> None:
     row = stage.add_app_only()
     async with at_work(stage, ingress) as world:
@@ -142,6 +163,29 @@ async def test_what_graph_has_missed_is_told_to_people_and_to_the_product_until_
             await heard(listener, row, "recovered")
     assert history(stage, row) == ["notifications_missed", "recovered"]
     assert (stage.calls(row, "create"), stage.calls(row, "patch", "reauthorize", "get", "delete")) == (1, 0)
+
+
+async def test_what_graph_drops_at_a_slow_endpoint_is_told_once_it_delivers_again(
+    stage: Stage, ingress: Ingress
+) -> None:
+    row = stage.add_app_only()
+    settings = stage.simulator.world.settings
+    settings.slow_least_answers = 2
+    async with at_work(stage, ingress, **SOON) as world:
+        await stage.ready(row)
+        await world.knows(1)
+        settings.slow_answer_seconds = 0.000_001  # any answer is slow
+        for _ in range(3):
+            await stage.arrive(row)
+        settings.slow_answer_seconds = 60
+        [endpoint] = [one for one in stage.simulator.notifier.slow.all() if one.dropped]
+        stage.simulator.clock.advance(settings.drop_minutes * 60)
+        status = await stage.status_of(row, lambda status: delivering(status) == "False", "told")
+        assert condition_reason(status, "Delivering") == "NotificationsMissed"
+        await world.taken_up("missed")
+        await eventually(lambda: "NotificationsMissed" in stage.event_reasons(row), "people are told")
+    assert (endpoint.endpoint, endpoint.dropped) == (ingress.url, 1)
+    assert (stage.calls(row, "create"), stage.calls(row, "patch", "reauthorize", "delete")) == (1, 0)
 
 
 def told_by_the_mirror(stage: Stage, row: Row) -> bool:

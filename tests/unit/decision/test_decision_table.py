@@ -278,6 +278,16 @@ LIVING: Rows = {
         Action.CREATE,
         Reason.CREDENTIAL_CHANGED,
     ),
+    "a refusal that may end unseen waits for its time": (
+        given(conditions=AWAITING, status={**NONE_YET, **FAILED}),
+        Action.NOTHING,
+        Reason.AWAITING_CREDENTIALS,
+    ),
+    "and is then looked at again": (
+        given(conditions=AWAITING, status={**NONE_YET, "nextAttemptTime": timedelta(seconds=-1)}),
+        Action.CREATE,
+        Reason.ATTEMPT_FAILED,
+    ),
     # Which comes first, where two are due
     "an expiry and another URL are one renewal, for the expiry": (
         given(

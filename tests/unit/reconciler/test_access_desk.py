@@ -70,7 +70,7 @@ async def refusal(desk: AccessDesk, resource: GraphMailSubscription) -> NoAccess
     return caught.value
 
 
-async def test_a_resource_that_is_not_the_mirror_s_is_refused_and_not_tried_again_until_the_row_changes() -> None:
+async def test_a_resource_that_is_not_the_mirror_s_is_refused_and_looked_at_again_seldom() -> None:
     missing = await refusal(desk(Rows(ROW)), resource(mailbox="eve@example.com"))
 
     assert missing.verdict.awaits_credentials

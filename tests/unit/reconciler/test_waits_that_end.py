@@ -14,10 +14,10 @@ from graphmail.graph import Limits, Meaning, SignInError
 from graphmail.observability.metrics import Metrics
 from graphmail.reconciler.access import NoAccess
 from graphmail.reconciler.status import Surroundings, status_reported
-from graphmail.reconciler.verdicts import awaiting_credentials
+from graphmail.reconciler.verdicts import awaiting_credentials, not_its_own
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.moments import write_time
-from support.reconciling import HELD, NOW, SPEC, Desk, Microsoft, Play, Reply, holding, resource_body
+from support.reconciling import CREDENTIAL, HELD, NOW, SPEC, Desk, Microsoft, Play, Reply, holding, resource_body
 
 
 def condition(kind: str, status: str, reason: str) -> dict[str, Any]:
@@ -89,6 +89,30 @@ async def test_what_is_refused_while_it_changes_is_tried_again_as_it_is_then(beg
     for _ in range(5):
         await play.look()
     assert play.entry.resource.status.subscription_id == HELD
+
+
+class StrictDesk(Desk):
+    """Refuses the resource for as long as the row, or a setting, is another one."""
+
+    allows = False
+
+    async def of(self, resource: GraphMailSubscription, claim: Claim | None = None) -> Access:
+        if not self.allows:
+            raise NoAccess(not_its_own("it serves another mailbox"), CREDENTIAL.fingerprint)
+        return await super().of(resource, claim)
+
+
+async def test_a_row_that_has_its_old_mailbox_back_is_served_within_an_hour(begin: Begin) -> None:
+    desk = StrictDesk()
+    play = begin(Microsoft([MADE]), {}, desk=desk)
+    await play.look()
+    refused = play.entry.resource.status.condition("Authorized")
+    assert refused is not None
+    assert (refused.status, refused.reason) == ("Unknown", "AwaitingCredentials")
+    desk.allows = True
+    while play.entry.resource.status.subscription_id is None:
+        assert play.now() < NOW + timedelta(hours=1)
+        await play.look()
 
 
 FAILING = holding(hours=20) | {"nextAttemptTime": write_time(NOW + timedelta(minutes=50)), "consecutiveFailures": 9}
