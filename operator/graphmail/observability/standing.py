@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from graphmail.decision import Reason
+from graphmail.decision import Reason, awaits_credentials
 from graphmail.resource import FolderState, GraphMailSubscription, Status
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.model import Condition
@@ -68,8 +68,11 @@ def uncovered_since(resource: GraphMailSubscription, standing: Standing) -> date
     status = resource.status
     if standing.state is State.READY or not standing.expects_cover or standing.reason in _UNTRIED:
         return None
-    had = status.last_renewal_time is not None or status.last_handled_adoption is not None
-    return standing.since if had and _bare(status) else None
+    return standing.since if _had_cover(status) and _bare(status) else None
+
+
+def _had_cover(status: Status) -> bool:
+    return status.last_renewal_time is not None or status.last_handled_adoption is not None
 
 
 def _bare(status: Status) -> bool:
@@ -100,12 +103,15 @@ def standing_of(resource: GraphMailSubscription) -> Standing:
 
 
 def _without_work(resource: GraphMailSubscription, conditions: Mapping[str, Condition]) -> tuple[State, str] | None:
-    """State and reason, where the operator rightly makes no calls for it."""
+    """State and reason, where the operator rightly makes no calls for it.
+
+    One that waits for a credential and was covered before has lost that credential: a mount, a Secret, a row. That is for people to know.
+    """
     if resource.spec.suspend:
         return State.SUSPENDED, Reason.SUSPENDED.value
-    stalled, authorized = conditions.get(ConditionType.STALLED), conditions.get(ConditionType.AUTHORIZED)
+    stalled = conditions.get(ConditionType.STALLED)
     if stalled is not None and stalled.status == "True":
         return State.STALLED, stalled.reason
-    if authorized is not None and authorized.reason == Reason.AWAITING_CREDENTIALS.value:
-        return State.AWAITING_CREDENTIALS, authorized.reason
+    if awaits_credentials(resource.status) and not _had_cover(resource.status):
+        return State.AWAITING_CREDENTIALS, Reason.AWAITING_CREDENTIALS.value
     return None

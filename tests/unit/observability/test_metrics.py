@@ -128,6 +128,19 @@ def test_each_resource_is_counted_in_exactly_one_state(
     assert counted == {each.value: 3.0 if each is state else 0.0 for each in State}
 
 
+@pytest.mark.parametrize("since", ["lastRenewalTime", "lastHandledAdoption"])
+def test_a_mailbox_that_was_covered_and_has_lost_its_credential_is_not_left_alone(since: str) -> None:
+    known = {"lastRenewalTime": "2026-11-24T12:00:00Z", "lastHandledAdoption": "sub"}[since]
+    waits = [
+        condition("Ready", "False", "AwaitingCredentials"),
+        condition("Authorized", "Unknown", "AwaitingCredentials"),
+    ]
+    found = samples(metrics_of([resource(status={"conditions": waits, since: known})]))
+    [(labels, _)] = found["graphmail_subscription_unready_timestamp_seconds"]
+    assert (labels["state"], labels["reason"]) == ("not_ready", "AwaitingCredentials")
+    assert "graphmail_subscription_uncovered_timestamp_seconds" in found
+
+
 def test_a_resource_that_is_being_deleted_is_counted_as_that_whatever_else_it_says() -> None:
     gone = resource(
         suspend=True, status={"conditions": [condition("Ready", "True")]}, deletionTimestamp="2026-11-25T00:00:00Z"
