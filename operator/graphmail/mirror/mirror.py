@@ -22,7 +22,7 @@ from graphmail.fleet import Entry, Fleet, Unreadable, key_of
 from graphmail.mirror.desired import OWN_ANNOTATIONS, Body, Template, desired, differs, pause
 from graphmail.mirror.listener import Changes
 from graphmail.observability.events import EventReason
-from graphmail.observability.metrics import Metrics, Store
+from graphmail.observability.metrics import DEFECT, Metrics, Store
 from graphmail.provider import Provider, ProviderKey
 from graphmail.reconciler.journal import Announcer
 from graphmail.resource import GraphMailSubscription
@@ -98,7 +98,7 @@ class Mirror:
         self._limit = asyncio.Semaphore(_AT_ONCE)
 
     async def run(self, *, poll_seconds: float, compare_seconds: float, changes: Changes | None = None) -> None:
-        """Mirror until cancelled. A store that is away, or a resource that the API server refuses, ends nothing.
+        """Mirror until cancelled. A store that is away, a resource that the API server refuses, or a defect of ours ends nothing.
 
         Args:
             changes: end a poll's pause early.
@@ -120,6 +120,9 @@ class Mirror:
             except (DatabaseError, ClusterError) as error:
                 remedy = error.grant if isinstance(error, ClusterError) else None
                 _log.error("the mirror could not do its work, and tries again", error=str(error), remedy=remedy)
+            except Exception:
+                # A defect of ours must not end the care for mailboxes: it is told, counted, and tried again.
+                self._defect("the mirror failed unexpectedly, and tries again")
             await changes.rest(max(0.1, poll_seconds - (time.monotonic() - started)), asked_at=started)
 
     async def compare(self, *, confirm_deletions: bool = False) -> Compared:
@@ -214,12 +217,24 @@ class Mirror:
 
     async def _apply_all(self, rows: Iterable[Provider]) -> int:
         self._forbidden.clear()
-        bodies = [(row, body) for row in rows if (body := self._needed(row)) is not None]
+        bodies = [(row, body) for row in rows if (body := self._thought_of(row)) is not None]
         outcomes = await asyncio.gather(*(self._apply(row, body) for row, body in bodies), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
         return outcomes.count(True)
+
+    def _thought_of(self, row: Provider) -> Body | None:
+        """What is to be applied for that row; None also where that cannot be told, which must not cost the other rows their resources."""
+        try:
+            return self._needed(row)
+        except Exception:
+            self._defect("a row could not be mirrored", tenant=row.key.tenant, provider=row.key.provider_id)
+            return None
+
+    def _defect(self, what: str, **facts: str) -> None:
+        _log.exception(what, **facts)
+        self._metrics.reconcile_error(DEFECT)
 
     def _needed(self, row: Provider) -> Body | None:
         """What is to be applied for that row; None where the resource is as it should be, or on its way out."""
