@@ -17,7 +17,7 @@ NOBODY = "nothing"
 _OBSERVES = f"{NOBODY}: the operator only observes"
 _PERSON = {
     "ReauthorizationRequired": "sign in again in the product, as the mailbox's user",
-    "AwaitingCredentials": "sign in for the mailbox in the product, for the first time",
+    "AwaitingCredentials": "sign in in the product, or put in place what the message names",
     "CredentialInvalid": "correct the app's secret, certificate or directory in the product",
     "ClientStateTooLong": "shorten the clientState to 128 characters",
     "AppDisabled": "have an administrator of the directory enable the app again",

@@ -94,7 +94,7 @@ def what_to_do(resource: GraphMailSubscription, state: State, reason: str) -> st
             return f"Nothing, or end the pause in the product: the provider says {paused}."
         return f"Nothing, or resume it: spec.suspend of the resource {resource.metadata.name} is true."
     if state is State.WAITING:
-        return "The mailbox's owner signs in in the product, and consents."
+        return "The mailbox's owner signs in in the product, and consents; or what the message names is put in place."
     if state is State.ACTION_REQUIRED:
         return REMEDIES.get(reason, "The message says what is wrong; the operator starts again when it is mended.")
     return REMEDIES.get(reason, "") if state in {State.UNCOVERED, State.FAILING} else ""
