@@ -1,6 +1,7 @@
 """A mail provider and what reaches across the rooms about it: its row, its credential, and the outcome of work on it."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -159,6 +160,8 @@ class ProviderState:
     expires_at: datetime | None
     secret_reference: str | None = None
     """The product's `client_secret_ref`."""
+    folders: Mapping[str, str] = field(default_factory=dict)
+    """The subscription of each folder, as our own table has it where several are subscribed."""
 
 
 @dataclass(frozen=True, slots=True)

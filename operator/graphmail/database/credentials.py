@@ -75,7 +75,9 @@ def moment(expression: sql.Composable) -> sql.Composed:
 _STATE = """
 SELECT p.mailbox, coalesce(p.is_active, false), coalesce(c.tenant_id, ''), coalesce(c.client_id, ''), {fingerprint},
        nullif(c.client_secret, ''), nullif(c.refresh_token, ''), nullif(c.access_token, ''), {token_expires_at},
-       nullif(c.webhook_verification_token, ''), nullif(c.webhook_subscription_id, ''), {expires_at}, nullif({secret_reference}, '')
+       nullif(c.webhook_verification_token, ''), nullif(c.webhook_subscription_id, ''), {expires_at}, nullif({secret_reference}, ''),
+       (SELECT jsonb_object_agg(f.folder, f.subscription_id) FROM graphmail.folder_subscriptions f
+        WHERE f.tenant = %(tenant)s AND f.provider_id = %(provider)s AND f.subscription_id IS NOT NULL)
 FROM email_providers p
 LEFT JOIN microsoft_email_provider_config c ON c.tenant = p.tenant AND c.email_provider_id = p.id
 LEFT JOIN graphmail.provider_state s ON s.tenant = p.tenant AND s.provider_id = p.id
@@ -121,6 +123,7 @@ def state_from(key: ProviderKey, rows: list[Row]) -> ProviderState | None:
             subscription,
             expires,
             reference,
+            folders,
         )
     ] = rows
     credential = Credential(
@@ -143,6 +146,7 @@ def state_from(key: ProviderKey, rows: list[Row]) -> ProviderState | None:
         subscription_id=subscription,
         expires_at=expires,
         secret_reference=reference,
+        folders=folders or {},
     )
 
 

@@ -31,6 +31,7 @@ from graphmail.reconciler.signed_in import Creates, Job, SignedIn
 from graphmail.reconciler.turns import Hurried, Turns, told_to_wait
 from graphmail.reconciler.urgency import covered_until, urgency
 from graphmail.reconciler.verdicts import verdict_of
+from graphmail.resource import GraphMailSubscription
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.folders import is_first, view
 from graphmail.stores import Stores
@@ -272,7 +273,7 @@ class Reconciler:
             turn.give_back(used=False)
         step = self._named_by_row(entry, step, access)
         now = self._now()
-        unknown = unknown_creates(step.resource, claim, now)
+        unknown = unknown_creates(step.resource, claim, now, recorded=_recorded(resource, step, claim))
         job = Job(
             resource=step.resource,
             access=access,
@@ -487,6 +488,13 @@ def _as_claimed(access: Access, claim: Claim | None) -> Access:
     if claim is None or claim.state is None:
         return access
     return replace(access, row_subscription_id=claim.state.subscription_id, row_expires_at=claim.state.expires_at)
+
+
+def _recorded(resource: GraphMailSubscription, step: Step, claim: Claim | None) -> str | None:
+    """What Postgres names for a further folder. The first one's stands in the product's row, and is adopted from there."""
+    if claim is None or claim.state is None or is_first(resource, step.folder):
+        return None
+    return claim.state.folders.get(step.folder)
 
 
 def _adopts(step: Step, access: Access) -> str | None:

@@ -60,6 +60,26 @@ async def test_adding_and_removing_a_folder_changes_only_that_one(stage: Stage) 
     assert recorded(stage, row) == {"inbox": ids(after)["inbox"], "archive": None}
 
 
+async def test_what_only_postgres_knows_of_a_further_folder_is_kept_and_gets_no_twin(stage: Stage) -> None:
+    """As when a process dies between the record in Postgres and the status."""
+    row = stage.add_app_only(folders("inbox", "archive"))
+
+    def both(status: dict[str, object]) -> bool:
+        return all(ids(status).get(folder) for folder in ("inbox", "archive"))
+
+    async with stage.operator(**SEVERAL):
+        await stage.ready(row)
+        before = await stage.status_of(row, both, "both are watched")
+    held = before["subscriptions"]
+    forgotten = {"folder": "archive", "state": "Pending"}
+    patch = json.dumps({"status": {"subscriptions": [held[0], forgotten]}})
+    stage.kubectl("patch", "gms", row.name, "--subresource=status", "--type=merge", "-p", patch)
+    async with stage.operator(**SEVERAL):
+        after = await stage.status_of(row, both, "both are watched again")
+    assert ids(after) == ids(before) == recorded(stage, row)
+    assert stage.calls(row, "create") == 2
+
+
 async def test_a_folder_in_place_of_another_leaves_no_gap(stage: Stage) -> None:
     row = stage.add_delegated(folders("inbox"))
     async with stage.operator():
