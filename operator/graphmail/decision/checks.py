@@ -79,13 +79,13 @@ def _taking_up(case: Case, decision: Decision) -> Decision:
     Not where the notification URL has changed, for a fleet changes that at once. After a failure, and while it could not be written down,
     what is there is renewed as well.
     """
-    expires_at, different = case.resource.status.expiration_time, differences(case.resource)
-    renews_what_lives = decision.action is Action.RENEW and expires_at is not None and expires_at > case.now
-    moves, failed = (
-        decision.reason is Reason.NOTIFICATION_URL_CHANGED,
-        case.resource.status.next_attempt_time is not None,
-    )
-    if not renews_what_lives or not can_wait(case.resource, different) or moves or failed or case.known.stores_away:
+    status, moves = case.resource.status, decision.reason is Reason.NOTIFICATION_URL_CHANGED
+    lives = status.expiration_time is not None and status.expiration_time > case.now
+    failed = status.next_attempt_time is not None
+    if decision.action is not Action.RENEW or moves or failed or not lives or case.known.stores_away:
+        return decision
+    different = differences(case.resource)
+    if not can_wait(case.resource, different):
         return decision
     return decision._replace(action=Action.REPLACE, message=f"{decision.message}; {_outdated_by(different)}")
 
