@@ -28,7 +28,7 @@ async def test_a_mailbox_is_described_by_its_name_and_by_its_address_and_its_eve
         assert f"Expires             {status['expirationTime']} (in 6d22h)" in ran.out
         assert "Ready=True  Subscribed" in ran.out
         assert "Created" in ran.out.partition("Events of the last hour")[2]
-    assert "Next step           sign in for the mailbox in the product" in waiting.out
+    assert "Next step           sign in in the product, or put in place what the message names" in waiting.out
     assert "  inbox: Pending, AwaitingCredentials: " in waiting.out
     assert [line.split()[3:5] for line in happened.out.splitlines()[1:]] == [["Created", row.name]]
     assert (event["name"], event["reason"], event["count"]) == (row.name, "Created", 1)
