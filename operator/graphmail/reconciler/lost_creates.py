@@ -20,16 +20,15 @@ class Unknown(NamedTuple):
     """Its absence from a list that is begun before this proves nothing; None: nothing is known to be on its way."""
 
 
-def unknown_creates(
-    seen: GraphMailSubscription, claim: Claim | None, now: datetime, *, recorded: str | None = None
-) -> Unknown:
+def unknown_creates(seen: GraphMailSubscription, claim: Claim | None, now: datetime, *, first: bool = True) -> Unknown:
     """What is not known of earlier creates for that mailbox, or folder of it.
 
     Only a create that was sent and not answered is waited for, by the word of it in the status. Who died has left a claim, or an intent,
     that has kept everybody out for longer than what it sent may take.
 
     Args:
-        recorded: the subscription that Postgres names for this folder. Whoever made one that the status does not name died in between.
+        first: it is the first folder, whose subscription stands in the product's row and is adopted from there. Whoever made one for a
+            further folder that Postgres names and the status does not died in between.
     """
     pending, since, until = seen.status.pending_create_time, [], None
     if pending is not None:
@@ -38,6 +37,7 @@ def unknown_creates(
         since.append(pending + ARRIVES if now - pending >= ARRIVES else min(pending, now) + timedelta(seconds=1))
     if claim is not None and claim.unfinished:
         since.append((claim.unfinished_since or claim.until) + GIVE_UP)
-    if recorded is not None and recorded != seen.status.subscription_id:
+    recorded = claim.state.folders.get(seen.spec.folders[0]) if claim is not None and claim.state is not None else None
+    if not first and recorded not in {None, seen.status.subscription_id}:
         since.append(now)
     return Unknown(max(since, default=None), until)

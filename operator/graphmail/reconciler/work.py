@@ -31,7 +31,6 @@ from graphmail.reconciler.signed_in import Creates, Job, SignedIn
 from graphmail.reconciler.turns import Hurried, Turns, told_to_wait
 from graphmail.reconciler.urgency import covered_until, urgency
 from graphmail.reconciler.verdicts import verdict_of
-from graphmail.resource import GraphMailSubscription
 from graphmail.resource.conditions import ConditionType
 from graphmail.resource.folders import is_first, view
 from graphmail.stores import Stores
@@ -242,22 +241,24 @@ class Reconciler:
         return self._turns.spender(step.resource, entry.spends_as, priority, until)
 
     async def _without_access(self, entry: Entry, step: Step, missing: NoAccess) -> Result | None:
-        if _changed_since(entry, step):
-            return None
         held = current_held(step.resource)
         result = Result(
             DEEDS[step.decision.action], held, verdict=missing.verdict, observed_credential=missing.observed
         )
+        return await self._settle_undone(entry, step, result)
+
+    async def _settle_undone(self, entry: Entry, step: Step, result: Result) -> Result | None:
+        """What stood in the way of a decision may not stand in the way of the next one, where somebody has changed the spec since."""
+        if entry.resource.metadata.generation != step.resource.metadata.generation:
+            return None
         return await self._settle(entry, Done(step, entry.resource, result))
 
     async def _without_turn(self, entry: Entry, step: Step, error: NoTurn) -> Result | None:
         if not told_to_wait(error):
             raise Later from error
-        if _changed_since(entry, step):
-            return None
         verdict = verdict_of(error, step.resource.status.consecutive_failures)
         result = Result(DEEDS[step.decision.action], current_held(step.resource), verdict=verdict, attempted=False)
-        return await self._settle(entry, Done(step, entry.resource, result))
+        return await self._settle_undone(entry, step, result)
 
     async def _take_turn(self, entry: Entry, step: Step, turn: Turn, spender: Spender) -> Done | None:
         """Claim, read, act. Time has passed since the decision: what has changed meanwhile is decided again."""
@@ -273,7 +274,7 @@ class Reconciler:
             turn.give_back(used=False)
         step = self._named_by_row(entry, step, access)
         now = self._now()
-        unknown = unknown_creates(step.resource, claim, now, recorded=_recorded(resource, step, claim))
+        unknown = unknown_creates(step.resource, claim, now, first=is_first(resource, step.folder))
         job = Job(
             resource=step.resource,
             access=access,
@@ -478,23 +479,11 @@ class Reconciler:
             raise Later
 
 
-def _changed_since(entry: Entry, step: Step) -> bool:
-    """Somebody has changed the spec since the decision: what stood in its way may not stand in the way of the next one."""
-    return entry.resource.metadata.generation != step.resource.metadata.generation
-
-
 def _as_claimed(access: Access, claim: Claim | None) -> Access:
     """What is in memory, with the row as it was read under the claim: an older word of it would make a twin, and take the row's id away."""
     if claim is None or claim.state is None:
         return access
     return replace(access, row_subscription_id=claim.state.subscription_id, row_expires_at=claim.state.expires_at)
-
-
-def _recorded(resource: GraphMailSubscription, step: Step, claim: Claim | None) -> str | None:
-    """What Postgres names for a further folder. The first one's stands in the product's row, and is adopted from there."""
-    if claim is None or claim.state is None or is_first(resource, step.folder):
-        return None
-    return claim.state.folders.get(step.folder)
 
 
 def _adopts(step: Step, access: Access) -> str | None:
