@@ -249,3 +249,7 @@ class Play:
         again_at = await self.reconciler.reconcile(self.entry)
         self.microsoft.now = max(again_at, self.microsoft.now + timedelta(seconds=0.1))
         return again_at
+
+
+Begin = Callable[..., Play]
+"""Makes a play, which ends with its test."""

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, cast
 
 from graphmail.cluster import Cluster
@@ -12,23 +12,10 @@ from graphmail.database import Database, Discovery
 from graphmail.fleet import Fleet
 from graphmail.mirror import Mirror, Template
 from graphmail.observability.metrics import Metrics
-from graphmail.provider import Provider, ProviderKey
+from graphmail.provider import ProviderKey
 from graphmail.stores import Stores
+from support.rows import NOW, ROW
 
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
-ROW = Provider(
-    key=ProviderKey("t1", "p1"),
-    mailbox="ann@example.com",
-    active=True,
-    pause_reason=None,
-    polling=False,
-    folders=(),
-    subscription_id=None,
-    expires_at=None,
-    credential="row-1",
-    last_notification_at=None,
-    updated_at=NOW,
-)
 ODD = replace(ROW, key=ProviderKey("t1", "p2"), folders=cast("tuple[str, ...]", 5))
 """No such row can be read; it stands for whatever nobody thought of."""
 

@@ -1,31 +1,17 @@
 """How the mirror wakes a mailbox that waits for a person: by the fingerprint of a credential that has changed."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from graphmail.mirror.desired import Template, desired, differs
-from graphmail.provider import Provider, ProviderKey
+from graphmail.provider import Provider
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.names import ANNOTATION_CREDENTIAL
+from support.rows import ROW as UNFILED
 
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
-ROW = Provider(
-    key=ProviderKey("t1", "p1"),
-    mailbox="ann@example.com",
-    active=True,
-    pause_reason=None,
-    polling=False,
-    folders=(),
-    subscription_id=None,
-    expires_at=None,
-    credential="row-1",
-    last_notification_at=None,
-    updated_at=NOW,
-    secret_reference="contoso",
-)
+ROW = replace(UNFILED, secret_reference="contoso")
 WAITS = {
     "stalled": [("Stalled", "True", "CredentialInvalid")],
     "unauthorized": [("Authorized", "False", "CredentialInvalid")],

@@ -1,40 +1,27 @@
 """How long the reconciler waits between attempts that fail, counted or not, and that what lives is cared for meanwhile."""
 
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
-from typing import Any
 
 import httpx
 import pytest
 
-from graphmail.graph import Limits
-from graphmail.observability.metrics import Metrics
 from graphmail.resource.moments import write_time
-from support.reconciling import HELD, NOW, Microsoft, Play, Reply, holding
+from support.reconciling import HELD, NOW, Begin, Microsoft, Play, Reply, holding
 
 THROTTLED = b'{"error": {"code": "ApplicationThrottled", "message": "slow down"}}'
 UNSTEERED = Reply(429, body=THROTTLED)
 STEERED = Reply(429, headers=[(b"Retry-After", b"1")], body=THROTTLED)
 FULL_TEXT = "SubscriptionCountReached has reached limit of '1000'. Please retry after '12/31/9999 11:59:59 PM'"
 FULL = Reply(429, body=json.dumps({"error": {"code": "SubscriptionCountReached", "message": FULL_TEXT}}).encode())
-AT_ONCE = Limits(hold=0.01)
-"""Turns are waited for in real time; here the pauses between attempts are of interest, which are not."""
-Begin = Callable[..., Play]
 
 
 @pytest.fixture
-async def begin() -> AsyncIterator[Begin]:
-    async with AsyncExitStack() as stack:
-
-        def made(microsoft: Microsoft, status: dict[str, Any]) -> Play:
-            play = Play(microsoft, status, metrics=Metrics(list, "0"), jitter=0.999, limits=AT_ONCE)
-            stack.push_async_callback(play.http.aclose)
-            return play
-
-        yield made
+def begin(begin: Begin) -> Begin:
+    """With the longest pauses that jitter makes."""
+    return partial(begin, jitter=0.999)
 
 
 def renewed_until(moment: datetime) -> Reply:

@@ -1,7 +1,5 @@
 """A mailbox that waits for a person is tried again when that person has acted, whatever else happens in that moment."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -10,14 +8,13 @@ import pytest
 from graphmail.database import Claim
 from graphmail.decision import Action, Policy, decide
 from graphmail.fleet import Access
-from graphmail.graph import Limits, Meaning, SignInError
-from graphmail.observability.metrics import Metrics
+from graphmail.graph import Meaning, SignInError
 from graphmail.reconciler.access import NoAccess
 from graphmail.reconciler.status import Surroundings, status_reported
 from graphmail.reconciler.verdicts import awaiting_credentials, not_its_own
 from graphmail.resource import GraphMailSubscription
 from graphmail.resource.moments import write_time
-from support.reconciling import CREDENTIAL, HELD, NOW, SPEC, Desk, Microsoft, Play, Reply, holding, resource_body
+from support.reconciling import CREDENTIAL, HELD, NOW, SPEC, Begin, Desk, Microsoft, Play, Reply, holding, resource_body
 
 
 def condition(kind: str, status: str, reason: str) -> dict[str, Any]:
@@ -37,19 +34,6 @@ STALLED: dict[str, Any] = holding(hours=40) | {
     "conditions": [condition("Ready", "False", "PermissionMissing"), condition("Stalled", "True", "PermissionMissing")]
 }
 MADE = Reply(201, body=b'{"id": "%s", "expirationDateTime": "2026-11-25T12:00:00Z"}' % HELD.encode())
-Begin = Callable[..., Play]
-
-
-@pytest.fixture
-async def begin() -> AsyncIterator[Begin]:
-    async with AsyncExitStack() as stack:
-
-        def made(microsoft: Microsoft, status: dict[str, Any], **given: Any) -> Play:
-            play = Play(microsoft, status, metrics=Metrics(list, "0"), limits=Limits(hold=0.01), **given)
-            stack.push_async_callback(play.http.aclose)
-            return play
-
-        yield made
 
 
 @pytest.mark.parametrize("meaning", [Meaning.TRANSIENT, Meaning.THROTTLED, Meaning.UNKNOWN])
