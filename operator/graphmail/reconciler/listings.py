@@ -14,6 +14,8 @@ from graphmail.graph.flights import take_note
 
 KEPT = timedelta(minutes=30)
 """After this a list counts for nothing any more, and is forgotten."""
+_CLOCK_MOVES = timedelta(seconds=2)
+"""The time at Graph is known to about a second, by the `Date` of its answers, and to less before the first one."""
 
 Read = Callable[[], Awaitable[list[Subscription]]]
 
@@ -44,14 +46,15 @@ class Listings:
             key: whose list it is.
             read: reads it.
             now: when it would be begun.
-            since: a list that was begun before this does not show what is looked for.
+            since: a list that was begun before this does not show what is looked for. Nor does one that seems to begin in the
+                future: the clock has been set back since, and nobody can tell when it was.
 
         Raises:
             MicrosoftError: the list could not be read.
         """
         self._forget(now)
         listing = self._listings.get(key)
-        if listing is None or listing.started_at < since or _failed(listing.task):
+        if listing is None or _failed(listing.task) or not since <= listing.started_at <= now + _CLOCK_MOVES:
             task = asyncio.create_task(self._collect(read), name=f"list of {key}")
             task.add_done_callback(take_note)
             listing = self._listings[key] = _Listing(now, task)

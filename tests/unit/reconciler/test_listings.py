@@ -68,6 +68,23 @@ async def test_two_who_ask_share_one_reading(ask: Ask) -> None:
     assert read.begun == 1
 
 
+async def test_a_list_that_was_begun_before_the_clock_was_set_back_is_read_anew(ask: Ask) -> None:
+    """A clock that runs ahead is corrected by Graph's first answer: the list only seems younger than the create that is looked for."""
+    read = Reader()
+    read.may.set()
+    assert await ask(read, now=NOW + timedelta(minutes=5)) == []
+    read.subscriptions.append(listed("made since", OURS))
+    assert [found.id for found in await ask(read, now=LATER)] == ["made since"]
+
+
+async def test_a_list_is_not_read_anew_for_the_second_to_which_the_clock_is_known(ask: Ask) -> None:
+    read = Reader()
+    read.may.set()
+    await ask(read, now=LATER, since=NOW - timedelta(seconds=1))
+    await ask(read, now=LATER - timedelta(seconds=1), since=NOW - timedelta(seconds=1))
+    assert read.begun == 1
+
+
 async def test_the_reading_goes_on_when_whoever_began_it_gives_up(ask: Ask) -> None:
     read = Reader(listed("mine", OURS))
     first = asyncio.ensure_future(ask(read))
