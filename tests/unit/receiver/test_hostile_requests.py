@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-import os
 import random
 import re
+from collections.abc import Iterator
 from typing import Any, NoReturn, cast
 from urllib.parse import quote_from_bytes, urlsplit
 
@@ -23,8 +23,7 @@ from graphmail.receiver.server import Bounds
 from graphmail.resource.lifecycle import LifecycleEvent
 from support.receiving import AT, ProductRoute, change, lifecycle, posted, resource, served
 
-REQUESTS = int(os.environ.get("HOSTILE_REQUESTS", "3000"))
-"""So many a run of the tests; HOSTILE_REQUESTS=10000 is what the project promises."""
+REQUESTS = 10_000
 AT_ONCE = 150
 STATE = "the-right-one-that-nobody-knows"
 KNOWN = resource("a@example.com", {"sub-1": STATE})
@@ -158,6 +157,14 @@ async def answers(url: str, data: bytes) -> list[int]:
     return [int(status) for status in _STATUS.findall(answer)]
 
 
+async def attack(url: str, requests: Iterator[bytes], seen: set[int]) -> None:
+    """Send what is left of these, one after the other: a slow one holds up nobody else."""
+    for one in requests:
+        statuses = await answers(url, one)
+        assert all(status < 500 for status in statuses), one[:500]
+        seen.update(statuses)
+
+
 @pytest.mark.timeout(1800)
 async def test_hostile_requests_change_nothing(caplog: pytest.LogCaptureFixture) -> None:
     roster, metrics = Roster(), ReceiverMetrics()
@@ -175,12 +182,10 @@ async def test_hostile_requests_change_nothing(caplog: pytest.LogCaptureFixture)
         handing = Lifecycle(roster, Handing(untouched, roster), metrics, now=lambda: AT, most=8)
         changes = Changes(roster, forwarding, arrivals, metrics, now=lambda: AT)
         async with served({"/lifecycle": handing.take, "/notifications": changes.take}, metrics, bounds) as url:
-            for _ in range(0, REQUESTS, AT_ONCE):
-                made = [attacker.request() for _ in range(AT_ONCE)]
-                got = await asyncio.gather(*(answers(url, one) for one in made))
-                for one, statuses in zip(made, got, strict=True):
-                    assert all(status < 500 for status in statuses), one[:500]
-                    seen.update(statuses)
+            requests = (attacker.request() for _ in range(REQUESTS))
+            async with asyncio.TaskGroup() as attackers:
+                for _ in range(AT_ONCE):
+                    attackers.create_task(attack(url, requests, seen))
             async with (
                 aiohttp.ClientSession() as session,
                 session.post(f"{url}/lifecycle?validationToken=alive") as response,
