@@ -23,16 +23,15 @@ Subscriptions = Callable[[], Iterable[GraphMailSubscription]]
 """All resources as the process knows them. Called on the thread that serves the scrape: `lambda: list(cache.values())` is safe."""
 
 ACTIONS = ("create", "renew", "recreate", "replace", "verify", "adopt", "delete", "check-delivery")
-"""The actions whose series exist from the start, so that a rate over the first one is not missed."""
+"""The actions that are counted."""
 
 CHECKS = ("quiet", "unheard", "refused", "failed")
 """The outcomes of checks of delivery."""
 
 _LATENCIES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
-
 DEFECT = "Defect"
-"""The reason of what no part of ours may do; its series exists from the start, so that the first one is seen."""
+"""The reason of what no part of ours may do."""
 
 CERTIFICATE_TOLD_SECONDS = 86_400.0
 """How long a certificate is told of after the last sign-in with it: one that is used no more calls for nobody."""
@@ -130,6 +129,12 @@ class Metrics:
         self._tasks = self._gauge(families.TASKS)
         self._events_dropped = self._counter(families.EVENTS_DROPPED)
         self._gauge(families.BUILD_INFO).labels(version).set(1)
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        self._begin_series()
+
+    def _begin_series(self) -> None:
+        """What is 0 until it happens, so that a rate over the first one is not missed."""
         for action in ACTIONS:
             for outcome in ("success", "failure"):
                 self._renewals.labels(action, outcome)
@@ -139,9 +144,6 @@ class Metrics:
         self._errors.labels(DEFECT)
         for event in LifecycleEvent:
             self._lifecycle.labels(event.value)
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        GCCollector(registry=self.registry)
 
     def _counter(self, family: Family) -> Counter:
         return Counter(family.name, family.help, family.labels, registry=self.registry)
