@@ -67,7 +67,7 @@ BENCH := PYTHONPATH=bench:hack .venv/bin/python -m benches
 BENCH_ARGS = $(if $(QUICK),--quick) $(if $(MINUTES),--minutes $(MINUTES))
 
 .PHONY: bench
-bench: tools ## Run the four benches (about 14 min); QUICK=1 is a small size, MINUTES= shortens bench-idle
+bench: tools ## Run the four benches (about 20 min); QUICK=1 is a small size, MINUTES= shortens bench-idle
 	@$(BENCH) all $(BENCH_ARGS)
 
 .PHONY: bench-quota

@@ -2,12 +2,14 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from benches import compare, idle, publish, quota, receiver
 from benches.scale import Scale
 from localstack.messages import LocalStackError, run_main, say
+from rig import quiet
 from rig.result import Finding, text_table
 
 BENCHES = {"quota": quota.bench, "compare": compare.bench, "idle": idle.bench, "receiver": receiver.bench}
@@ -27,10 +29,21 @@ def main() -> None:
     scale = Scale.small() if options.quick else Scale.full()
     if options.minutes:
         scale = replace(scale, idle_minutes=options.minutes)
-    names = list(BENCHES) if options.what == "all" else [options.what]
-    missed = [name for name in names if not _run(name, options.state_dir, scale)]
+    missed = [name for name in _in_turn(options.what, quick=options.quick) if not _run(name, options.state_dir, scale)]
     if missed and not options.quick:
         raise LocalStackError(f"not reached: {', '.join(missed)}")
+
+
+def _in_turn(what: str, *, quick: bool) -> Iterator[str]:
+    """One, or all of them; what one has left of the load is not told of the next."""
+    if what != "all":
+        yield what
+        return
+    for number, name in enumerate(BENCHES):
+        if number and not quick:
+            say("\nWaiting until the machine is quiet again ...")
+            quiet.rest()
+        yield name
 
 
 def _run(name: str, state_dir: Path, scale: Scale) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from localstack.messages import LocalStackError, home_relative, say
+from rig import quiet
 from rig.drawing import draw_with
 from rig.parts import CHECKOUT
 from rig.result import Finding, markdown_table
@@ -15,8 +16,6 @@ DRAWN = frozenset({"quota", "compare"})
 RESULTS = CHECKOUT / "bench" / "results"
 DOCUMENT = CHECKOUT / "docs" / "benchmarks.md"
 PICTURE = CHECKOUT / "docs" / "benchmarks.svg"
-QUIET = 0.5
-"""A load average above this before a run says that others were at work on the machine."""
 
 
 def publish(found_in: Path) -> None:
@@ -59,7 +58,7 @@ def section(found: Finding) -> str:
     machine = found.machine
     noise = (
         ""
-        if machine.load_before <= QUIET
+        if machine.load_before <= quiet.LOAD
         else f" **The machine was not quiet**: the load average was {machine.load_before} before the run."
     )
     return (
