@@ -15,7 +15,7 @@ from graphmail.graph.flights import take_note
 KEPT = timedelta(minutes=30)
 """After this a list counts for nothing any more, and is forgotten."""
 _CLOCK_MOVES = timedelta(seconds=2)
-"""The time at Graph is known to about a second, by the `Date` of its answers, and to less before the first one."""
+"""The time at Graph is known to about a second, by the `Date` of its answers; before the first one it is the clock of this machine."""
 
 Read = Callable[[], Awaitable[list[Subscription]]]
 
